@@ -1,0 +1,5 @@
+export * from './client.ts';
+export * from './events.ts';
+export * from './requests.ts';
+export * from './snapshots.ts';
+export * from './version.ts';

@@ -1,0 +1,201 @@
+/**
+ * Every request a client can make: its name, the schema that its parameters must satisfy at the border, and the type of its
+ * reply. The window, the command line, gdb and the tests use these and nothing else. Parameters are hostile until parsed.
+ */
+import * as v from 'valibot';
+import { ERAS, MMU_MODES } from '../base/machine-modes.ts';
+import { MMIO_OUTCOMES } from '../base/mmio-outcomes.ts';
+import type * as s from './snapshots.ts';
+
+const U64_MAX = (1n << 64n) - 1n;
+const u64 = v.pipe(v.bigint(), v.minValue(0n), v.maxValue(U64_MAX));
+const integer = (low: number, high: number) => v.pipe(v.number(), v.integer(), v.minValue(low), v.maxValue(high));
+const vcpu = integer(0, 7);
+const text = (max: number) => v.pipe(v.string(), v.maxLength(max));
+/** Bytes by value; a client cannot hand in a shared buffer. */
+const bytes = (max: number) =>
+  v.pipe(
+    v.instance(Uint8Array),
+    v.check((b) => b.byteLength <= max, `at most ${max} bytes`),
+  );
+
+export const MAX_IMAGE_BYTES = 64 * 1024 * 1024;
+export const MAX_MEMORY_READ = 65536;
+export const MAX_ROWS = 1000;
+
+export const machineOptionsSchema = v.strictObject({
+  ramBytes: v.optional(v.pipe(integer(1024 * 1024, 0x6000_0000), v.multipleOf(4096)), 128 * 1024 * 1024),
+  mmu: v.optional(v.picklist(MMU_MODES), 'ept'),
+  era: v.optional(v.picklist(ERAS), 'patch'),
+  /** Host MAXPHYADDR. */
+  maxPhyAddr: v.optional(integer(32, 52), 40),
+  /** Page quota by KVM_SET_NR_MMU_PAGES; 0 = KVM's own default from the slots. */
+  mmuPages: v.optional(integer(0, 32768), 0),
+  append: v.optional(text(4096), ''),
+});
+export type MachineOptions = v.InferOutput<typeof machineOptionsSchema>;
+export type MachineOptionsInput = v.InferInput<typeof machineOptionsSchema>;
+
+export const userMemoryRegionSchema = v.strictObject({
+  slot: integer(0, 0xffff_ffff),
+  flags: integer(0, 0xffff_ffff),
+  guestPhysAddr: u64,
+  memorySize: u64,
+  userspaceAddr: u64,
+});
+
+export const breakpointSpecSchema = v.variant('kind', [
+  v.strictObject({ kind: v.literal('exec'), address: u64, symbol: v.optional(text(256)) }),
+  v.strictObject({
+    kind: v.literal('mmio'),
+    start: u64,
+    length: v.pipe(u64, v.minValue(1n)),
+    access: v.picklist(['any', 'read', 'write']),
+    outcomes: v.pipe(v.array(v.picklist(MMIO_OUTCOMES)), v.maxLength(6)),
+    freshness: v.picklist(['any', 'fresh', 'stale']),
+  }),
+]);
+
+export const spteFilterSchema = v.strictObject({
+  kinds: v.optional(v.array(v.picklist(['mmio', 'leaf', 'large', 'link'])), []),
+  freshness: v.optional(v.picklist(['any', 'fresh', 'stale']), 'any'),
+  /** Only gfns in [gfnStart, gfnStart + gfnLength). */
+  gfnStart: v.optional(integer(0, 2 ** 40)),
+  gfnLength: v.optional(integer(1, 2 ** 40)),
+  /** Only this shadow page. */
+  page: v.optional(integer(0, 32767)),
+  sort: v.optional(v.picklist(['gfn', 'value', 'gen', 'level', 'sptep']), 'gfn'),
+  descending: v.optional(v.boolean(), false),
+});
+
+const none = v.strictObject({});
+
+/** Parameter schemas by request name. */
+export const REQUEST_SCHEMAS = {
+  'engine.hello': v.strictObject({ version: integer(0, 1_000_000) }),
+  /** Makes a machine, loads the image into it and leaves it paused at its first instruction. Replaces the present one only when it succeeds. */
+  'machine.create': v.strictObject({ image: bytes(MAX_IMAGE_BYTES), name: text(4096), options: machineOptionsSchema }),
+  /** The same image and options again, from the start; breakpoints stay. */
+  'machine.reset': none,
+  'machine.status': none,
+  'run.continue': none,
+  'run.pause': none,
+  'run.step': v.strictObject({ vcpu, count: v.optional(integer(1, 1_000_000), 1) }),
+  'run.stepOver': v.strictObject({ vcpu }),
+  'run.stepOut': v.strictObject({ vcpu }),
+  'run.to': v.strictObject({ vcpu, address: u64 }),
+  'registers.read': v.strictObject({ vcpu }),
+  'registers.write': v.strictObject({ vcpu, name: text(32), value: u64 }),
+  'memory.read': v.strictObject({
+    space: v.picklist(['gva', 'gpa', 'hva']),
+    vcpu,
+    address: u64,
+    length: integer(1, MAX_MEMORY_READ),
+  }),
+  'memory.write': v.strictObject({
+    space: v.picklist(['gva', 'gpa', 'hva']),
+    vcpu,
+    address: u64,
+    bytes: bytes(MAX_MEMORY_READ),
+  }),
+  /** `before` instructions ahead of `address` (found by decoding from a known boundary) and `count` from it on. */
+  'disassembly.read': v.strictObject({ vcpu, address: u64, before: integer(0, 200), count: integer(1, 400) }),
+  'symbols.search': v.strictObject({ query: text(256), limit: integer(1, 200) }),
+  'memslots.read': none,
+  /** What setting the region would do or why it would be refused; changes nothing. */
+  'memslots.preview': v.strictObject({ region: userMemoryRegionSchema }),
+  'memslots.set': v.strictObject({ region: userMemoryRegionSchema }),
+  'memslots.dirtyLog': v.strictObject({ slot: integer(0, 0xffff_ffff) }),
+  'sptes.pages': none,
+  'sptes.rows': v.strictObject({ filter: spteFilterSchema, offset: integer(0, 2 ** 31), limit: integer(1, MAX_ROWS) }),
+  /** Heat of a gpa range: MMIO sptes per bucket, fresh and stale. */
+  'sptes.heat': v.strictObject({ start: u64, length: v.pipe(u64, v.minValue(1n)), buckets: integer(1, 4096) }),
+  'spte.decode': v.strictObject({ value: u64, era: text(32), mmu: v.picklist(MMU_MODES), maxPhyAddr: integer(32, 52) }),
+  'mmio.log': v.strictObject({ since: integer(0, Number.MAX_SAFE_INTEGER), limit: integer(1, MAX_ROWS) }),
+  'mmio.heat': v.strictObject({ limit: integer(1, MAX_ROWS) }),
+  'breakpoints.list': none,
+  'breakpoints.add': v.strictObject({
+    spec: breakpointSpecSchema,
+    enabled: v.optional(v.boolean(), true),
+    once: v.optional(v.boolean(), false),
+    stopAtHit: v.optional(integer(1, 2 ** 31), 1),
+  }),
+  'breakpoints.update': v.strictObject({
+    id: integer(1, 2 ** 31),
+    spec: v.optional(breakpointSpecSchema),
+    enabled: v.optional(v.boolean()),
+    once: v.optional(v.boolean()),
+    stopAtHit: v.optional(integer(1, 2 ** 31)),
+  }),
+  'breakpoints.remove': v.strictObject({ id: integer(1, 2 ** 31) }),
+  'generation.read': none,
+  /** Debugging aid: moves the memslots generation, as if that many changes had happened; refused where the era has none. */
+  'generation.set': v.strictObject({ memslotsGeneration: u64 }),
+  'stats.read': none,
+  'stats.reset': none,
+  'trace.enable': v.strictObject({ events: v.pipe(v.array(text(64)), v.maxLength(64)) }),
+  'trace.read': v.strictObject({ since: integer(0, Number.MAX_SAFE_INTEGER), limit: integer(1, MAX_ROWS) }),
+  'serial.write': v.strictObject({ bytes: bytes(65536) }),
+  /** Everything the guest has sent so far that is still kept (the last 256 KiB). */
+  'serial.read': none,
+  'vga.read': none,
+} as const;
+
+export type RequestName = keyof typeof REQUEST_SCHEMAS;
+export type Params<K extends RequestName> = v.InferInput<(typeof REQUEST_SCHEMAS)[K]>;
+export type ParsedParams<K extends RequestName> = v.InferOutput<(typeof REQUEST_SCHEMAS)[K]>;
+
+interface Replies {
+  'engine.hello': { readonly version: number };
+  'machine.create': s.MachineStatus;
+  'machine.reset': s.MachineStatus;
+  'machine.status': s.MachineStatus;
+  'run.continue': s.MachineStatus;
+  'run.pause': s.MachineStatus;
+  'run.step': s.MachineStatus;
+  'run.stepOver': s.MachineStatus;
+  'run.stepOut': s.MachineStatus;
+  'run.to': s.MachineStatus;
+  'registers.read': s.RegistersSnapshot;
+  'registers.write': s.RegistersSnapshot;
+  'memory.read': s.MemorySnapshot;
+  'memory.write': s.Moment;
+  'disassembly.read': s.DisassemblySnapshot;
+  'symbols.search': readonly s.SymbolMatch[];
+  'memslots.read': s.MemslotsSnapshot;
+  'memslots.preview': s.MemslotReport;
+  'memslots.set': s.MemslotReport;
+  'memslots.dirtyLog': { readonly moment: s.Moment; readonly bitmap: Uint8Array };
+  'sptes.pages': { readonly moment: s.Moment; readonly pages: readonly s.SptePageSnapshot[] };
+  'sptes.rows': s.SpteTable;
+  'sptes.heat': { readonly moment: s.Moment; readonly fresh: Uint32Array; readonly stale: Uint32Array };
+  'spte.decode': s.DecodedSpte;
+  'mmio.log': s.MmioLogSnapshot;
+  'mmio.heat': s.MmioHeat;
+  'breakpoints.list': readonly s.BreakpointSnapshot[];
+  'breakpoints.add': s.BreakpointSnapshot;
+  'breakpoints.update': s.BreakpointSnapshot;
+  'breakpoints.remove': readonly s.BreakpointSnapshot[];
+  'generation.read': s.GenerationSnapshot;
+  'generation.set': s.GenerationSnapshot;
+  'stats.read': s.StatsSnapshot;
+  'stats.reset': s.StatsSnapshot;
+  'trace.enable': { readonly events: readonly string[] };
+  'trace.read': s.TraceSnapshot;
+  'serial.write': { readonly accepted: number };
+  'serial.read': { readonly bytes: Uint8Array };
+  'vga.read': s.VgaSnapshot;
+}
+
+export type Reply<K extends RequestName> = Replies[K];
+
+/** A refusal crosses the border as data. `memslot` is there when a memslot call was refused. */
+export interface RequestError {
+  readonly code: 'bad-request' | 'no-machine' | 'not-allowed' | 'refused' | 'engine-crashed';
+  /** One sentence for people: what is wrong and what to do. */
+  readonly message: string;
+  readonly memslot: s.MemslotRefusal | undefined;
+}
+
+export type Answer<K extends RequestName> =
+  { readonly ok: true; readonly value: Reply<K> } | { readonly ok: false; readonly error: RequestError };

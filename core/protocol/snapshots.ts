@@ -1,0 +1,395 @@
+/**
+ * What the engine shows: immutable snapshots, each stamped with the moment it belongs to. Addresses and 64-bit values are
+ * bigints here (structured clone carries them); JSON writers print them as hex strings.
+ */
+import type { AccessKind, Era, MmuMode } from '../base/machine-modes.ts';
+import type { MmioOutcome } from '../base/mmio-outcomes.ts';
+import type { VcpuCounter, VmCounter } from '../base/counters.ts';
+
+/** The moment a snapshot belongs to. A reply whose epoch is older than the client's is dropped. */
+export interface Moment {
+  /** Grows with every stop, step, edit and load. While running it stays and `live` is true. */
+  readonly epoch: number;
+  readonly live: boolean;
+  /** Instructions retired by all vCPUs since reset. */
+  readonly insns: number;
+  /** The memslots generation (u64) and what era and mask make of it; −1 where the era has none. */
+  readonly memslotsGeneration: bigint;
+  readonly mmioGeneration: number;
+}
+
+export type RunState = 'empty' | 'paused' | 'running' | 'halted' | 'exited' | 'shutdown' | 'error' | 'crashed';
+
+/** Why the machine is where it is, in a form that can be shown and tested. */
+export type StopReason =
+  | { readonly kind: 'none' }
+  | { readonly kind: 'loaded' }
+  | { readonly kind: 'paused' }
+  | { readonly kind: 'step' }
+  | { readonly kind: 'run-to'; readonly address: bigint }
+  | { readonly kind: 'breakpoint'; readonly id: number; readonly vcpu: number; readonly address: bigint }
+  | { readonly kind: 'mmio-breakpoint'; readonly id: number; readonly vcpu: number; readonly fault: MmioFaultPreview }
+  | { readonly kind: 'halted' }
+  | { readonly kind: 'exited'; readonly status: number }
+  | { readonly kind: 'shutdown'; readonly detail: string }
+  | { readonly kind: 'error'; readonly message: string };
+
+/** An MMIO fault that the machine stands in front of: nothing of it has been handled yet. */
+export interface MmioFaultPreview {
+  readonly gva: bigint;
+  readonly gpa: bigint;
+  readonly access: AccessKind;
+  readonly outcome: MmioOutcome;
+  /** Generation of the MMIO spte found, −1 when there is none. */
+  readonly spteGen: number;
+  readonly kvmGen: number;
+}
+
+export interface VcpuSummary {
+  readonly id: number;
+  readonly rip: bigint;
+  readonly cpl: number;
+  /** 'real' | 'protected' | 'pae' …: a word for people. */
+  readonly mode: string;
+  readonly activity: 'running' | 'halted' | 'shutdown';
+  readonly lastExit: string;
+}
+
+export interface MachineStatus {
+  readonly moment: Moment;
+  readonly state: RunState;
+  readonly reason: StopReason;
+  readonly image: string | undefined;
+  readonly mmu: MmuMode;
+  readonly era: Era;
+  readonly maxPhyAddr: number;
+  readonly ramBytes: number;
+  readonly vcpus: readonly VcpuSummary[];
+  /** Changes until the generation wraps; −1 where the era has none. */
+  readonly generationsToWrap: number;
+}
+
+export interface RegisterValue {
+  /** rax … r15, rip, rflags, es … tr (selectors), fs_base, gs_base, cr0 …, efer, dr0 …, gdtr_base …, star … */
+  readonly name: string;
+  readonly group: 'general' | 'segment' | 'control' | 'msr' | 'debug';
+  readonly bits: number;
+  readonly value: bigint;
+  /** Names of the set bits, for flag-like registers: ['PE', 'PG']. */
+  readonly flags: readonly string[] | undefined;
+  readonly writable: boolean;
+}
+
+export interface RegistersSnapshot {
+  readonly moment: Moment;
+  readonly vcpu: number;
+  readonly registers: readonly RegisterValue[];
+}
+
+export type AddressSpace = 'gva' | 'gpa' | 'hva';
+
+/** A run of bytes of one nature. `bytes` is present only where bytes exist; nothing is ever invented. */
+export type MemorySpan =
+  | { readonly kind: 'bytes'; readonly offset: number; readonly length: number; readonly bytes: Uint8Array }
+  /** A device answers here; `bytes` are what it peeks (no side effects), when it can. */
+  | {
+      readonly kind: 'mmio';
+      readonly offset: number;
+      readonly length: number;
+      readonly device: string | undefined;
+      readonly bytes: Uint8Array | undefined;
+    }
+  | { readonly kind: 'unreadable'; readonly offset: number; readonly length: number; readonly reason: string };
+
+export interface MemorySnapshot {
+  readonly moment: Moment;
+  readonly space: AddressSpace;
+  readonly address: bigint;
+  /** Contiguous, in order, covering the asked length. */
+  readonly spans: readonly MemorySpan[];
+}
+
+export interface DisassembledInsn {
+  readonly address: bigint;
+  readonly bytes: Uint8Array;
+  /** Empty text never occurs: undecodable bytes read `(bad)`, unreadable ones carry `unreadable`. */
+  readonly text: string;
+  readonly unreadable: boolean;
+  /** `symbol+offset` of the address when it starts a symbol or the line is the first shown. */
+  readonly symbol: string | undefined;
+  /** What the memory operand would touch if the instruction ran now (only for the one at rip). */
+  readonly touches: string | undefined;
+  readonly current: boolean;
+  readonly breakpoint: number | undefined;
+}
+
+export interface DisassemblySnapshot {
+  readonly moment: Moment;
+  readonly lines: readonly DisassembledInsn[];
+}
+
+export interface SymbolMatch {
+  readonly name: string;
+  readonly address: bigint;
+  readonly size: number;
+}
+
+export interface MemslotSnapshot {
+  readonly id: number;
+  readonly gpa: bigint;
+  readonly size: bigint;
+  readonly hva: bigint;
+  readonly logDirtyPages: boolean;
+  readonly readonly: boolean;
+  readonly invalid: boolean;
+  /** Pages set in the dirty bitmap, −1 when the slot does not log. */
+  readonly dirtyPages: number;
+}
+
+/** A range of guest physical addresses that is no slot but is claimed by a device. */
+export interface DeviceRange {
+  readonly name: string;
+  readonly gpa: bigint;
+  readonly size: bigint;
+}
+
+export interface MemslotsSnapshot {
+  readonly moment: Moment;
+  readonly slots: readonly MemslotSnapshot[];
+  readonly devices: readonly DeviceRange[];
+  readonly userSlots: number;
+  /** First hva and bytes of the host user memory that slots can map. */
+  readonly hvaBase: bigint;
+  readonly hvaBytes: bigint;
+}
+
+export interface UserMemoryRegion {
+  readonly slot: number;
+  /** KVM_MEM_LOG_DIRTY_PAGES 1, KVM_MEM_READONLY 2. */
+  readonly flags: number;
+  readonly guestPhysAddr: bigint;
+  /** Bytes; 0 deletes. */
+  readonly memorySize: bigint;
+  readonly userspaceAddr: bigint;
+}
+
+export type MemslotChange = 'CREATE' | 'DELETE' | 'MOVE' | 'FLAGS_ONLY' | 'NONE';
+
+/** What a change did, or what a preview says it would do. */
+export interface MemslotReport {
+  readonly change: MemslotChange;
+  readonly generationBefore: bigint;
+  readonly generationAfter: bigint;
+  readonly mmioGenerationBefore: number;
+  readonly mmioGenerationAfter: number;
+  /** Live MMIO sptes that are fresh before and stale after. */
+  readonly mmioSptesGoneStale: number;
+  /** Shadow pages zapped by the change. */
+  readonly pagesZapped: number;
+  /** Shadow pages that the v3.10 walk would have visited for the same change. */
+  readonly pagesWalkedBefore: number;
+  readonly wrapped: boolean;
+}
+
+/** A refused call: errno as the real interface gives it, and what the real one does not say. */
+export interface MemslotRefusal {
+  readonly errno: string;
+  /** Stable identifier of the check that failed, e.g. 'overlap', 'size-unaligned'. */
+  readonly check: string;
+  /** One sentence that says what is wrong and what to do. */
+  readonly message: string;
+  readonly collidingSlot: number | undefined;
+}
+
+export interface SptePageSnapshot {
+  /** Index in the shadow page pool. */
+  readonly index: number;
+  readonly hpa: number;
+  readonly gfn: number;
+  readonly level: number;
+  readonly role: number;
+  readonly roleText: string;
+  readonly direct: boolean;
+  readonly rootCount: number;
+  readonly obsolete: boolean;
+  readonly invalid: boolean;
+  readonly unsync: boolean;
+  readonly mmioCached: boolean;
+  readonly present: number;
+  readonly mmioFresh: number;
+  readonly mmioStale: number;
+  /** Parent's page index and the entry in it, −1 for a root. */
+  readonly parent: number;
+}
+
+export type SpteKind = 'mmio' | 'leaf' | 'large' | 'link' | 'empty';
+
+export interface SpteRow {
+  readonly page: number;
+  readonly entry: number;
+  /** "Address" of the spte: its hpa. */
+  readonly sptep: number;
+  readonly level: number;
+  readonly gfn: number;
+  readonly value: bigint;
+  readonly kind: SpteKind;
+  /** Generation in an MMIO spte, −1 otherwise. */
+  readonly gen: number;
+  readonly stale: boolean;
+  readonly writable: boolean;
+  /** Access bits in the role's own words: 'rwx', 'wu-' … */
+  readonly access: string;
+}
+
+export interface SpteTable {
+  readonly moment: Moment;
+  /** Rows that match, of which `rows` is the window asked for. */
+  readonly total: number;
+  readonly offset: number;
+  readonly rows: readonly SpteRow[];
+}
+
+/** A field of a decoded spte: inclusive bit range, high ≥ low. */
+export interface SpteField {
+  readonly name: string;
+  readonly high: number;
+  readonly low: number;
+  readonly value: bigint;
+  /** What the value means, in words. */
+  readonly meaning: string;
+  readonly role:
+    'magic' | 'generation' | 'gfn' | 'access' | 'present' | 'attribute' | 'software' | 'reserved' | 'ignored';
+}
+
+export interface DecodedSpte {
+  readonly value: bigint;
+  readonly era: string;
+  readonly mmu: MmuMode;
+  readonly maxPhyAddr: number;
+  readonly kind: 'mmio' | 'present' | 'nonpresent' | 'special';
+  /** Present for MMIO sptes of eras with a generation. */
+  readonly gen: number | undefined;
+  readonly gfn: bigint | undefined;
+  /** Access kept in the spte: any of 'w', 'u'; '' when none. */
+  readonly access: string | undefined;
+  readonly fields: readonly SpteField[];
+  /** Sentences: known encoding bugs of the era, bits that should be zero, and so on. */
+  readonly notes: readonly string[];
+}
+
+export interface MmioFaultRecord {
+  /** Running number since reset. */
+  readonly seq: number;
+  readonly insns: number;
+  readonly vcpu: number;
+  readonly rip: bigint;
+  readonly gva: bigint;
+  readonly gpa: bigint;
+  readonly access: AccessKind;
+  readonly outcome: MmioOutcome;
+  readonly spte: bigint;
+  readonly spteGen: number;
+  readonly kvmGen: number;
+  readonly size: number;
+  readonly value: bigint;
+  readonly claim: 'none' | 'device' | 'unsatisfied';
+  readonly device: string | undefined;
+}
+
+export interface MmioLogSnapshot {
+  readonly moment: Moment;
+  /** Faults ever logged since reset; records older than the ring are gone and `missed` counts them. */
+  readonly total: number;
+  readonly missed: number;
+  readonly records: readonly MmioFaultRecord[];
+}
+
+export interface MmioHeat {
+  readonly moment: Moment;
+  readonly overflow: number;
+  readonly rows: readonly {
+    readonly gfn: number;
+    readonly count: number;
+    readonly invalid: number;
+    readonly writes: number;
+  }[];
+}
+
+export interface GenerationEvent {
+  readonly insns: number;
+  readonly kind: 'create' | 'delete' | 'move' | 'flags' | 'set' | 'zap';
+  readonly slot: number;
+  readonly before: number;
+  readonly after: number;
+  readonly text: string;
+}
+
+export interface GenerationSnapshot {
+  readonly moment: Moment;
+  readonly mask: number;
+  readonly wrapAt: number;
+  readonly mmioSptesFresh: number;
+  readonly mmioSptesStale: number;
+  readonly events: readonly GenerationEvent[];
+}
+
+export interface StatsSnapshot {
+  readonly moment: Moment;
+  readonly vcpu: Readonly<Record<VcpuCounter, number>>;
+  readonly vm: Readonly<Record<VmCounter, number>>;
+  readonly usedMmuPages: number;
+  readonly maxMmuPages: number;
+  /** Guest instructions per second of host time over the last while, 0 when paused. */
+  readonly insnsPerSecond: number;
+  readonly mmioPerSecond: number;
+}
+
+export interface TraceLine {
+  readonly seq: number;
+  readonly insns: number;
+  readonly vcpu: number;
+  readonly event: string;
+  readonly text: string;
+}
+
+export interface TraceSnapshot {
+  readonly moment: Moment;
+  readonly total: number;
+  readonly missed: number;
+  readonly lines: readonly TraceLine[];
+}
+
+export interface BreakpointSnapshot {
+  readonly id: number;
+  readonly spec: BreakpointSpec;
+  readonly enabled: boolean;
+  readonly once: boolean;
+  readonly hits: number;
+  /** Stop only from this hit on (1 = every hit). */
+  readonly stopAtHit: number;
+  /** One line for people. */
+  readonly text: string;
+}
+
+export type BreakpointSpec =
+  | { readonly kind: 'exec'; readonly address: bigint; readonly symbol: string | undefined }
+  | {
+      readonly kind: 'mmio';
+      /** Half-open range of guest physical addresses. */
+      readonly start: bigint;
+      readonly length: bigint;
+      readonly access: 'any' | 'read' | 'write';
+      /** Empty = any outcome. */
+      readonly outcomes: readonly MmioOutcome[];
+      /** Whether an MMIO spte was found and its generation is current. */
+      readonly freshness: 'any' | 'fresh' | 'stale';
+    };
+
+export interface VgaSnapshot {
+  readonly moment: Moment;
+  readonly columns: number;
+  readonly rows: number;
+  /** columns × rows × 2 bytes: character, attribute. */
+  readonly cells: Uint8Array;
+  readonly cursor: number;
+}
