@@ -1,0 +1,27 @@
+import { build } from 'vite';
+import { inProject, projectRoot } from '../project-root.mjs';
+import { copyGuestImages } from './guest-images.mjs';
+import { nodeBundle } from './node-bundle.mjs';
+import { replaceFolder } from './replace-folder.mjs';
+
+await replaceFolder(inProject('out', 'cli'), async (folder) => {
+  await build({
+    configFile: false,
+    root: projectRoot,
+    logLevel: 'warn',
+    resolve: { alias: { '@core': inProject('core') } },
+    build: {
+      ...nodeBundle,
+      ssr: true,
+      outDir: folder,
+      rolldownOptions: {
+        ...nodeBundle.rolldownOptions,
+        input: {
+          index: inProject('electron/cli/index.ts'),
+          'engine-worker': inProject('electron/host/engine-worker.ts'),
+        },
+      },
+    },
+  });
+});
+await copyGuestImages();

