@@ -1,9 +1,11 @@
 /**
- * What the window gets from its host beside the engine: images to load, which only the host can read from disk. The preload
- * puts an object of this shape at `window.umbra` and nothing else.
+ * What the window gets from its host beside the engine: images to load, which only the host can read from disk, and the
+ * clipboard. The preload puts an object of the shape `UmbraDesktop` at `window.umbra` and nothing else.
  */
 import * as v from 'valibot';
 import type { EngineClient } from './client.ts';
+
+export const MAX_CLIPBOARD_CHARACTERS = 4 * 1024 * 1024;
 
 /** Parameter schemas of the host's own verbs, checked at the border as those of the engine are. */
 export const DESKTOP_SCHEMAS = {
@@ -14,23 +16,34 @@ export const DESKTOP_SCHEMAS = {
   /** Names of the guests that come with the program. */
   'guest.list': v.strictObject({}),
   'guest.read': v.strictObject({ name: v.pipe(v.string(), v.maxLength(64), v.regex(/^[a-z0-9-]+$/)) }),
+  'clipboard.write': v.strictObject({ text: v.pipe(v.string(), v.maxLength(MAX_CLIPBOARD_CHARACTERS)) }),
 } as const;
 
 export type DesktopVerb = keyof typeof DESKTOP_SCHEMAS;
+export type DesktopParams<V extends DesktopVerb> = v.InferOutput<(typeof DESKTOP_SCHEMAS)[V]>;
+
+export interface DesktopReplies {
+  'image.startup': ImageAnswer;
+  'image.choose': ImageAnswer | undefined;
+  'guest.list': readonly string[];
+  'guest.read': ImageAnswer;
+  'clipboard.write': undefined;
+}
 
 /** An image as `machine.create` takes it: `name` is a path, or the name of a guest that comes with the program. */
 export interface GuestImage {
   readonly name: string;
-  readonly bytes: Uint8Array;
-  /** Arguments the image is meant to be started with; '' if none. */
-  readonly append: string;
+  readonly bytes: Uint8Array<ArrayBuffer>;
 }
 
 export type ImageAnswer =
   { readonly ok: true; readonly value: GuestImage } | { readonly ok: false; readonly message: string };
 
-/** Commands of the application menu. */
-export type MenuCommand = 'image.open';
+/**
+ * Commands from outside the page: `image.open` of the menu wants the chooser, `image.startup` says that `startupImage()`
+ * has another answer now (Umbra was started once more, with an image).
+ */
+export type MenuCommand = 'image.open' | 'image.startup';
 
 export interface PlatformInfo {
   readonly os: string;
@@ -46,6 +59,8 @@ export interface UmbraDesktop extends EngineClient {
   chooseImage(): Promise<ImageAnswer | undefined>;
   guestNames(): Promise<readonly string[]>;
   readGuest(name: string): Promise<ImageAnswer>;
+  /** The page itself has no permission for the clipboard. */
+  copyText(text: string): Promise<void>;
   /** @returns unsubscribe */
   onMenu(listener: (command: MenuCommand) => void): () => void;
 }

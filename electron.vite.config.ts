@@ -1,0 +1,50 @@
+import { fileURLToPath } from 'node:url';
+import vue from '@vitejs/plugin-vue';
+import { defineConfig } from 'electron-vite';
+import { copyGuestImages } from './scripts/build/guest-images.mjs';
+import { inlineConstants } from './scripts/build/inline-constants.mjs';
+import { nodeBundle } from './scripts/build/node-bundle.mjs';
+
+const inProject = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
+
+const resolve = { alias: { '@core': inProject('core') } };
+
+// The targets are those of the oldest runtime that starts us (Electron 33: Chrome 130, Node 20.18), not of the newest.
+export default defineConfig({
+  main: {
+    resolve,
+    plugins: [{ name: 'guest-images', closeBundle: copyGuestImages }],
+    build: {
+      ...nodeBundle,
+      rolldownOptions: {
+        ...nodeBundle.rolldownOptions,
+        input: {
+          index: inProject('electron/main/index.ts'),
+          'engine-worker': inProject('electron/host/engine-worker.ts'),
+        },
+      },
+    },
+  },
+  preload: {
+    resolve,
+    build: {
+      target: nodeBundle.target,
+      // A sandboxed preload is one CommonJS file with everything in it.
+      externalizeDeps: false,
+      rolldownOptions: {
+        input: { index: inProject('electron/preload/index.ts') },
+        output: { format: 'cjs', entryFileNames: '[name].cjs' },
+      },
+    },
+  },
+  renderer: {
+    root: inProject('renderer'),
+    resolve,
+    plugins: [vue()],
+    build: {
+      target: 'chrome130',
+      sourcemap: true,
+      rolldownOptions: { optimization: inlineConstants, input: { index: inProject('renderer/index.html') } },
+    },
+  },
+});

@@ -1,0 +1,42 @@
+/** The host's own verbs: images to load, and the clipboard. */
+import { clipboard, dialog } from 'electron';
+import type { BrowserWindow } from 'electron';
+import type { DesktopParams, DesktopReplies, DesktopVerb } from '../../core/protocol/desktop.ts';
+import { guestNames, readGuest, readImageFile } from './guest-files.ts';
+
+/** What a window without an argument starts with. */
+const DEMO_GUEST = 'poller';
+
+export type DesktopVerbs = {
+  readonly [V in DesktopVerb]: (params: DesktopParams<V>) => Promise<DesktopReplies[V]>;
+};
+
+/**
+ * @param startupImage path of the image that the user asked for when starting Umbra, undefined for the demo
+ * @param window the one to show dialogs on
+ */
+export function desktopVerbs(startupImage: () => string | undefined, window: BrowserWindow): DesktopVerbs {
+  return {
+    async 'image.startup'() {
+      const image = startupImage();
+      return image === undefined ? readGuest(DEMO_GUEST) : readImageFile(image);
+    },
+    async 'image.choose'() {
+      const { filePaths } = await dialog.showOpenDialog(window, {
+        title: 'Open a guest image',
+        properties: ['openFile'],
+        filters: [
+          { name: 'Multiboot ELF or flat binary', extensions: ['elf', 'bin', 'img', 'kernel'] },
+          { name: 'All files', extensions: ['*'] },
+        ],
+      });
+      const [file] = filePaths;
+      return file === undefined ? undefined : readImageFile(file);
+    },
+    'guest.list': guestNames,
+    'guest.read': ({ name }) => readGuest(name),
+    async 'clipboard.write'({ text }) {
+      clipboard.writeText(text);
+    },
+  };
+}

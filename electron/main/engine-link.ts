@@ -1,0 +1,45 @@
+/** Connects the engine with the window: requests one way, events the other, and an engine that would not start said so. */
+import type { EngineClient } from '../../core/protocol/client.ts';
+import type { EngineEvent } from '../../core/protocol/events.ts';
+import type { Answer, Params, RequestError, RequestName } from '../../core/protocol/requests.ts';
+
+/** The engine as this process holds it; implemented by `electron/host`. */
+export interface HostedEngine extends EngineClient {
+  close(): Promise<void>;
+}
+
+export class EngineLink {
+  readonly #started: Promise<HostedEngine>;
+
+  /** Starts the engine at once: it is up by the time the page has been loaded. */
+  constructor(start: () => Promise<HostedEngine>, send: (event: EngineEvent) => void) {
+    this.#started = start();
+    this.#started.then(
+      (engine) => engine.onEvent(send),
+      (error: unknown) => send({ kind: 'crashed', message: startFailure(error), lastTrace: [] }),
+    );
+  }
+
+  async request<K extends RequestName>(name: K, params: Params<K>): Promise<Answer<K>> {
+    let engine: HostedEngine;
+    try {
+      engine = await this.#started;
+    } catch (error) {
+      return refusal('engine-crashed', startFailure(error));
+    }
+    return engine.request(name, params);
+  }
+
+  async close(): Promise<void> {
+    const engine = await this.#started.catch(() => undefined);
+    await engine?.close();
+  }
+}
+
+export function refusal(code: RequestError['code'], message: string): { ok: false; error: RequestError } {
+  return { ok: false, error: { code, message, memslot: undefined } };
+}
+
+function startFailure(error: unknown): string {
+  return `the engine did not start: ${error instanceof Error ? error.message : String(error)}`;
+}

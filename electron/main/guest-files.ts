@@ -1,0 +1,56 @@
+/** Images on disk: those the user has, and those that come with the program. */
+import { open, readFile, readdir } from 'node:fs/promises';
+import path from 'node:path';
+import type { ImageAnswer } from '../../core/protocol/desktop.ts';
+import { MAX_IMAGE_BYTES } from '../../core/protocol/requests.ts';
+
+const EXTENSION = '.elf';
+
+/** Beside the folder of this module in the bundle as in the source tree. */
+const GUESTS = new URL('../guests/', import.meta.url);
+
+/** Reads a file that the user named, with a sentence for whatever is wrong with it. */
+export async function readImageFile(file: string): Promise<ImageAnswer> {
+  try {
+    const handle = await open(file);
+    try {
+      const { size } = await handle.stat();
+      if (size > MAX_IMAGE_BYTES) {
+        const megabytes = MAX_IMAGE_BYTES / 1024 / 1024;
+        return { ok: false, message: `${file} has ${size} bytes; an image may have ${megabytes} MiB at most.` };
+      }
+      return { ok: true, value: { name: file, bytes: new Uint8Array(await handle.readFile()) } };
+    } finally {
+      await handle.close();
+    }
+  } catch (error) {
+    return { ok: false, message: `${file} cannot be read: ${reason(error)}.` };
+  }
+}
+
+export async function guestNames(): Promise<readonly string[]> {
+  const files = await readdir(GUESTS);
+  return files
+    .filter((file) => path.extname(file) === EXTENSION)
+    .map((file) => path.basename(file, EXTENSION))
+    .toSorted();
+}
+
+/** Reads a guest of the program. The name is looked up in the list, never made into a path as it comes. */
+export async function readGuest(name: string): Promise<ImageAnswer> {
+  const names = await guestNames();
+  if (!names.includes(name)) {
+    return { ok: false, message: `there is no guest called ${name}; there are ${names.join(', ')}.` };
+  }
+  const bytes = new Uint8Array(await readFile(new URL(`${name}${EXTENSION}`, GUESTS)));
+  return { ok: true, value: { name, bytes } };
+}
+
+function reason(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const code = 'code' in error ? error.code : undefined;
+  if (code === 'ENOENT') return 'there is no such file';
+  if (code === 'EACCES') return 'permission denied';
+  if (code === 'EISDIR') return 'it is a folder';
+  return error.message;
+}

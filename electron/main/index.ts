@@ -1,0 +1,76 @@
+/** The main process: puts the parts together. What each does is in its own file. */
+import { fileURLToPath } from 'node:url';
+import { BrowserWindow, app, protocol } from 'electron';
+import { CHANNEL } from '../../core/protocol/desktop-channels.ts';
+import { DESKTOP_SCHEMAS } from '../../core/protocol/desktop.ts';
+import type { MenuCommand } from '../../core/protocol/desktop.ts';
+import type { EngineEvent } from '../../core/protocol/events.ts';
+import { REQUEST_SCHEMAS } from '../../core/protocol/requests.ts';
+import type { Params, RequestName } from '../../core/protocol/requests.ts';
+import { EngineHost } from '../host/engine-host.ts';
+import { APP_SCHEME, developmentServer, isOwnPage } from './app-origin.ts';
+import { APP_SCHEME_PRIVILEGES, serveApp } from './app-protocol.ts';
+import { installMenu } from './application-menu.ts';
+import { confineWebContents, refusePermissions } from './browsing-policy.ts';
+import { imageArgument } from './command-line.ts';
+import { desktopVerbs } from './desktop-verbs.ts';
+import { EngineLink, refusal } from './engine-link.ts';
+import { listenAtBorder } from './ipc-border.ts';
+import { createMainWindow } from './main-window.ts';
+
+const startsWithFolder = process.defaultApp === true;
+const devServer = developmentServer(app.isPackaged, process.env['ELECTRON_RENDERER_URL']);
+
+protocol.registerSchemesAsPrivileged([APP_SCHEME_PRIVILEGES]);
+app.enableSandbox();
+confineWebContents(devServer);
+
+// One program, one window: a second start hands its image to the first.
+if (app.requestSingleInstanceLock()) void main();
+else app.quit();
+
+async function main(): Promise<void> {
+  let startupImage = imageArgument(process.argv, startsWithFolder, process.cwd());
+  const openWindow = (): BrowserWindow | undefined => BrowserWindow.getAllWindows().at(0);
+  const send = (channel: string, message: EngineEvent | MenuCommand): void =>
+    openWindow()?.webContents.send(channel, message);
+  const engine = new EngineLink(
+    () => EngineHost.start(),
+    (event) => send(CHANNEL.event, event),
+  );
+
+  app.on('second-instance', (_event, argv, folder) => {
+    openWindow()?.show();
+    openWindow()?.focus();
+    const image = imageArgument(argv, startsWithFolder, folder);
+    if (image === undefined) return;
+    startupImage = image;
+    send(CHANNEL.menu, 'image.startup');
+  });
+  app.on('window-all-closed', () => app.quit());
+  app.on('will-quit', () => void engine.close());
+
+  await app.whenReady();
+  refusePermissions();
+  protocol.handle(APP_SCHEME, serveApp(fileURLToPath(new URL('../renderer', import.meta.url))));
+  installMenu((command) => send(CHANNEL.menu, command));
+
+  const isOwn = (address: string): boolean => isOwnPage(address, devServer);
+  const window = createMainWindow(devServer);
+  const verbs = desktopVerbs(() => startupImage, window);
+  listenAtBorder(
+    CHANNEL.engine,
+    REQUEST_SCHEMAS,
+    isOwn,
+    // The border has parsed them by this request's own schema.
+    (name, params) => engine.request(name, params as Params<RequestName>),
+    (message) => refusal('bad-request', message),
+  );
+  listenAtBorder(
+    CHANNEL.desktop,
+    DESKTOP_SCHEMAS,
+    isOwn,
+    (verb, params) => verbs[verb](params as never),
+    (message) => ({ ok: false, message }),
+  );
+}

@@ -1,0 +1,35 @@
+/**
+ * The only thing the page can reach of Electron: a frozen object of verbs. No channel name, no event object and no part of
+ * `ipcRenderer` crosses over. Everything is checked again on the other side (electron/main/ipc-border.ts).
+ */
+import { contextBridge, ipcRenderer } from 'electron';
+import { CHANNEL, PLATFORM_SWITCH } from '../../core/protocol/desktop-channels.ts';
+import type { DesktopReplies, DesktopVerb, PlatformInfo, UmbraDesktop } from '../../core/protocol/desktop.ts';
+
+const ask = <V extends DesktopVerb>(verb: V, params: object = {}): Promise<DesktopReplies[V]> =>
+  ipcRenderer.invoke(CHANNEL.desktop, verb, params);
+
+/** Subscribes to a channel of main without handing out the event. */
+const listen = <T>(channel: string, listener: (message: T) => void): (() => void) => {
+  const forward = (_event: unknown, message: T): void => listener(message);
+  ipcRenderer.on(channel, forward);
+  return () => ipcRenderer.removeListener(channel, forward);
+};
+
+const platform: PlatformInfo = JSON.parse(
+  process.argv.find((argument) => argument.startsWith(PLATFORM_SWITCH))?.slice(PLATFORM_SWITCH.length) ?? 'null',
+);
+
+const desktop: UmbraDesktop = {
+  platform,
+  request: (name, params) => ipcRenderer.invoke(CHANNEL.engine, name, params),
+  onEvent: (listener) => listen(CHANNEL.event, listener),
+  startupImage: () => ask('image.startup'),
+  chooseImage: () => ask('image.choose'),
+  guestNames: () => ask('guest.list'),
+  readGuest: (name) => ask('guest.read', { name }),
+  copyText: (text) => ask('clipboard.write', { text }),
+  onMenu: (listener) => listen(CHANNEL.menu, listener),
+};
+
+contextBridge.exposeInMainWorld('umbra', desktop);
