@@ -1,0 +1,57 @@
+/**
+ * The compact form of a decoded instruction: {@link INSTRUCTION_WORDS} int32 words in the decode cache's pool and, at the
+ * same record number, a handler. An instruction is named by the index of its first word (`i`); index 0 is no instruction.
+ *
+ * While a handler runs, `cpu.r[VCPU_RIP]` already holds the address of the *next* instruction (what CALL pushes and
+ * what RIP-relative operands count from). A handler that sets `cpu.abort` leaves every register as it found it; the run
+ * loop then puts RIP back.
+ */
+import type { Cpu } from './cpu.ts';
+
+export type InstructionHandler = (cpu: Cpu, i: number) => void;
+
+export const INSTRUCTION_SHIFT = 4;
+export const INSTRUCTION_WORDS = 1 << INSTRUCTION_SHIFT;
+
+/** Length in bytes. */
+export const I_LENGTH = 0;
+/** Record of the instruction that follows in memory, if in the same page and known; else 0. */
+export const I_NEXT = 1;
+/** Record of a direct branch's target, if in the same page and known; else 0. */
+export const I_TARGET = 2;
+/** Destination (or only) register: int32 index into `cpu.r`. Byte registers: see {@link I_DST_SHIFT}. */
+export const I_DST = 3;
+/** Source register, likewise. */
+export const I_SRC = 4;
+/** Immediate, sign-extended to the operand size; for a direct branch the displacement. */
+export const I_IMM = 5;
+export const I_IMM_HIGH = 6;
+/** Memory operand: index of the base register's low word (VCPU_ZERO for none, VCPU_RIP for RIP-relative). */
+export const I_BASE = 7;
+export const I_INDEX = 8;
+/** 0 … 3 */
+export const I_SCALE = 9;
+export const I_DISP = 10;
+/** How the address is worked out: one of EA_*. */
+export const I_EA = 11;
+/** Segment register number, ES … GS. */
+export const I_SEGMENT = 12;
+/** Bit position inside the register word, 0 or 8 (AH CH DH BH), of a byte destination in bits 0–7 and source in bits 8–15. */
+export const I_BYTE_SHIFTS = 13;
+/** A number for the handler's family: condition, operation, operand size … */
+export const I_OPERATION = 14;
+/** Arena page of the second part of an instruction that crosses a page; else 0. */
+export const I_SECOND_PAGE = 15;
+
+/** 64-bit addressing, segment base zero. */
+export const EA_64 = 0;
+/** 64-bit addressing through SS: a non-canonical address is #SS, not #GP. */
+export const EA_64_STACK = 1;
+/** 64-bit addressing, FS or GS base added. */
+export const EA_64_SEGMENT = 2;
+/** Address-size prefix in 64-bit mode: the offset is cut to 32 bits, then the segment base is added. */
+export const EA_64_ADDRESS_32 = 3;
+/** Legacy and compatibility mode, 32-bit offset. */
+export const EA_32 = 4;
+/** Legacy and compatibility mode, 16-bit offset. */
+export const EA_16 = 5;
