@@ -10,6 +10,8 @@ export interface MemslotLimits {
   readonly maxPages: bigint;
   /** TASK_SIZE_MAX: access_ok accepts a range that ends at or below it. */
   readonly userAddressLimit: bigint;
+  /** kvm_mmu_max_gfn: the last frame a slot may hold. 3.11 does not look. */
+  readonly maxGfn: number;
   /** Whether a new range may not touch the kernel's own slots either (since 4.x; 3.11 skips them). */
   readonly overlapWithInternal: boolean;
   /** 'v3.11' or 'v6.18': the order of checks, what DELETE looks at, how a slot number is taken apart. */
@@ -27,17 +29,19 @@ export const LIMITS_V3_11: MemslotLimits = {
   memSlots: 128,
   maxPages: (1n << 31n) - 1n,
   userAddressLimit: 0x7fff_ffff_f000n,
+  maxGfn: Number.MAX_SAFE_INTEGER,
   overlapWithInternal: false,
   rules: 'v3.11',
 };
 
-/** v6.18: SHRT_MAX slots of which three are the kernel's; one address space (no SMM). */
+/** v6.18: SHRT_MAX slots of which three are the kernel's; one address space (no SMM); a host with 52 physical address bits. */
 export const LIMITS_V6_18: MemslotLimits = {
   name: 'v6.18',
   userSlots: 32764,
   memSlots: 32767,
   maxPages: (1n << 31n) - 1n,
   userAddressLimit: 0x7fff_ffff_f000n,
+  maxGfn: 2 ** 40 - 1,
   overlapWithInternal: true,
   rules: 'v6.18',
 };

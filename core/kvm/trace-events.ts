@@ -4,6 +4,7 @@
  */
 import type { Arena } from '../arena/arena.ts';
 import { SP_GFN, SP_MMU_VALID_GEN, SP_ROLE, SP_ROOT_COUNT, SP_UNSYNC } from '../arena/mmu-layout.ts';
+import { highHalf, lowHalf } from '../base/address.ts';
 import * as tp from '../base/tracepoints.ts';
 import { traceArg, traceArgNumber, traceBegin, traceCommit, traceEnabled } from './trace.ts';
 
@@ -302,5 +303,16 @@ export function traceInvalidateZapAllPages(arena: Arena, vcpuId: number, validGe
   const args = traceBegin(arena, vcpuId, tp.TP_MMU_INVALIDATE_ZAP_ALL_PAGES);
   traceArg(arena, args, 0, validGen, 0);
   traceArg(arena, args, 1, usedPages, 0);
+  traceCommit(arena);
+}
+
+/** Ours: a memslot change that was installed. Cold. */
+export function traceUmbraMemslot(arena: Arena, slot: number, change: number, before: bigint, after: bigint): void {
+  if (!traceEnabled(arena, tp.TP_UMBRA_MEMSLOT)) return;
+  const args = traceBegin(arena, 0, tp.TP_UMBRA_MEMSLOT);
+  traceArg(arena, args, 0, slot, 0);
+  traceArg(arena, args, 1, change, 0);
+  traceArg(arena, args, 2, lowHalf(before), highHalf(before));
+  traceArg(arena, args, 3, lowHalf(after), highHalf(after));
   traceCommit(arena);
 }
