@@ -1,0 +1,208 @@
+/**
+ * Accesses that the TLB did not settle: misses, page crossings, alignment checks, writes to pages with decoded
+ * instructions, and the processor's own accesses (system-access.ts), which carry their privilege with them.
+ *
+ * Of an access that crosses pages both are translated before a byte moves.
+ */
+import { VCPU_CODE_BITS, VCPU_CPL, VCPU_CR0, VCPU_RFLAGS } from '../arena/vcpu-layout.ts';
+import type { Cpu } from './cpu.ts';
+import { raiseException, VECTOR_AC } from './exceptions.ts';
+import { ACCESS_IMPLICIT, CR0_AM, PFERR_USER, PFERR_WRITE } from './paging-entry.ts';
+import { translate } from './paging-translate.ts';
+import { isCodePage, noteCodeWrite } from './system-code-pages.ts';
+import { T_HIGH, T_PAGE, T_READ, T_WRITE, T_WRITE_CODE, tlbEntryOf } from './tlb.ts';
+
+const RFLAGS_AC = 0x4_0000;
+
+const accessOfCpl = (cpu: Cpu): number => (cpu.r[VCPU_CPL] === 3 ? PFERR_USER : 0);
+
+/** #AC(0): only at CPL 3 with CR0.AM and RFLAGS.AC (SDM vol 3A, "Alignment Check Exception"). */
+function misaligned(cpu: Cpu, lo: number, size: number): boolean {
+  const r = cpu.r;
+  if ((lo & (size - 1)) === 0 || (r[VCPU_RFLAGS] & RFLAGS_AC) === 0) return false;
+  if ((r[VCPU_CR0] & CR0_AM) === 0 || r[VCPU_CPL] !== 3) return false;
+  raiseException(cpu, VECTOR_AC, true, 0);
+  return true;
+}
+
+/** Arena offset of a byte whose page the TLB knows under this tag, or −1. */
+function find(cpu: Cpu, user: boolean, tag: number, lo: number, hi: number): number {
+  const r = cpu.r;
+  const t = tlbEntryOf(user, lo);
+  return r[t + tag] === (lo | 0xfff) && r[t + T_HIGH] === hi ? r[t + T_PAGE] + (lo & 0xfff) : -1;
+}
+
+function findWritable(cpu: Cpu, user: boolean, lo: number, hi: number): number {
+  const at = find(cpu, user, T_WRITE, lo, hi);
+  if (at >= 0) return at;
+  const code = find(cpu, user, T_WRITE_CODE, lo, hi);
+  if (code >= 0 && !isCodePage(cpu, code >>> 12)) {
+    // Nothing is decoded from it any more: its stores are fast again.
+    const t = tlbEntryOf(user, lo);
+    cpu.r[t + T_WRITE] = cpu.r[t + T_WRITE_CODE];
+    cpu.r[t + T_WRITE_CODE] = 0;
+  }
+  return code;
+}
+
+/** High half of the address where the next page begins. Outside 64-bit mode linear addresses wrap at 4 GiB. */
+function nextPageHigh(cpu: Cpu, nextLo: number, hi: number): number {
+  return nextLo === 0 && cpu.r[VCPU_CODE_BITS] === 64 ? (hi + 1) | 0 : hi;
+}
+
+export function loadSlow(cpu: Cpu, lo: number, hi: number, size: number): number {
+  if (misaligned(cpu, lo, size)) return 0;
+  return loadAs(cpu, lo, hi, size, accessOfCpl(cpu));
+}
+
+/** A load with the privilege that `access` names: PFERR_USER, 0 or ACCESS_IMPLICIT. */
+export function loadAs(cpu: Cpu, lo: number, hi: number, size: number, access: number): number {
+  const user = (access & PFERR_USER) !== 0;
+  const { emulator } = cpu;
+  const emulated = emulator !== undefined && (access & ACCESS_IMPLICIT) === 0;
+  const first = 4096 - (lo & 0xfff);
+  let at = find(cpu, user, T_READ, lo, hi);
+  if (first >= size) {
+    if (at < 0) {
+      if (emulated) return emulator.readData(cpu, lo, hi, size);
+      at = translate(cpu, lo, hi, access);
+      if (at < 0) return 0;
+    }
+    return read(cpu, at, size);
+  }
+  const nextLo = (lo + first) | 0;
+  const nextHi = nextPageHigh(cpu, nextLo, hi);
+  let next = find(cpu, user, T_READ, nextLo, nextHi);
+  if (emulated && (at < 0 || next < 0)) return emulator.readData(cpu, lo, hi, size);
+  if (at < 0) at = translate(cpu, lo, hi, access);
+  if (at < 0) return 0;
+  if (next < 0) next = translate(cpu, nextLo, nextHi, access);
+  if (next < 0) return 0;
+  return readSplit(cpu, at, first, next, size);
+}
+
+export function storeSlow(cpu: Cpu, lo: number, hi: number, size: number, valueLo: number, valueHi: number): void {
+  if (misaligned(cpu, lo, size)) return;
+  storeAs(cpu, lo, hi, size, valueLo, valueHi, accessOfCpl(cpu));
+}
+
+export function storeAs(
+  cpu: Cpu,
+  lo: number,
+  hi: number,
+  size: number,
+  valueLo: number,
+  valueHi: number,
+  access: number,
+): void {
+  const user = (access & PFERR_USER) !== 0;
+  const { emulator } = cpu;
+  const emulated = emulator !== undefined && (access & ACCESS_IMPLICIT) === 0;
+  const first = 4096 - (lo & 0xfff);
+  let at = findWritable(cpu, user, lo, hi);
+  if (first >= size) {
+    if (at < 0) {
+      if (emulated) {
+        emulator.writeData(cpu, lo, hi, size, valueLo, valueHi);
+        return;
+      }
+      at = translate(cpu, lo, hi, access | PFERR_WRITE);
+      if (at < 0) return;
+    }
+    write(cpu, at, size, valueLo, valueHi);
+    return;
+  }
+  const nextLo = (lo + first) | 0;
+  const nextHi = nextPageHigh(cpu, nextLo, hi);
+  let next = findWritable(cpu, user, nextLo, nextHi);
+  if (emulated && (at < 0 || next < 0)) {
+    emulator.writeData(cpu, lo, hi, size, valueLo, valueHi);
+    return;
+  }
+  if (at < 0) at = translate(cpu, lo, hi, access | PFERR_WRITE);
+  if (at < 0) return;
+  if (next < 0) next = translate(cpu, nextLo, nextHi, access | PFERR_WRITE);
+  if (next < 0) return;
+  writeSplit(cpu, at, first, next, size, valueLo, valueHi);
+}
+
+export function probeWriteSlow(cpu: Cpu, lo: number, hi: number, size: number): void {
+  if (misaligned(cpu, lo, size)) return;
+  probeWriteAs(cpu, lo, hi, size, accessOfCpl(cpu));
+}
+
+export function probeWriteAs(cpu: Cpu, lo: number, hi: number, size: number, access: number): void {
+  const user = (access & PFERR_USER) !== 0;
+  if (cpu.emulator !== undefined && (access & ACCESS_IMPLICIT) === 0) return;
+  if (findWritable(cpu, user, lo, hi) < 0 && translate(cpu, lo, hi, access | PFERR_WRITE) < 0) return;
+  const first = 4096 - (lo & 0xfff);
+  if (first >= size) return;
+  const nextLo = (lo + first) | 0;
+  const nextHi = nextPageHigh(cpu, nextLo, hi);
+  if (findWritable(cpu, user, nextLo, nextHi) < 0) translate(cpu, nextLo, nextHi, access | PFERR_WRITE);
+}
+
+function read(cpu: Cpu, at: number, size: number): number {
+  const { view, u8 } = cpu.arena;
+  switch (size) {
+    case 1:
+      return u8[at];
+    case 2:
+      return view.getUint16(at, true);
+    case 4:
+      return view.getInt32(at, true);
+    default:
+      cpu.hi = view.getInt32(at + 4, true);
+      return view.getInt32(at, true);
+  }
+}
+
+function write(cpu: Cpu, at: number, size: number, lo: number, hi: number): void {
+  const { view, u8 } = cpu.arena;
+  switch (size) {
+    case 1:
+      u8[at] = lo;
+      break;
+    case 2:
+      view.setInt16(at, lo, true);
+      break;
+    case 4:
+      view.setInt32(at, lo, true);
+      break;
+    default:
+      view.setInt32(at, lo, true);
+      view.setInt32(at + 4, hi, true);
+  }
+  if (isCodePage(cpu, at >>> 12)) noteCodeWrite(cpu, at, size);
+}
+
+/** `first` bytes at `at`, the rest at `next`. */
+function readSplit(cpu: Cpu, at: number, first: number, next: number, size: number): number {
+  const { u8 } = cpu.arena;
+  let lo = 0;
+  let hi = 0;
+  for (let i = size - 1; i >= 0; i--) {
+    hi = (hi << 8) | (lo >>> 24);
+    lo = (lo << 8) | u8[i < first ? at + i : next + i - first];
+  }
+  if (size === 8) cpu.hi = hi;
+  return lo;
+}
+
+function writeSplit(
+  cpu: Cpu,
+  at: number,
+  first: number,
+  next: number,
+  size: number,
+  valueLo: number,
+  valueHi: number,
+): void {
+  const { u8 } = cpu.arena;
+  for (let i = 0; i < size; i++) {
+    const byte = (i < 4 ? valueLo >>> (i << 3) : valueHi >>> ((i - 4) << 3)) & 0xff;
+    u8[i < first ? at + i : next + i - first] = byte;
+  }
+  if (isCodePage(cpu, at >>> 12)) noteCodeWrite(cpu, at, first);
+  if (isCodePage(cpu, next >>> 12)) noteCodeWrite(cpu, next, size - first);
+}

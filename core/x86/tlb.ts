@@ -1,0 +1,156 @@
+/**
+ * The translation look-aside buffer: linear page → arena page, in the vCPU's block of the arena.
+ *
+ * Two direct-mapped halves, one for accesses at CPL 3 and one for the supervisor's, so that a change of privilege flushes
+ * nothing. An entry has one tag for reads, one for writes and one for fetches: permission is part of the comparison.
+ *
+ * A tag is the low half of the linear address of the page's *last byte*; a hit compares it with the last byte of the
+ * access. An access that crosses into the next page therefore misses by itself (that page has another index), and zeroed
+ * memory holds no valid tag.
+ *
+ * Never entered: pages whose accesses have to be looked at each time — user pages seen by the supervisor under SMAP, pages
+ * to write whose D bit is clear, and of course everything whose translation faults, MMIO above all.
+ */
+import { VCPU_BYTES } from '../arena/vcpu-layout.ts';
+import type { Cpu } from './cpu.ts';
+import { flushPagingCaches } from './paging-cache.ts';
+import { flushNestedTlb } from './second-level-cache.ts';
+import {
+  TLB_AT,
+  TLB_END,
+  TLB_ENTRY_WORDS,
+  TLB_HALF_WORDS,
+  TLB_LARGE_SEEN,
+  TLB_LOG,
+  TLB_LOG_COUNT,
+  TLB_LOG_SIZE,
+} from './tlb-layout.ts';
+
+/** (lo >>> 9) & this: index of a page's entry in a half, in words. */
+export const TLB_INDEX_MASK = 0x1ff8;
+
+export const T_READ = 0;
+export const T_WRITE = 1;
+export const T_EXEC = 2;
+/** High half of the linear address, for all three tags. */
+export const T_HIGH = 3;
+/** Arena offset of the page. */
+export const T_PAGE = 4;
+/** Tag for writes to a page that instructions were decoded from; see system-code-pages.ts. */
+export const T_WRITE_CODE = 5;
+export const T_FLAGS = 6;
+
+/** Survives a load of CR3 (SDM vol 3A, "Global Pages"). */
+export const TLB_GLOBAL = 1;
+/** Part of a page larger than 4 KiB: INVLPG anywhere in that page drops it. */
+export const TLB_LARGE = 2;
+
+/** int32 index of the entry in which the page of `lo` would be. */
+export function tlbEntryOf(user: boolean, lo: number): number {
+  return TLB_AT + (user ? TLB_HALF_WORDS : 0) + ((lo >>> 9) & TLB_INDEX_MASK);
+}
+
+export function tlbInsert(
+  cpu: Cpu,
+  user: boolean,
+  lo: number,
+  hi: number,
+  page: number,
+  readable: boolean,
+  writable: boolean,
+  executable: boolean,
+  hasCode: boolean,
+  flags: number,
+): void {
+  const r = cpu.r;
+  const t = tlbEntryOf(user, lo);
+  const tag = lo | 0xfff;
+  r[t + T_READ] = readable ? tag : 0;
+  r[t + T_WRITE] = writable && !hasCode ? tag : 0;
+  r[t + T_EXEC] = executable ? tag : 0;
+  r[t + T_HIGH] = hi;
+  r[t + T_PAGE] = page;
+  r[t + T_WRITE_CODE] = writable && hasCode ? tag : 0;
+  r[t + T_FLAGS] = flags;
+  const count = r[TLB_LOG_COUNT];
+  if (count < TLB_LOG_SIZE) r[TLB_LOG + count] = t;
+  r[TLB_LOG_COUNT] = count + 1;
+  if ((flags & TLB_LARGE) !== 0) r[TLB_LARGE_SEEN] = 1;
+}
+
+function dropEntry(r: Int32Array, t: number): void {
+  r[t + T_READ] = 0;
+  r[t + T_WRITE] = 0;
+  r[t + T_EXEC] = 0;
+  r[t + T_WRITE_CODE] = 0;
+  r[t + T_FLAGS] = 0;
+}
+
+/** Everything: linear, paging-structure and guest-physical entries (INVEPT and the like, and any change of mode). */
+export function flushTlb(cpu: Cpu): void {
+  const r = cpu.r;
+  const count = r[TLB_LOG_COUNT];
+  if (count <= TLB_LOG_SIZE) for (let i = 0; i < count; i++) dropEntry(r, r[TLB_LOG + i]);
+  else r.fill(0, TLB_AT, TLB_END);
+  r[TLB_LOG_COUNT] = 0;
+  r[TLB_LARGE_SEEN] = 0;
+  flushPagingCaches(r);
+  flushNestedTlb(r);
+  cpu.successor = 0;
+}
+
+/** What a load of CR3 drops: everything linear but global pages. Guest-physical entries do not depend on CR3. */
+export function flushTlbNonGlobal(cpu: Cpu): void {
+  const r = cpu.r;
+  const count = r[TLB_LOG_COUNT];
+  if (count <= TLB_LOG_SIZE) {
+    let kept = 0;
+    for (let i = 0; i < count; i++) {
+      const t = r[TLB_LOG + i];
+      if ((r[t + T_FLAGS] & TLB_GLOBAL) !== 0) r[TLB_LOG + kept++] = t;
+      else dropEntry(r, t);
+    }
+    r[TLB_LOG_COUNT] = kept;
+  } else {
+    for (let t = TLB_AT; t < TLB_END; t += TLB_ENTRY_WORDS) {
+      if ((r[t + T_FLAGS] & TLB_GLOBAL) === 0) dropEntry(r, t);
+    }
+  }
+  flushPagingCaches(r);
+  cpu.successor = 0;
+}
+
+/**
+ * INVLPG: the page's entry, global or not, and all paging-structure entries (SDM vol 3A, "Operations that Invalidate TLBs
+ * and Paging-Structure Caches"). Pieces of large pages all go: the size of the page at this address is not looked up.
+ */
+export function flushTlbPage(cpu: Cpu, lo: number, hi: number): void {
+  const r = cpu.r;
+  for (let half = 0; half < 2; half++) {
+    const t = tlbEntryOf(half === 1, lo);
+    if (r[t + T_HIGH] === hi) dropEntry(r, t);
+  }
+  if (r[TLB_LARGE_SEEN] !== 0) {
+    for (let t = TLB_AT; t < TLB_END; t += TLB_ENTRY_WORDS) {
+      if ((r[t + T_FLAGS] & TLB_LARGE) !== 0) dropEntry(r, t);
+    }
+    r[TLB_LARGE_SEEN] = 0;
+  }
+  flushPagingCaches(r);
+  cpu.successor = 0;
+}
+
+/** From now on writes to this arena page take the slow path, on every vCPU: instructions were decoded from it. */
+export function tlbMarkCodePage(cpu: Cpu, page: number): void {
+  const { arena } = cpu;
+  const { i32 } = arena;
+  for (let vcpu = 0; vcpu < arena.layout.config.vcpus; vcpu++) {
+    const block = (arena.layout.vcpus + vcpu * VCPU_BYTES) >> 2;
+    for (let t = block + TLB_AT; t < block + TLB_END; t += TLB_ENTRY_WORDS) {
+      if (i32[t + T_PAGE] === page && i32[t + T_WRITE] !== 0) {
+        i32[t + T_WRITE_CODE] = i32[t + T_WRITE];
+        i32[t + T_WRITE] = 0;
+      }
+    }
+  }
+}
