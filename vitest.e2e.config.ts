@@ -6,6 +6,7 @@ export default defineConfig({
     name: 'e2e',
     environment: 'node',
     include: ['test/e2e/**/*.test.ts'],
+    globalSetup: ['test/e2e/harness-setup.ts'],
     // One Electron at a time: two windows on two cores only make each other slow.
     fileParallelism: false,
     testTimeout: 60_000,

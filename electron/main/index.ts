@@ -22,7 +22,8 @@ const startsWithFolder = process.defaultApp === true;
 const devServer = developmentServer(app.isPackaged, process.env['ELECTRON_RENDERER_URL']);
 
 protocol.registerSchemesAsPrivileged([APP_SCHEME_PRIVILEGES]);
-app.enableSandbox();
+// Root cannot have the sandbox and starts with --no-sandbox, which this call would contradict.
+if (!app.commandLine.hasSwitch('no-sandbox')) app.enableSandbox();
 confineWebContents(devServer);
 
 // One program, one window: a second start hands its image to the first.

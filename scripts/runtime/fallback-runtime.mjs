@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { cp, mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { fileURLToPath } from 'node:url';
@@ -26,6 +26,7 @@ export const FALLBACK = {
 // Raised when what is done to the unpacked files changes, so that an old cache is not taken for a new one.
 const PREPARATION = 1;
 const FETCH_TIMEOUT_MS = 15 * 60 * 1000;
+const WORK_PREFIX = 'fetching-';
 
 const folder = () => path.join(cacheFolder(), `electron-${FALLBACK.version}-linux-x64-p${PREPARATION}`);
 
@@ -41,7 +42,8 @@ export function openFallbackRuntime() {
 /** Fetches and prepares the fallback. A folder appears under its final name only when it is complete. */
 export async function bringFallbackRuntime() {
   await mkdir(cacheFolder(), { recursive: true });
-  const work = await mkdtemp(path.join(cacheFolder(), 'fetching-'));
+  await removeAbandoned();
+  const work = await mkdtemp(path.join(cacheFolder(), WORK_PREFIX));
   try {
     const tarball = await fetchTarball(work);
     await verify(tarball);
@@ -66,6 +68,16 @@ export async function bringFallbackRuntime() {
   const runtime = openFallbackRuntime();
   if (!runtime) throw new Error(`no executable in ${folder()} after it was prepared`);
   return runtime;
+}
+
+/** What an interrupted fetch left behind. */
+async function removeAbandoned() {
+  for (const name of await readdir(cacheFolder())) {
+    const left = path.join(cacheFolder(), name);
+    if (name.startsWith(WORK_PREFIX) && Date.now() - (await stat(left)).mtimeMs > FETCH_TIMEOUT_MS) {
+      await rm(left, { recursive: true, force: true });
+    }
+  }
 }
 
 /**

@@ -15,6 +15,8 @@ if (folder === undefined) {
   const manifest = JSON.parse(readFileSync(path.join(root, 'package.json'), 'utf8'));
   Object.defineProperty(process, 'defaultApp', { value: true, enumerable: true });
   app.setName(manifest.productName ?? manifest.name);
+  // Not in the documentation, but it is what the stock default application calls.
+  if ('setVersion' in app && typeof app.setVersion === 'function') app.setVersion(manifest.version);
   // Electron holds back its `ready` event until this top-level await is over, so the application may still do what
   // has to be done before.
   await import(pathToFileURL(path.join(root, manifest.main)).href);
