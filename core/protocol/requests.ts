@@ -78,7 +78,8 @@ export const REQUEST_SCHEMAS = {
   /** The same image and options again, from the start; breakpoints stay. */
   'machine.reset': none,
   'machine.status': none,
-  'run.continue': none,
+  /** `untilInsns`: pause when so many instructions have retired since reset, if nothing stopped the machine before. */
+  'run.continue': v.strictObject({ untilInsns: v.optional(integer(0, Number.MAX_SAFE_INTEGER)) }),
   'run.pause': none,
   'run.step': v.strictObject({ vcpu, count: v.optional(integer(1, 1_000_000), 1) }),
   'run.stepOver': v.strictObject({ vcpu }),

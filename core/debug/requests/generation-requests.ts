@@ -1,0 +1,48 @@
+/** generation.*: what the whole mechanism turns on. */
+import { ok } from '../../base/result.ts';
+import { VM_MMIO_SPTES } from '../../arena/mmu-layout.ts';
+import { MMIO_GEN_MASK, MMIO_GEN_WRAP } from '../../kvm/eras.ts';
+import type { GenerationSnapshot } from '../../protocol/snapshots.ts';
+import { notAllowed } from '../refusal.ts';
+import type { RequestFamily } from '../request-table.ts';
+import type { Session } from '../session.ts';
+import { countMmioSptes } from '../mmio-spte-count.ts';
+import { presentMachine } from './present.ts';
+
+export const generationRequests: RequestFamily<'generation.read' | 'generation.set'> = {
+  'generation.read': (session) => ok(snapshot(session)),
+  'generation.set': (session, { memslotsGeneration }) => {
+    const { machine, source, history } = presentMachine(session);
+    if (source.options.era === 'v3.10') {
+      return notAllowed('the era v3.10 keeps no generation in its sptes; there is nothing to move.');
+    }
+    const before = session.moment();
+    machine.vm.setMemslotsGeneration(memslotsGeneration);
+    session.bumpEpoch();
+    const after = session.moment();
+    history.record({
+      insns: after.insns,
+      kind: 'set',
+      slot: -1,
+      before: before.mmioGeneration,
+      after: after.mmioGeneration,
+      text: `memslots generation set to ${memslotsGeneration} by hand`,
+    });
+    return ok(snapshot(session));
+  },
+};
+
+function snapshot(session: Session): GenerationSnapshot {
+  const { machine, history } = presentMachine(session);
+  const { arena } = machine;
+  const { fresh, stale } =
+    arena.i32[(arena.layout.vm + VM_MMIO_SPTES) >> 2] === 0 ? { fresh: 0, stale: 0 } : countMmioSptes(arena);
+  return {
+    moment: session.moment(),
+    mask: MMIO_GEN_MASK,
+    wrapAt: MMIO_GEN_WRAP,
+    mmioSptesFresh: fresh,
+    mmioSptesStale: stale,
+    events: history.events(),
+  };
+}

@@ -1,0 +1,15 @@
+/** mmio.*: the fault log and the heat of frames. */
+import { ok } from '../../base/result.ts';
+import { readMmioHeat, readMmioLog } from '../mmio-records.ts';
+import type { RequestFamily } from '../request-table.ts';
+import { presentMachine } from './present.ts';
+
+export const mmioRequests: RequestFamily<'mmio.log' | 'mmio.heat'> = {
+  'mmio.log': (session, { since, limit }) => {
+    const { machine } = presentMachine(session);
+    const log = readMmioLog(machine.arena, since, limit, (number) => machine.bus.names[number]);
+    return ok({ moment: session.moment(), ...log });
+  },
+  'mmio.heat': (session, { limit }) =>
+    ok({ moment: session.moment(), ...readMmioHeat(presentMachine(session).machine.arena, limit) }),
+};

@@ -1,0 +1,43 @@
+/** All requests and who answers them. */
+import { err, ok } from '../../base/result.ts';
+import { PROTOCOL_VERSION } from '../../protocol/version.ts';
+import type { RequestTable } from '../request-table.ts';
+import { breakpointRequests } from './breakpoint-requests.ts';
+import { disassemblyRequests } from './disassembly-requests.ts';
+import { generationRequests } from './generation-requests.ts';
+import { machineRequests } from './machine-requests.ts';
+import { memoryRequests } from './memory-requests.ts';
+import { memslotRequests } from './memslot-requests.ts';
+import { mmioRequests } from './mmio-requests.ts';
+import { registerRequests } from './register-requests.ts';
+import { runRequests } from './run-requests.ts';
+import { serialRequests } from './serial-requests.ts';
+import { spteRequests } from './spte-requests.ts';
+import { statsRequests } from './stats-requests.ts';
+import { traceRequests } from './trace-requests.ts';
+import { vgaRequests } from './vga-requests.ts';
+
+export const REQUEST_TABLE: RequestTable = {
+  'engine.hello': (_session, { version }) =>
+    version === PROTOCOL_VERSION
+      ? ok({ version: PROTOCOL_VERSION })
+      : err({
+          code: 'bad-request',
+          message: `this engine speaks version ${PROTOCOL_VERSION} of the contract, not ${version}.`,
+          memslot: undefined,
+        }),
+  ...machineRequests,
+  ...runRequests,
+  ...registerRequests,
+  ...memoryRequests,
+  ...disassemblyRequests,
+  ...memslotRequests,
+  ...spteRequests,
+  ...mmioRequests,
+  ...breakpointRequests,
+  ...generationRequests,
+  ...statsRequests,
+  ...traceRequests,
+  ...serialRequests,
+  ...vgaRequests,
+};

@@ -1,0 +1,34 @@
+/** sptes.* and spte.decode: shadow pages as a list, as one table, as heat, and one entry field by field. */
+import { badRequest } from '../refusal.ts';
+import { ok } from '../../base/result.ts';
+import { decodeSpte } from '../../kvm/spte-decode.ts';
+import { SPTE_ERAS, findSpteEra } from '../../kvm/spte-eras.ts';
+import type { RequestFamily } from '../request-table.ts';
+import { listShadowPages } from '../shadow-page-list.ts';
+import { spteHeat } from '../spte-heat.ts';
+import { spteRow } from '../spte-table.ts';
+import { presentMachine } from './present.ts';
+
+export const spteRequests: RequestFamily<'sptes.pages' | 'sptes.rows' | 'sptes.heat' | 'spte.decode'> = {
+  'sptes.pages': (session) =>
+    ok({ moment: session.moment(), pages: listShadowPages(presentMachine(session).machine.arena) }),
+  'sptes.rows': (session, { filter, offset, limit }) => {
+    const { machine, sptes } = presentMachine(session);
+    const { index, moment } = sptes.refresh(machine.arena, session.moment(), session.platform.now());
+    const order = sptes.order(filter);
+    const rows = [...order.subarray(offset, offset + limit)].map((row) => spteRow(machine.arena, index, row));
+    return ok({ moment, total: order.length, offset, rows });
+  },
+  'sptes.heat': (session, { start, length, buckets }) => {
+    const { machine, sptes } = presentMachine(session);
+    const { index, moment } = sptes.refresh(machine.arena, session.moment(), session.platform.now());
+    return ok({ moment, ...spteHeat(index, start, length, buckets) });
+  },
+  'spte.decode': (_session, { value, era, mmu, maxPhyAddr }) => {
+    const known = findSpteEra(era);
+    if (known === undefined) {
+      return badRequest(`no era is called ${era}; there are ${SPTE_ERAS.map(({ id }) => id).join(', ')}.`);
+    }
+    return ok(decodeSpte(known, { mmu, maxPhyAddr }, value));
+  },
+};

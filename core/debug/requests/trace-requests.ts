@@ -1,0 +1,17 @@
+/** trace.*: the tracepoints of kvm and kvmmmu. */
+import { ok } from '../../base/result.ts';
+import { badRequest } from '../refusal.ts';
+import type { RequestFamily } from '../request-table.ts';
+import { enableEvents, enabledEvents, readTrace } from '../trace-lines.ts';
+import { presentMachine } from './present.ts';
+
+export const traceRequests: RequestFamily<'trace.enable' | 'trace.read'> = {
+  'trace.enable': (session, { events }) => {
+    const { arena } = presentMachine(session).machine;
+    const unknown = enableEvents(arena, events);
+    if (unknown.length > 0) return badRequest(`there is no tracepoint called ${unknown.join(', ')}.`);
+    return ok({ events: enabledEvents(arena) });
+  },
+  'trace.read': (session, { since, limit }) =>
+    ok({ moment: session.moment(), ...readTrace(presentMachine(session).machine.arena, since, limit) }),
+};

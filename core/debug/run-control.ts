@@ -1,0 +1,254 @@
+/**
+ * Runs a machine in pieces small enough that nobody waits, and decides where it stands still. How the pieces are cut has no
+ * effect on the machine: whatever ends a run (a breakpoint, a goal, a number of instructions) is a place in the
+ * guest's own instruction stream.
+ */
+import { VCPU_SKIP_MMIO_STOP } from '../arena/vcpu-layout.ts';
+import { assertUnreachable } from '../base/assert.ts';
+import type { MachineStop } from '../machine/machine-stop.ts';
+import type { RunState, StopReason } from '../protocol/snapshots.ts';
+import type { Vcpu } from '../kvm/index.ts';
+import type { BreakpointTable } from './breakpoint-table.ts';
+import type { DebuggedMachine } from './debugged-machine.ts';
+import type { MmioStopHooks } from './mmio-stop.ts';
+import { retiredByAll } from './moment.ts';
+import { FREE, goalAddress, type RunGoal } from './run-goal.ts';
+import { planStep } from './step-plan.ts';
+import { linearRip, stackPointer } from './vcpu-view.ts';
+
+/** The piece to begin with; it then follows the time that the last one took. */
+const FIRST_QUANTUM = 4096;
+const MIN_QUANTUM = 256;
+const MAX_QUANTUM = 1 << 20;
+/** Host milliseconds a piece should take: a fifth of what a pause may. */
+const QUANTUM_MS = 1;
+/** How far a step may go before its request is answered: a few milliseconds even through MMIO. */
+const SETTLE_INSNS = 4096;
+const SETTLE_PIECES = 64;
+
+export class RunControl {
+  readonly #machine: DebuggedMachine;
+  readonly #breakpoints: BreakpointTable;
+  readonly #hooks: MmioStopHooks;
+  readonly #now: () => number;
+  state: RunState = 'paused';
+  reason: StopReason = { kind: 'loaded' };
+  /** Halted until somebody types: still running, but there is nothing to do. */
+  waitsForInput = false;
+  #goal: RunGoal = FREE;
+  #limit = Infinity;
+  #quantum = FIRST_QUANTUM;
+  /** The instruction at rip is one at which the machine has stopped already. */
+  #resumesAt: 'nothing' | 'exec' | 'mmio' = 'nothing';
+
+  constructor(machine: DebuggedMachine, breakpoints: BreakpointTable, hooks: MmioStopHooks, now: () => number) {
+    this.#machine = machine;
+    this.#breakpoints = breakpoints;
+    this.#hooks = hooks;
+    this.#now = now;
+    this.armBreakpoints();
+  }
+
+  get running(): boolean {
+    return this.state === 'running';
+  }
+
+  /** Whether the guest can go on at all. @returns why not */
+  endedBecause(): string | undefined {
+    switch (this.state) {
+      case 'exited':
+        return 'the guest has exited; reset the machine to run it again.';
+      case 'shutdown':
+        return 'the guest has shut down; reset the machine to run it again.';
+      case 'error':
+        return 'the machine stopped on an error; reset it to run it again.';
+      default:
+        return undefined;
+    }
+  }
+
+  /** Tells processor and KVM where to stop. To be called when breakpoints or the goal have changed. */
+  armBreakpoints(): void {
+    const goal = goalAddress(this.#goal);
+    const addresses = this.#breakpoints.execAddresses();
+    const all = goal === undefined || addresses.includes(goal) ? addresses : [...addresses, goal];
+    for (const vcpu of this.#machine.vm.vcpus) vcpu.cpu.setExecBreakpoints(all);
+    this.#hooks.rearm();
+  }
+
+  /** @param limit number of retired instructions at which to pause, whatever else */
+  start(goal: RunGoal, limit = Infinity): void {
+    this.#goal = goal;
+    this.#limit = limit;
+    this.waitsForInput = false;
+    this.state = 'running';
+    this.reason = { kind: 'none' };
+    this.armBreakpoints();
+  }
+
+  pause(): void {
+    if (this.running) this.#stop('paused', { kind: 'paused' });
+  }
+
+  /** A bug of ours showed: the machine stands where it stands. */
+  fail(message: string): void {
+    this.#stop('error', { kind: 'error', message });
+  }
+
+  /** Somebody typed: an idle guest has something to do again. */
+  inputArrived(): void {
+    this.waitsForInput = false;
+  }
+
+  /** The user moved rip or memory under it: the next instruction is another one. */
+  forgetStop(): void {
+    this.#resumesAt = 'nothing';
+  }
+
+  /** Begins to execute `count` instructions. */
+  startSteps(vcpuId: number, count: number): void {
+    this.start({ kind: 'count', vcpu: vcpuId, until: retiredByAll(this.#machine.arena) + count });
+  }
+
+  /** Short goals are reached before the request is answered; a long one goes on in slices. */
+  settle(): void {
+    const end = retiredByAll(this.#machine.arena) + SETTLE_INSNS;
+    for (let piece = 0; piece < SETTLE_PIECES && this.running && !this.waitsForInput; piece++) {
+      this.runPiece(FIRST_QUANTUM);
+      if (retiredByAll(this.#machine.arena) >= end) return;
+    }
+  }
+
+  /** Begins to step over the instruction at rip. */
+  startOver(vcpu: Vcpu): void {
+    const plan = planStep(vcpu.cpu, this.#machine.bus);
+    if (plan.kind !== 'over') {
+      this.startSteps(vcpu.id, 1);
+      return;
+    }
+    this.start({ kind: 'over', vcpu: vcpu.id, address: plan.next, stackPointer: stackPointer(vcpu.cpu) });
+  }
+
+  startOut(vcpu: Vcpu): void {
+    this.start({ kind: 'out', vcpu: vcpu.id, stackPointer: stackPointer(vcpu.cpu), over: undefined });
+  }
+
+  /** One piece of a run: about a millisecond. */
+  runPiece(most = MAX_QUANTUM): void {
+    const before = this.#now();
+    const insns = retiredByAll(this.#machine.arena);
+    const left = this.#limit - insns;
+    if (left <= 0) return this.#stop('paused', { kind: 'paused' });
+    if (this.#goal.kind === 'out' && this.#goal.over === undefined) this.#stepOutwards(before);
+    else this.#runPiece(Math.min(this.#quantum, left, most));
+    this.#adapt(this.#now() - before, retiredByAll(this.#machine.arena) - insns);
+  }
+
+  #runPiece(quantum: number): void {
+    const goal = this.#goal;
+    const insns = retiredByAll(this.#machine.arena);
+    const budget = goal.kind === 'count' ? Math.min(quantum, goal.until - insns) : quantum;
+    const stop = this.#enter(budget);
+    this.#apply(stop);
+    if (!this.running) return;
+    const now = retiredByAll(this.#machine.arena);
+    if (goal.kind === 'count' && now >= goal.until) this.#stop('paused', { kind: 'step' });
+    else if (now >= this.#limit) this.#stop('paused', { kind: 'paused' });
+  }
+
+  /** Goes on from where the machine stopped, past the breakpoint it stopped at. */
+  #enter(budget: number): MachineStop {
+    const resumesAt = this.#resumesAt;
+    this.#resumesAt = 'nothing';
+    if (resumesAt === 'mmio') {
+      for (const { cpu } of this.#machine.vm.vcpus) cpu.r[VCPU_SKIP_MMIO_STOP] = 1;
+    }
+    return this.#machine.run(budget, resumesAt === 'exec');
+  }
+
+  #apply(stop: MachineStop): void {
+    switch (stop.kind) {
+      case 'budget':
+        return;
+      case 'exec-breakpoint':
+        return this.#arriveAt(stop.vcpu);
+      case 'mmio-breakpoint':
+        return this.#faultAt();
+      case 'halted':
+        if (stop.waitsForInput) this.waitsForInput = true;
+        else this.#stop('halted', { kind: 'halted' });
+        return;
+      case 'exit':
+        return this.#stop('exited', { kind: 'exited', status: stop.status });
+      case 'shutdown':
+        return this.#stop('shutdown', { kind: 'shutdown', detail: stop.message });
+      case 'error':
+        return this.#stop('error', { kind: 'error', message: stop.message });
+      default:
+        return assertUnreachable(stop);
+    }
+  }
+
+  #arriveAt(vcpuId: number): void {
+    const { cpu } = this.#machine.vm.vcpus[vcpuId];
+    const address = linearRip(cpu);
+    this.#resumesAt = 'exec';
+    const id = this.#breakpoints.hitExec(address);
+    if (id !== undefined) {
+      return this.#stop('paused', { kind: 'breakpoint', id, vcpu: vcpuId, address });
+    }
+    const goal = this.#goal;
+    if (goal.kind === 'free' || goal.kind === 'count' || goal.vcpu !== vcpuId) return;
+    if (goal.kind === 'to' && goal.address === address) this.#stop('paused', { kind: 'run-to', address });
+    else if (goal.kind === 'over' && goal.address === address && stackPointer(cpu) >= goal.stackPointer) {
+      this.#stop('paused', { kind: 'step' });
+    } else if (goal.kind === 'out' && goal.over?.address === address && stackPointer(cpu) >= goal.over.stackPointer) {
+      this.#goal = { ...goal, over: undefined };
+      this.armBreakpoints();
+    }
+  }
+
+  #faultAt(): void {
+    const stop = this.#hooks.takeStop();
+    this.#resumesAt = 'mmio';
+    if (stop !== undefined) this.#stop('paused', { kind: 'mmio-breakpoint', ...stop });
+  }
+
+  /** Steps through a function until it returns or calls; calls run freely. */
+  #stepOutwards(began: number): void {
+    while (this.running && !this.waitsForInput && this.#goal.kind === 'out' && this.#goal.over === undefined) {
+      const goal = this.#goal;
+      const { cpu } = this.#machine.vm.vcpus[goal.vcpu];
+      const plan = planStep(cpu, this.#machine.bus);
+      if (plan.kind === 'over') {
+        this.#goal = { ...goal, over: { address: plan.next, stackPointer: stackPointer(cpu) } };
+        this.armBreakpoints();
+        return;
+      }
+      this.#runPiece(1);
+      if (this.running && plan.kind === 'return' && stackPointer(cpu) > goal.stackPointer) {
+        this.#stop('paused', { kind: 'step' });
+      }
+      if (this.#now() - began > QUANTUM_MS) return;
+    }
+  }
+
+  #stop(state: RunState, reason: StopReason): void {
+    this.state = state;
+    this.reason = reason;
+    // Whoever stepped onto a breakpoint has seen it and means to go on from it.
+    if (reason.kind === 'step' && this.#resumesAt === 'nothing') this.#resumesAt = 'exec';
+    this.#goal = FREE;
+    this.#limit = Infinity;
+    this.waitsForInput = false;
+    this.armBreakpoints();
+  }
+
+  /** The piece grows and shrinks with the guest's speed: an MMIO exit costs as much as thirty instructions. */
+  #adapt(elapsed: number, insns: number): void {
+    if (elapsed > 2 * QUANTUM_MS) this.#quantum = Math.max(MIN_QUANTUM, this.#quantum >> 1);
+    else if (elapsed < QUANTUM_MS / 2 && insns >= this.#quantum / 2) {
+      this.#quantum = Math.min(MAX_QUANTUM, this.#quantum * 2);
+    }
+  }
+}

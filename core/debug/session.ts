@@ -1,0 +1,166 @@
+/**
+ * What a debugging session holds: the machine and its image, the breakpoints, what was heard of the guest. The request
+ * families under requests/ work on it; DebugSession drives it.
+ */
+import type { Arena } from '../arena/arena.ts';
+import { CONTROL_EPOCH, CONTROL_STATE } from '../arena/control-layout.ts';
+import type { EngineEvent } from '../protocol/events.ts';
+import type { MachineOptions } from '../protocol/requests.ts';
+import type { MachineStatus, Moment } from '../protocol/snapshots.ts';
+import { eraOf, generationsToWrap } from '../kvm/eras.ts';
+import type { Vcpu } from '../kvm/index.ts';
+import { Symbols } from '../machine/symbols.ts';
+import { BreakpointTable } from './breakpoint-table.ts';
+import type { DebuggedMachine } from './debugged-machine.ts';
+import { Disassembler } from './disassembler.ts';
+import { GenerationHistory } from './generation-history.ts';
+import { MmioStopHooks } from './mmio-stop.ts';
+import { mmioFaultCount } from './mmio-records.ts';
+import { momentOf, momentOfNothing, retiredByAll } from './moment.ts';
+import { RateMeter } from './rate-meter.ts';
+import { RunControl } from './run-control.ts';
+import { SerialHistory } from './serial-history.ts';
+import { SpteTable } from './spte-table.ts';
+import { vcpuSummary } from './vcpu-view.ts';
+
+/** What the session needs of the thread it lives in. */
+export interface SessionPlatform {
+  /** A zeroed buffer of at least so many bytes. Throws, with a sentence, when there is none. */
+  allocate(bytes: number): SharedArrayBuffer;
+  /** Host milliseconds, for rates and for the length of slices; nothing of the machine depends on it. */
+  now(): number;
+  emit(event: EngineEvent): void;
+}
+
+/** What a machine was made from, for making it again. */
+export interface LoadedSource {
+  readonly image: Uint8Array;
+  readonly name: string;
+  readonly options: MachineOptions;
+}
+
+/** A machine and everything that goes when it goes. */
+export interface Debuggee {
+  readonly machine: DebuggedMachine;
+  readonly source: LoadedSource;
+  readonly run: RunControl;
+  readonly hooks: MmioStopHooks;
+  readonly history: GenerationHistory;
+  readonly sptes: SpteTable;
+}
+
+export class Session {
+  readonly platform: SessionPlatform;
+  readonly breakpoints = new BreakpointTable();
+  readonly disassembler = new Disassembler();
+  readonly insnRate = new RateMeter();
+  readonly mmioRate = new RateMeter();
+  serial = new SerialHistory();
+  debuggee: Debuggee | undefined;
+  epoch = 0;
+  #unsentSerial: Uint8Array[] = [];
+
+  constructor(platform: SessionPlatform) {
+    this.platform = platform;
+  }
+
+  get arena(): Arena | undefined {
+    return this.debuggee?.machine.arena;
+  }
+
+  get symbols(): Symbols {
+    return this.debuggee?.machine.image?.symbols ?? Symbols.none;
+  }
+
+  /** Undefined when the machine has no such vCPU. */
+  vcpu(id: number): Vcpu | undefined {
+    return this.debuggee?.machine.vm.vcpus[id];
+  }
+
+  moment(): Moment {
+    const { debuggee } = this;
+    if (debuggee === undefined) return momentOfNothing(this.epoch);
+    return momentOf(debuggee.machine.arena, this.epoch, debuggee.run.running);
+  }
+
+  /** Something that a paused view shows has changed. */
+  bumpEpoch(): void {
+    this.epoch += 1;
+    const { arena, debuggee } = this;
+    if (arena === undefined) return;
+    const control = arena.layout.control >> 2;
+    Atomics.store(arena.i32, control + CONTROL_EPOCH, this.epoch | 0);
+    Atomics.store(arena.i32, control + CONTROL_STATE, debuggee?.run.running ? 1 : 0);
+  }
+
+  status(): MachineStatus {
+    const { debuggee } = this;
+    const moment = this.moment();
+    if (debuggee === undefined) return emptyStatus(moment);
+    const { machine, source, run } = debuggee;
+    return {
+      moment,
+      state: run.state,
+      reason: run.reason,
+      image: source.name,
+      mmu: source.options.mmu,
+      era: source.options.era,
+      maxPhyAddr: source.options.maxPhyAddr,
+      ramBytes: source.options.ramBytes,
+      vcpus: machine.vm.vcpus.map(({ cpu }) => vcpuSummary(cpu)),
+      generationsToWrap: generationsToWrap(eraOf(machine.arena), moment.memslotsGeneration),
+    };
+  }
+
+  announceStatus(): void {
+    this.platform.emit({ kind: 'status', status: this.status() });
+  }
+
+  /** Bytes that the guest sends; they leave in batches. */
+  hearSerial(bytes: Uint8Array): void {
+    this.serial.append(bytes);
+    this.#unsentSerial.push(bytes.slice());
+  }
+
+  flushSerial(): void {
+    const chunks = this.#unsentSerial;
+    if (chunks.length === 0) return;
+    this.#unsentSerial = [];
+    const bytes = new Uint8Array(chunks.reduce((sum, chunk) => sum + chunk.length, 0));
+    let at = 0;
+    for (const chunk of chunks) {
+      bytes.set(chunk, at);
+      at += chunk.length;
+    }
+    this.platform.emit({ kind: 'serial', bytes });
+  }
+
+  sampleRates(): void {
+    const { arena } = this;
+    if (arena === undefined) return;
+    const now = this.platform.now();
+    this.insnRate.sample(now, retiredByAll(arena));
+    this.mmioRate.sample(now, mmioFaultCount(arena));
+  }
+
+  /** Another machine, or the same one anew: what was heard of the last one goes. */
+  replaceDebuggee(debuggee: Debuggee): void {
+    this.debuggee = debuggee;
+    this.insnRate.reset();
+    this.mmioRate.reset();
+    this.breakpoints.forgetHits();
+  }
+}
+
+const emptyStatus = (moment: Moment): MachineStatus => ({
+  moment,
+  state: 'empty',
+  reason: { kind: 'none' },
+  image: undefined,
+  mmu: 'ept',
+  era: 'patch',
+  maxPhyAddr: 40,
+  ramBytes: 0,
+  vcpus: [],
+  generationsToWrap: -1,
+});

@@ -1,0 +1,23 @@
+/** How many MMIO sptes stand over each part of a range of guest physical addresses, fresh and stale. */
+import { KIND_MMIO, type SpteIndex } from './spte-index.ts';
+
+export interface SpteHeat {
+  readonly fresh: Uint32Array;
+  readonly stale: Uint32Array;
+}
+
+/** @param start @param length the range, in bytes; it is cut into `buckets` equal parts */
+export function spteHeat(index: SpteIndex, start: bigint, length: bigint, buckets: number): SpteHeat {
+  const fresh = new Uint32Array(buckets);
+  const stale = new Uint32Array(buckets);
+  const first = Number(start) / 4096;
+  const perBucket = Number(length) / 4096 / buckets;
+  for (let row = 0; row < index.count; row++) {
+    if (index.kind[row] !== KIND_MMIO) continue;
+    const bucket = Math.floor((index.gfn[row] - first) / perBucket);
+    if (bucket < 0 || bucket >= buckets) continue;
+    if (index.gen[row] === index.format.generation) fresh[bucket] += 1;
+    else stale[bucket] += 1;
+  }
+  return { fresh, stale };
+}

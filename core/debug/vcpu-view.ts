@@ -1,0 +1,104 @@
+/** A vCPU in a few words. */
+import {
+  CS,
+  SEGMENT_WORDS,
+  SEG_BASE,
+  VCPU_ACTIVITY,
+  VCPU_CODE_BITS,
+  VCPU_CPL,
+  VCPU_CR0,
+  VCPU_CR4,
+  VCPU_EFER,
+  VCPU_EXIT_REASON,
+  VCPU_F_INSNS,
+  VCPU_GPR,
+  VCPU_RIP,
+  VCPU_SEGMENTS,
+} from '../arena/vcpu-layout.ts';
+import { u64FromHalves } from '../base/address.ts';
+import type { VcpuSummary } from '../protocol/snapshots.ts';
+import {
+  EXIT_BUDGET,
+  EXIT_CPUID,
+  EXIT_CR_ACCESS,
+  EXIT_DEBUG,
+  EXIT_EPT_MISCONFIG,
+  EXIT_EPT_VIOLATION,
+  EXIT_EXCEPTION_NMI,
+  EXIT_HLT,
+  EXIT_INTERRUPT_WINDOW,
+  EXIT_INVLPG,
+  EXIT_IO_INSTRUCTION,
+  EXIT_MSR_READ,
+  EXIT_MSR_WRITE,
+  EXIT_NPF,
+  EXIT_TRIPLE_FAULT,
+  EXIT_UNIMPLEMENTED,
+  type Cpu,
+} from '../x86/index.ts';
+import type { CodeBits } from './guest-code.ts';
+
+const CR0_PE = 1;
+const CR0_PG = 1 << 31;
+const CR4_PAE = 1 << 5;
+const EFER_LMA = 1 << 10;
+const RSP = VCPU_GPR + 2 * 4;
+
+export const codeBits = (cpu: Cpu): CodeBits => {
+  const bits = cpu.r[VCPU_CODE_BITS];
+  return bits === 64 || bits === 16 ? bits : 32;
+};
+
+/** Where the next instruction is fetched: CS base + rip. Breakpoints and disassembly name addresses like this. */
+export function linearRip(cpu: Cpu): bigint {
+  const rip = u64FromHalves(cpu.r[VCPU_RIP], cpu.r[VCPU_RIP + 1]);
+  const base = VCPU_SEGMENTS + CS * SEGMENT_WORDS + SEG_BASE;
+  if (codeBits(cpu) === 64) return rip;
+  return BigInt.asUintN(32, rip + u64FromHalves(cpu.r[base], cpu.r[base + 1]));
+}
+
+export const stackPointer = (cpu: Cpu): bigint => u64FromHalves(cpu.r[RSP], cpu.r[RSP + 1]);
+export const retiredInsns = (cpu: Cpu): number => cpu.f[VCPU_F_INSNS];
+
+export function vcpuSummary(cpu: Cpu): VcpuSummary {
+  const activity = cpu.r[VCPU_ACTIVITY];
+  return {
+    id: cpu.vcpuId,
+    rip: linearRip(cpu),
+    cpl: cpu.r[VCPU_CPL],
+    mode: modeWords(cpu),
+    activity: activity === 1 ? 'halted' : activity === 2 ? 'shutdown' : 'running',
+    lastExit: exitName(cpu.r[VCPU_EXIT_REASON]),
+  };
+}
+
+function modeWords(cpu: Cpu): string {
+  const cr0 = cpu.r[VCPU_CR0];
+  if ((cr0 & CR0_PE) === 0) return 'real mode';
+  const bits = `${codeBits(cpu)}-bit`;
+  if ((cr0 & CR0_PG) === 0) return `${bits}, no paging`;
+  if ((cpu.r[VCPU_EFER] & EFER_LMA) !== 0) return `${bits}, 4-level paging`;
+  return (cpu.r[VCPU_CR4] & CR4_PAE) !== 0 ? `${bits}, PAE paging` : `${bits}, 32-bit paging`;
+}
+
+/** As KVM's trace lines name them (VMX_EXIT_REASONS and SVM's, arch/x86/include/uapi). 0 before the first exit is the shadow #PF too. */
+const EXIT_NAMES: ReadonlyMap<number, string> = new Map([
+  [EXIT_BUDGET, ''],
+  [EXIT_EXCEPTION_NMI, 'EXCEPTION_NMI'],
+  [EXIT_TRIPLE_FAULT, 'TRIPLE_FAULT'],
+  [EXIT_INTERRUPT_WINDOW, 'PENDING_INTERRUPT'],
+  [EXIT_CPUID, 'CPUID'],
+  [EXIT_HLT, 'HLT'],
+  [EXIT_INVLPG, 'INVLPG'],
+  [EXIT_CR_ACCESS, 'CR_ACCESS'],
+  [EXIT_IO_INSTRUCTION, 'IO_INSTRUCTION'],
+  [EXIT_MSR_READ, 'MSR_READ'],
+  [EXIT_MSR_WRITE, 'MSR_WRITE'],
+  [EXIT_EPT_VIOLATION, 'EPT_VIOLATION'],
+  [EXIT_EPT_MISCONFIG, 'EPT_MISCONFIG'],
+  [EXIT_NPF, 'npf'],
+  [EXIT_DEBUG, 'debugger'],
+  [EXIT_UNIMPLEMENTED, 'not implemented'],
+]);
+
+const exitName = (reason: number): string => EXIT_NAMES.get(reason) ?? `exit ${reason}`;

@@ -1,0 +1,176 @@
+/**
+ * The engine as the main thread holds it: a worker that runs the machine, requests and answers matched by number, and a word
+ * in the arena that ends a running slice at once. When the worker dies the host stays: it says so once, with what the arena
+ * still tells, answers every request with `engine-crashed`, and starts a fresh worker at the next `machine.create`.
+ */
+import { Worker } from 'node:worker_threads';
+import { attachArena, type Arena } from '../../core/arena/arena.ts';
+import { CONTROL_REQUEST, REQUEST_MESSAGES, REQUEST_PAUSE } from '../../core/arena/control-layout.ts';
+import type { EngineClient } from '../../core/protocol/client.ts';
+import type { EngineEvent } from '../../core/protocol/events.ts';
+import type { Answer, Params, RequestName } from '../../core/protocol/requests.ts';
+import { lastWords } from './last-words.ts';
+import type { HostMessage, WorkerMessage, WorkerSetup } from './worker-messages.ts';
+
+export interface EngineHostOptions {
+  /** The worker's module; by default the bundled one beside this module's bundle. */
+  readonly workerUrl?: URL;
+  /** Node options of the worker's thread, for a worker that runs from source. */
+  readonly execArgv?: readonly string[];
+  /** Lets {@link EngineHost.crashForTest} work. Only tests of the program's behaviour in a crash ask for it. */
+  readonly allowCrash?: boolean;
+}
+
+type AnyAnswer = Answer<RequestName>;
+
+/** One life of a worker. */
+interface Life {
+  readonly worker: Worker;
+  readonly pending: Map<number, (answer: AnyAnswer) => void>;
+  arena: Arena | undefined;
+  /** Why it ended; set once. */
+  ended: string | undefined;
+}
+
+export class EngineHost implements EngineClient {
+  readonly #options: EngineHostOptions;
+  readonly #listeners = new Set<(event: EngineEvent) => void>();
+  #life: Life;
+  #nextId = 1;
+  #closed = false;
+
+  private constructor(options: EngineHostOptions, life: Life) {
+    this.#options = options;
+    this.#life = life;
+  }
+
+  /** Resolves when the worker is ready for requests. */
+  static async start(options: EngineHostOptions = {}): Promise<EngineHost> {
+    const life = spawn({ ...options, allowCrash: options.allowCrash ?? process.env['UMBRA_E2E'] === '1' });
+    const host = new EngineHost(options, life);
+    await host.#watch(life);
+    return host;
+  }
+
+  async request<K extends RequestName>(name: K, params: Params<K>): Promise<Answer<K>> {
+    if (this.#closed) return crashed('the engine was closed.');
+    if (this.#life.ended !== undefined) {
+      if (name !== 'machine.create') {
+        return crashed(`the engine crashed (${this.#life.ended}); load an image to start it again.`);
+      }
+      const restarted = await this.#restart();
+      if (restarted !== undefined) return crashed(restarted);
+    }
+    const life = this.#life;
+    const id = this.#nextId;
+    this.#nextId += 1;
+    const answer = new Promise<AnyAnswer>((resolve) => life.pending.set(id, resolve));
+    post(life, { kind: 'request', id, name, params });
+    knock(life, name === 'run.pause' ? REQUEST_PAUSE | REQUEST_MESSAGES : REQUEST_MESSAGES);
+    // The worker answers a request with the reply of its own name.
+    return (await answer) as Answer<K>;
+  }
+
+  onEvent(listener: (event: EngineEvent) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** Kills the worker from inside. @throws when the host was not started with `allowCrash` (UMBRA_E2E=1) */
+  crashForTest(): void {
+    if (!(this.#options.allowCrash ?? process.env['UMBRA_E2E'] === '1')) {
+      throw new Error('crashForTest is for tests: start the host with allowCrash');
+    }
+    post(this.#life, { kind: 'crash' });
+    knock(this.#life, REQUEST_MESSAGES);
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#listeners.clear();
+    await this.#life.worker.terminate();
+  }
+
+  async #restart(): Promise<string | undefined> {
+    const life = spawn({ ...this.#options, allowCrash: this.#options.allowCrash ?? process.env['UMBRA_E2E'] === '1' });
+    this.#life = life;
+    try {
+      await this.#watch(life);
+      return undefined;
+    } catch (error) {
+      return `the engine did not start again: ${messageOf(error)}`;
+    }
+  }
+
+  /** Resolves at the worker's first sign of life; from then on its end is an event. */
+  #watch(life: Life): Promise<void> {
+    return new Promise((resolve, reject) => {
+      let ready = false;
+      life.worker.on('message', (message: WorkerMessage) => {
+        if (message.kind === 'ready') {
+          ready = true;
+          resolve();
+        } else {
+          this.#receive(life, message);
+        }
+      });
+      const end = (why: string): void => {
+        if (life.ended !== undefined) return;
+        life.ended = why;
+        if (!ready) reject(new Error(why));
+        else this.#buryLife(life, why);
+      };
+      life.worker.on('messageerror', (error) => end(`a message of the engine could not be read: ${error.message}`));
+      life.worker.on('error', (error) => end(messageOf(error)));
+      life.worker.on('exit', (code) => end(`the engine's thread ended with status ${code}`));
+    });
+  }
+
+  #receive(life: Life, message: Exclude<WorkerMessage, { kind: 'ready' }>): void {
+    if (message.kind === 'answer') {
+      life.pending.get(message.id)?.(message.answer);
+      life.pending.delete(message.id);
+    } else if (message.kind === 'event') {
+      this.#tell(message.event);
+    } else {
+      life.arena = attachArena(message.buffer);
+    }
+  }
+
+  #buryLife(life: Life, why: string): void {
+    for (const resolve of life.pending.values()) resolve(crashed(`the engine crashed: ${why}`));
+    life.pending.clear();
+    if (this.#closed) return;
+    this.#tell({ kind: 'crashed', message: why, lastTrace: life.arena === undefined ? [] : lastWords(life.arena) });
+  }
+
+  #tell(event: EngineEvent): void {
+    for (const listener of this.#listeners) listener(event);
+  }
+}
+
+function spawn(options: EngineHostOptions & { readonly allowCrash: boolean }): Life {
+  const workerData: WorkerSetup = { allowCrash: options.allowCrash };
+  const worker = new Worker(options.workerUrl ?? new URL('./engine-worker.js', import.meta.url), {
+    workerData,
+    ...(options.execArgv === undefined ? {} : { execArgv: [...options.execArgv] }),
+  });
+  return { worker, pending: new Map(), arena: undefined, ended: undefined };
+}
+
+function post(life: Life, message: HostMessage): void {
+  life.worker.postMessage(message);
+}
+
+/** Ends the slice that is running, if one is. */
+function knock(life: Life, words: number): void {
+  if (life.arena === undefined) return;
+  Atomics.or(life.arena.i32, life.arena.layout.control / 4 + CONTROL_REQUEST, words);
+}
+
+const crashed = (message: string): { readonly ok: false; readonly error: { code: 'engine-crashed'; message: string; memslot: undefined } } => ({
+  ok: false,
+  error: { code: 'engine-crashed', message, memslot: undefined },
+});
+
+const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));

@@ -1,0 +1,56 @@
+/**
+ * The thread that runs the machine. While the guest runs, this thread never returns to its event loop: between slices of one
+ * or two milliseconds it takes what the host has sent and goes on. While the guest stands, it sleeps in the event loop.
+ */
+import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
+import { DebugSession } from '../../core/debug/debug-session.ts';
+import { allocateArena } from './arena-memory.ts';
+import type { HostMessage, WorkerMessage, WorkerSetup } from './worker-messages.ts';
+
+if (parentPort === null) throw new Error('engine-worker runs as a worker thread only');
+const port = parentPort;
+const setup: WorkerSetup = workerData;
+
+const send = (message: WorkerMessage): void => port.postMessage(message);
+
+const session = new DebugSession({
+  allocate: allocateArena,
+  now: () => performance.now(),
+  emit: (event) => send({ kind: 'event', event }),
+});
+let announced: SharedArrayBuffer | undefined;
+
+port.on('message', (message: HostMessage) => {
+  take(message);
+  runWhileAsked();
+});
+send({ kind: 'ready' });
+
+function take(message: HostMessage): void {
+  if (message.kind === 'crash') {
+    if (setup.allowCrash) throw new Error('the engine was told to crash by a test');
+    return;
+  }
+  const answer = session.handle(message.name, message.params);
+  announceArena();
+  send({ kind: 'answer', id: message.id, answer });
+}
+
+/** The host needs the arena for its control word, and for the last words when this thread dies. */
+function announceArena(): void {
+  const buffer = session.arenaBuffer;
+  if (buffer === undefined || buffer === announced) return;
+  announced = buffer;
+  send({ kind: 'arena', buffer });
+}
+
+function runWhileAsked(): void {
+  while (session.running) {
+    session.slice();
+    // The words are cleared before the mailbox is emptied: a message that comes later sets them again.
+    session.clearHostRequests();
+    for (let received = receiveMessageOnPort(port); received !== undefined; received = receiveMessageOnPort(port)) {
+      take(received.message);
+    }
+  }
+}

@@ -1,0 +1,20 @@
+/** What the host and its worker say to each other. Both ends are ours, so nothing is parsed here; the border is elsewhere. */
+import type { EngineEvent } from '../../core/protocol/events.ts';
+import type { Answer, RequestName } from '../../core/protocol/requests.ts';
+
+export type HostMessage =
+  | { readonly kind: 'request'; readonly id: number; readonly name: RequestName; readonly params: unknown }
+  /** Dies as an engine bug would. Honoured only by a worker that was started for tests. */
+  | { readonly kind: 'crash' };
+
+export type WorkerMessage =
+  | { readonly kind: 'ready' }
+  | { readonly kind: 'answer'; readonly id: number; readonly answer: Answer<RequestName> }
+  | { readonly kind: 'event'; readonly event: EngineEvent }
+  /** The machine's arena, each time there is another machine. */
+  | { readonly kind: 'arena'; readonly buffer: SharedArrayBuffer };
+
+/** What a worker is started with. */
+export interface WorkerSetup {
+  readonly allowCrash: boolean;
+}
