@@ -1,0 +1,157 @@
+/**
+ * Where KVM's unhandled MMIO and port accesses arrive: finds the device, or answers for the empty bus — reads give all
+ * ones, writes go nowhere, `device` stays −1 and KVM traces the access as unsatisfied. (Shape: VmBus of core/kvm/bus.ts.)
+ */
+import { assert } from '../base/assert.ts';
+import type { MmioDevice, PortDevice } from './device.ts';
+import type { MachineRequests } from './machine-requests.ts';
+import type { InterruptController } from './pic.ts';
+
+const PORTS = 0x1_0000;
+
+export class DeviceBus {
+  hi = 0;
+  device = -1;
+  /** Names by device number. */
+  readonly names: readonly string[];
+  readonly mmioDevices: readonly MmioDevice[];
+
+  readonly #pic: InterruptController;
+  readonly #requests: MachineRequests;
+  readonly #portDevices: readonly PortDevice[];
+  /** Device number + 1 by port; a cache of the devices' own lists. */
+  readonly #portMap = new Uint8Array(PORTS);
+
+  constructor(
+    pic: InterruptController,
+    requests: MachineRequests,
+    portDevices: readonly PortDevice[],
+    mmioDevices: readonly MmioDevice[],
+  ) {
+    this.#pic = pic;
+    this.#requests = requests;
+    this.#portDevices = portDevices;
+    this.mmioDevices = mmioDevices;
+    this.names = [...portDevices.map((d) => d.name), ...mmioDevices.map((d) => d.name)];
+    for (const [index, device] of portDevices.entries()) {
+      for (const { first, last } of device.ports) {
+        for (let port = first; port <= last; port += 1) {
+          assert(this.#portMap[port] === 0, `port ${port.toString(16)} is claimed twice`);
+          this.#portMap[port] = index + 1;
+        }
+      }
+    }
+  }
+
+  mmioRead(gpaLo: number, gpaHi: number, size: number): number {
+    this.hi = -1;
+    this.device = -1;
+    const address = gpaLo >>> 0;
+    const devices = this.mmioDevices;
+    for (let i = 0; gpaHi === 0 && i < devices.length; i += 1) {
+      const device = devices[i];
+      const offset = address - device.gpa;
+      if (offset < 0 || offset >= device.bytes) continue;
+      this.device = this.#portDevices.length + i;
+      if (offset + size > device.bytes) return this.#readAcrossEnd(device, offset, size);
+      device.hi = 0;
+      const low = device.readMmio(offset, size);
+      this.hi = device.hi;
+      return low;
+    }
+    return size < 4 ? -1 >>> (32 - 8 * size) : -1;
+  }
+
+  mmioWrite(gpaLo: number, gpaHi: number, size: number, lo: number, hi: number): void {
+    this.device = -1;
+    if (gpaHi !== 0) return;
+    const address = gpaLo >>> 0;
+    const devices = this.mmioDevices;
+    for (let i = 0; i < devices.length; i += 1) {
+      const device = devices[i];
+      const offset = address - device.gpa;
+      if (offset < 0 || offset >= device.bytes) continue;
+      this.device = this.#portDevices.length + i;
+      device.writeMmio(offset, Math.min(size, device.bytes - offset), lo, hi);
+      return;
+    }
+  }
+
+  pioRead(port: number, size: number): number {
+    const number = this.#portMap[port & 0xffff];
+    this.device = number - 1;
+    if (number !== 0) {
+      const device = this.#portDevices[number - 1];
+      if (size === 1 || device.takesWideAccess) return device.readPort(port, size);
+    } else if (size === 1) return 0xff;
+    return this.#readPortBytes(port, size);
+  }
+
+  pioWrite(port: number, size: number, value: number): void {
+    const number = this.#portMap[port & 0xffff];
+    this.device = number - 1;
+    if (number !== 0) {
+      const device = this.#portDevices[number - 1];
+      if (size === 1) return device.writePort(port, 1, value & 0xff);
+      if (device.takesWideAccess) return device.writePort(port, size, value);
+    } else if (size === 1) return;
+    for (let i = 0; i < size; i += 1) this.#writePortByte((port + i) & 0xffff, (value >>> (8 * i)) & 0xff);
+  }
+
+  interruptPending(): boolean {
+    return this.#pic.interruptPending();
+  }
+
+  acknowledgeInterrupt(): number {
+    return this.#pic.acknowledge();
+  }
+
+  stopRequested(): boolean {
+    return this.#requests.any();
+  }
+
+  /** The MMIO device that claims an address. */
+  mmioDeviceAt(gpa: bigint): MmioDevice | undefined {
+    return this.mmioDevices.find((device) => gpa >= BigInt(device.gpa) && gpa < BigInt(device.gpa + device.bytes));
+  }
+
+  /** The byte that a read of MMIO would give, without its side effects; undefined where no device is. */
+  peekMmio(gpa: bigint): number | undefined {
+    const device = this.mmioDeviceAt(gpa);
+    return device?.peekMmio(Number(gpa) - device.gpa);
+  }
+
+  /** The byte that a read of a port would give, without its side effects; undefined where no device is. */
+  peekPort(port: number): number | undefined {
+    const number = this.#portMap[port & 0xffff];
+    return number === 0 ? undefined : this.#portDevices[number - 1].peekPort(port & 0xffff);
+  }
+
+  #readAcrossEnd(device: MmioDevice, offset: number, size: number): number {
+    let low = 0;
+    let high = 0;
+    for (let i = 0; i < size; i += 1) {
+      const byte = offset + i < device.bytes ? device.readMmio(offset + i, 1) & 0xff : 0xff;
+      if (i < 4) low |= byte << (8 * i);
+      else high |= byte << (8 * (i - 4));
+    }
+    this.hi = high;
+    return low;
+  }
+
+  #readPortBytes(port: number, size: number): number {
+    let value = 0;
+    for (let i = 0; i < size; i += 1) {
+      const at = (port + i) & 0xffff;
+      const number = this.#portMap[at];
+      const byte = number === 0 ? 0xff : this.#portDevices[number - 1].readPort(at, 1) & 0xff;
+      value |= byte << (8 * i);
+    }
+    return value;
+  }
+
+  #writePortByte(port: number, value: number): void {
+    const number = this.#portMap[port];
+    if (number !== 0) this.#portDevices[number - 1].writePort(port, 1, value);
+  }
+}

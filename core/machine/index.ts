@@ -1,0 +1,7 @@
+/** The machine's public face. */
+export { createMachine, Machine, type MachineConfig, type MachineError } from './machine.ts';
+export type { MachineStop } from './machine-stop.ts';
+export type { ImageError, ImageFault } from './image-error.ts';
+export type { ImageFormat, LoadedImage, LoadedSegment } from './image.ts';
+export { Symbols, type SymbolEntry, type SymbolLookup } from './symbols.ts';
+export { defaultMemoryMap, type MemoryMapSlot } from './memory-map.ts';

@@ -1,0 +1,305 @@
+/**
+ * A virtual machine as user space sees it: memory map, devices, an image, and the loop that gives the vCPU its turns
+ * between two events of the virtual clock.
+ */
+import { type Arena, createArena } from '../arena/arena.ts';
+import { MAX_RAM_BYTES } from '../arena/layout.ts';
+import { VCPU_RFLAGS } from '../arena/vcpu-layout.ts';
+import { assert, assertUnreachable } from '../base/assert.ts';
+import type { Era, MmuMode } from '../base/machine-modes.ts';
+import { err, ok, type Result } from '../base/result.ts';
+import { DeviceSet } from '../devices/index.ts';
+import {
+  type KvmHooks,
+  noHooks,
+  RUN_BUDGET,
+  RUN_DEBUG_EXEC,
+  RUN_DEBUG_MMIO,
+  RUN_HLT,
+  RUN_INTERNAL_ERROR,
+  RUN_SHUTDOWN,
+  RUN_VMM_STOP,
+  type Vcpu,
+  Vm,
+} from '../kvm/index.ts';
+import { clearMachineState } from './arena-clearing.ts';
+import { enterImage } from './boot-state.ts';
+import type { LoadedImage } from './image.ts';
+import type { ImageError } from './image-error.ts';
+import { type ImagePlan, planImage } from './image-plan.ts';
+import type { MachineStop } from './machine-stop.ts';
+import { defaultMemoryMap } from './memory-map.ts';
+import { planBootInformation } from './multiboot-information.ts';
+import { SerialOutput } from './serial-output.ts';
+
+export interface MachineConfig {
+  readonly ramBytes: number;
+  readonly mmu: MmuMode;
+  readonly era: Era;
+  /** Host MAXPHYADDR, 32 … 52. */
+  readonly maxPhyAddr: number;
+  /** KVM_SET_NR_MMU_PAGES; 0 = KVM's own default from the slots. */
+  readonly mmuPages: number;
+  /** What the guest sends on its serial line, in the order and about when it does; the array is the receiver's to keep. */
+  readonly onSerial?: ((bytes: Uint8Array<ArrayBuffer>) => void) | undefined;
+  readonly hooks?: KvmHooks | undefined;
+  /** What the clock on the wall says at power on, in seconds since 1970. Fixed by default: runs are repeatable. */
+  readonly startSeconds?: number | undefined;
+}
+
+export interface MachineError {
+  /** One sentence for people. */
+  readonly message: string;
+}
+
+/** 2013-06-07T00:00:00Z: no guest depends on it, and every run has the same. */
+const DEFAULT_START_SECONDS = 1_370_563_200;
+/** One processor: application processors need an APIC to be started by. */
+const VCPUS = 1;
+/** KVM_MEM_SLOTS_NUM of v3.11. */
+const MEMSLOTS = 128;
+const SHADOW_PAGES = 32_768;
+const TRACE_RECORDS = 65_536;
+/** Idle periods in one run before the caller gets a look in: nothing retires meanwhile that the budget could count. */
+const MAX_IDLE_SKIPS = 4096;
+const RFLAGS_IF = 0x200;
+const MIN_RAM_BYTES = 0x10_0000;
+
+const BUDGET: MachineStop = { kind: 'budget' };
+
+/**
+ * Makes a machine with its default memory slots and no image.
+ * @param allocate as for {@link createArena}; may throw when the platform has no memory left
+ */
+export function createMachine(
+  config: MachineConfig,
+  allocate: (bytes: number) => SharedArrayBuffer,
+): Result<Machine, MachineError> {
+  const { ramBytes, maxPhyAddr } = config;
+  if (!Number.isInteger(ramBytes) || ramBytes % 4096 !== 0 || ramBytes < MIN_RAM_BYTES || ramBytes > MAX_RAM_BYTES) {
+    return err({ message: `Guest RAM must be a multiple of 4 KiB between 1 MiB and 1536 MiB, not ${ramBytes} bytes.` });
+  }
+  if (!Number.isInteger(maxPhyAddr) || maxPhyAddr < 32 || maxPhyAddr > 52) {
+    return err({ message: `MAXPHYADDR must be between 32 and 52 bits, not ${maxPhyAddr}.` });
+  }
+  let arena: Arena;
+  try {
+    const layout = {
+      ramBytes,
+      vcpus: VCPUS,
+      memslots: MEMSLOTS,
+      shadowPages: SHADOW_PAGES,
+      traceRecords: TRACE_RECORDS,
+    };
+    arena = createArena(layout, allocate);
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    return err({
+      message: `The host has no memory for a machine with ${ramBytes >> 20} MiB of RAM: ${error.message}.`,
+    });
+  }
+  const machine = new Machine(arena, config);
+  const refused = machine.powerOn();
+  return refused === undefined ? ok(machine) : err(refused);
+}
+
+export class Machine {
+  readonly arena: Arena;
+  readonly config: MachineConfig;
+  readonly devices: DeviceSet;
+  readonly #serial: SerialOutput;
+  readonly #hooks: KvmHooks;
+  #vm: Vm;
+  #image: LoadedImage | undefined = undefined;
+  /** How to load the image once more. */
+  #source: { readonly bytes: Uint8Array; readonly append: string } | undefined = undefined;
+  /** False until something ran: a machine fresh from power-on needs no clearing. */
+  #hasRun = false;
+
+  /** Use {@link createMachine}. */
+  constructor(arena: Arena, config: MachineConfig) {
+    this.arena = arena;
+    this.config = config;
+    this.#serial = new SerialOutput(config.onSerial);
+    this.#hooks = config.hooks ?? noHooks();
+    this.devices = new DeviceSet(arena, (byte) => this.#serial.put(byte));
+    this.#vm = this.#makeVm();
+  }
+
+  /** The kernel's side. Another object after a reset. */
+  get vm(): Vm {
+    return this.#vm;
+  }
+
+  get image(): LoadedImage | undefined {
+    return this.#image;
+  }
+
+  /** Instructions retired by all vCPUs since power-on. */
+  get insns(): number {
+    return this.devices.clock.insns();
+  }
+
+  /** Devices in their power-on state, the default slots in place. @returns why not, when a slot or the page quota is refused */
+  powerOn(): MachineError | undefined {
+    const { ramBytes, mmuPages, startSeconds } = this.config;
+    this.devices.reset(ramBytes, startSeconds ?? DEFAULT_START_SECONDS);
+    for (const slot of defaultMemoryMap(ramBytes)) {
+      const set = this.#vm.setUserMemoryRegion(slot);
+      if (!set.ok) return { message: `Slot ${slot.slot} for guest RAM was refused: ${set.error.message}` };
+    }
+    if (mmuPages === 0) return undefined;
+    const quota = this.#vm.setNrMmuPages(mmuPages);
+    return quota.ok ? undefined : { message: quota.error.message };
+  }
+
+  /**
+   * Puts an image into RAM and the vCPU in front of its first instruction. A refused image changes nothing; an accepted one
+   * finds the machine as after power-on.
+   */
+  loadImage(bytes: Uint8Array, name: string, append: string): Result<LoadedImage, ImageError> {
+    const plan = planImage(bytes, this.config.ramBytes);
+    if (!plan.ok) return plan;
+    const information = planBootInformation(plan.value, this.config.ramBytes, name, append);
+    if (!information.ok) return information;
+    this.#powerCycle();
+    for (const segment of [...plan.value.segments, information.value.segment]) this.#place(segment);
+    enterImage(this.#bootVcpu(), plan.value.entry, information.value.segment.gpa);
+    this.#source = { bytes: bytes.slice(), append };
+    this.#image = loadedImage(plan.value, name);
+    return ok(this.#image);
+  }
+
+  /** Power off and on, and the same image again: slots, devices, sptes and counters are as at first. */
+  reset(): Result<LoadedImage, ImageError> {
+    assert(this.#source !== undefined && this.#image !== undefined, 'there is no image to start again');
+    this.#hasRun = true;
+    return this.loadImage(this.#source.bytes, this.#image.name, this.#source.append);
+  }
+
+  /** Types on the serial line. @returns how many bytes were taken; the line buffers 64 KiB */
+  serialInput(bytes: Uint8Array): number {
+    this.#hasRun = true;
+    return this.devices.uart.receive(bytes);
+  }
+
+  /**
+   * Runs until `budget` instructions have retired or something happens. Where it stops for a reason of the machine does not
+   * depend on how a run is cut into budgets.
+   * @param skipBreakpoint do not stop at an execution breakpoint on the very first instruction
+   */
+  run(budget: number, skipBreakpoint = false): MachineStop {
+    this.#hasRun = true;
+    try {
+      return this.#runUntil(this.insns + budget, skipBreakpoint);
+    } finally {
+      this.#serial.flush();
+    }
+  }
+
+  #runUntil(end: number, skipFirst: boolean): MachineStop {
+    const { devices } = this;
+    const vcpu = this.#bootVcpu();
+    let skipBreakpoint = skipFirst;
+    for (let idleSkips = 0; idleSkips < MAX_IDLE_SKIPS;) {
+      devices.requests.takeTimersChanged();
+      devices.advance();
+      const asked = this.#stopAskedByDevice();
+      if (asked !== undefined) return asked;
+      const left = end - this.insns;
+      if (left <= 0) return BUDGET;
+      const untilEvent = devices.clock.insnsUntil(devices.nextDeadline());
+      const code = vcpu.run(Math.min(left, Math.max(1, untilEvent)), skipBreakpoint);
+      skipBreakpoint = false;
+      switch (code) {
+        case RUN_BUDGET:
+        case RUN_VMM_STOP:
+          break;
+        case RUN_HLT: {
+          const halted = this.#idle(vcpu);
+          if (halted !== undefined) return halted;
+          idleSkips += 1;
+          break;
+        }
+        case RUN_SHUTDOWN:
+          return {
+            kind: 'shutdown',
+            message: 'Triple fault: an exception could not be delivered, nor the double fault.',
+          };
+        case RUN_DEBUG_EXEC:
+          return { kind: 'exec-breakpoint', vcpu: vcpu.id };
+        case RUN_DEBUG_MMIO:
+          return { kind: 'mmio-breakpoint', vcpu: vcpu.id };
+        case RUN_INTERNAL_ERROR:
+          return { kind: 'error', message: vcpu.internalError };
+        default:
+          return assertUnreachable(code);
+      }
+    }
+    return BUDGET;
+  }
+
+  /** HLT: lets the time pass up to what can wake the processor. @returns the stop when nothing can */
+  #idle(vcpu: Vcpu): MachineStop | undefined {
+    const { devices } = this;
+    if ((vcpu.cpu.r[VCPU_RFLAGS] & RFLAGS_IF) === 0) {
+      const message = 'Halted for good: HLT with interrupts disabled.';
+      return { kind: 'halted', waitsForInput: false, message };
+    }
+    const wakeUp = devices.nextWakeUp();
+    if (wakeUp !== Infinity) {
+      devices.clock.skipTo(wakeUp);
+      return undefined;
+    }
+    const waitsForInput = devices.wakesOnInput();
+    const message = waitsForInput
+      ? 'Halted until something is typed on the serial line.'
+      : 'Halted for good: no device has an interrupt to come.';
+    return { kind: 'halted', waitsForInput, message };
+  }
+
+  #stopAskedByDevice(): MachineStop | undefined {
+    const { requests } = this.devices;
+    if (!requests.any()) return undefined;
+    const status = requests.exitStatus();
+    if (status !== undefined) return { kind: 'exit', status };
+    const resetSource = requests.resetSource();
+    if (resetSource !== undefined) {
+      return { kind: 'shutdown', message: `The guest reset the machine through ${resetSource}.` };
+    }
+    return requests.isA20Open()
+      ? undefined
+      : { kind: 'error', message: 'The guest closed the A20 gate, which is not implemented: addresses keep bit 20.' };
+  }
+
+  #powerCycle(): void {
+    if (this.#hasRun || this.#image !== undefined) {
+      clearMachineState(this.arena);
+      this.#vm = this.#makeVm();
+      const refused = this.powerOn();
+      assert(refused === undefined, `the memory map was accepted before: ${refused?.message ?? ''}`);
+    }
+    this.#hasRun = false;
+  }
+
+  #makeVm(): Vm {
+    const { mmu, era, maxPhyAddr } = this.config;
+    return new Vm(this.arena, { mmu, era, maxPhyAddr, vcpus: VCPUS }, this.devices.bus, this.#hooks);
+  }
+
+  #bootVcpu(): Vcpu {
+    return this.#vm.vcpus[0];
+  }
+
+  #place(segment: { readonly gpa: number; readonly bytes: Uint8Array }): void {
+    this.arena.u8.set(segment.bytes, this.arena.layout.ram + segment.gpa);
+  }
+}
+
+const loadedImage = (plan: ImagePlan, name: string): LoadedImage => ({
+  name,
+  format: plan.format,
+  entry: plan.entry,
+  segments: plan.segments.map(({ gpa, reserved }) => ({ gpa, bytes: reserved })),
+  symbols: plan.symbols,
+});
