@@ -12,6 +12,7 @@ await runEntry(async () => {
   const { imageFromArguments } = await import('./launch/window.mjs');
   const { resolveRuntime, runtimeSwitches } = await import('./runtime/resolve-runtime.mjs');
   const { ensureSystemLibraries } = await import('./setup/system-libraries.mjs');
+  const { forgetAppBundle } = await import('./build/app-bundle.mjs');
   const { runToEnd } = await import('./setup/child-process.mjs');
   const { inProject, projectRoot } = await import('./project-root.mjs');
 
@@ -20,22 +21,14 @@ await runEntry(async () => {
   if (!display.present) throw new Complaint(`no display (${display.reason}); npm run dev needs one.`);
   await ensureSystemLibraries({ virtualDisplay: false });
   const runtime = await resolveRuntime();
-  const { status } = await runToEnd(
-    process.execPath,
-    [inProject('node_modules', 'electron-vite', 'bin', 'electron-vite.js'), 'dev', '--watch'],
-    {
-      cwd: projectRoot,
-      output: 'inherit',
-      env: {
-        ...process.env,
-        ELECTRON_EXEC_PATH: runtime.executable,
-        // electron-vite puts these behind the application's folder, where Chromium finds its switches too.
-        ELECTRON_CLI_ARGS: JSON.stringify([
-          ...runtimeSwitches(runtime, display),
-          ...(image === undefined ? [] : [image]),
-        ]),
-      },
-    },
-  );
+  forgetAppBundle();
+  const vite = inProject('node_modules', 'electron-vite', 'bin', 'electron-vite.js');
+  // What follows `--` goes to Electron, behind the application's folder; Chromium finds its switches there too.
+  const forElectron = [...runtimeSwitches(runtime, display), ...(image === undefined ? [] : [image])];
+  const { status } = await runToEnd(process.execPath, [vite, 'dev', '--watch', '--', ...forElectron], {
+    cwd: projectRoot,
+    output: 'inherit',
+    env: { ...process.env, ELECTRON_EXEC_PATH: runtime.executable },
+  });
   process.exitCode = status;
 });

@@ -1,3 +1,4 @@
+import { rmSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { runToEnd } from '../setup/child-process.mjs';
 import { Complaint } from '../setup/complaint.mjs';
@@ -13,6 +14,11 @@ const STAMP = inProject('out', '.app-built');
  */
 export function ensureAppBundle() {
   return buildIfStale({ stamp: STAMP, sources: SOURCES.map((source) => inProject(source)), build: bundleApp });
+}
+
+/** For a development server, which puts its own bundles into the same place. */
+export function forgetAppBundle() {
+  rmSync(STAMP, { force: true });
 }
 
 // In a process of its own: a bundler takes its memory with it when it is done.
