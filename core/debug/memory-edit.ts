@@ -20,7 +20,7 @@ export function writeMemory(
   bytes: Uint8Array,
 ): Result<readonly WrittenRun[], string> {
   const runs: WrittenRun[] = [];
-  for (let done = 0; done < bytes.length; ) {
+  for (let done = 0; done < bytes.length;) {
     const at = address + BigInt(done);
     const target = resolveAddress(arena, vcpuId, space, at);
     if (target.kind === 'unreadable') return err(`${space} 0x${at.toString(16)} cannot be written: ${target.reason}.`);

@@ -22,7 +22,7 @@ export function readMemory(
   length: number,
 ): readonly MemorySpan[] {
   const spans: MemorySpan[] = [];
-  for (let offset = 0; offset < length; ) {
+  for (let offset = 0; offset < length;) {
     const at = address + BigInt(offset);
     const chunk = Math.min(length - offset, PAGE_SIZE - Number(at & 0xfffn));
     for (const span of readChunk(arena, bus, vcpuId, space, at, offset, chunk)) append(spans, span);
@@ -55,7 +55,7 @@ function readChunk(
 /** A page of MMIO: device, nobody, another device. */
 function readDevices(bus: DevicePeek, gpa: number, offset: number, length: number): readonly MemorySpan[] {
   const spans: MemorySpan[] = [];
-  for (let done = 0; done < length; ) {
+  for (let done = 0; done < length;) {
     const at = gpa + done;
     const device = bus.mmioDevices.find((candidate) => at >= candidate.gpa && at < candidate.gpa + candidate.bytes);
     const next = device === undefined ? nextDevice(bus, at) : device.gpa + device.bytes;

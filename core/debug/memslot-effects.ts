@@ -43,8 +43,7 @@ function countMmioCached(arena: Arena): number {
  * Pages that kvm_mmu_zap_mmio_sptes of v3.10 visits for a change: all active ones when a slot is created. A move has just
  * zapped them all (kvm_arch_flush_shadow_memslot), a deletion too, and changed flags make no MMIO into RAM.
  */
-const walkedByV310 = (change: MemslotChange, before: MmuBefore): number =>
-  change === 'CREATE' ? before.usedPages : 0;
+const walkedByV310 = (change: MemslotChange, before: MmuBefore): number => (change === 'CREATE' ? before.usedPages : 0);
 
 /** After the change. */
 export function reportChange(

@@ -1,5 +1,12 @@
 /** What the memory operands of the instruction at rip would touch if it ran now: RAM and its slot, MMIO and its device. */
-import { OpAccess, Register, RegisterExt, type Instruction, type InstructionInfoFactory, type UsedMemory } from 'iced-x86';
+import {
+  OpAccess,
+  Register,
+  RegisterExt,
+  type Instruction,
+  type InstructionInfoFactory,
+  type UsedMemory,
+} from 'iced-x86';
 import type { Arena } from '../arena/arena.ts';
 import { MEMSLOT_ID } from '../arena/memslot-layout.ts';
 import { SEGMENT_WORDS, SEG_BASE, VCPU_SEGMENTS } from '../arena/vcpu-layout.ts';
@@ -33,7 +40,8 @@ export function operandEffects(
   const phrases = new Set<string>();
   for (const operand of operands) {
     const kind = accessWord(operand.access);
-    if (kind !== undefined) phrases.add(`${kind} ${describeTarget(cpu.arena, bus, cpu.vcpuId, linearAddress(cpu, bits, operand))}`);
+    if (kind !== undefined)
+      phrases.add(`${kind} ${describeTarget(cpu.arena, bus, cpu.vcpuId, linearAddress(cpu, bits, operand))}`);
     operand.free();
   }
   info.free();

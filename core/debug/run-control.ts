@@ -9,7 +9,7 @@ import type { MachineStop } from '../machine/machine-stop.ts';
 import type { RunState, StopReason } from '../protocol/snapshots.ts';
 import type { Vcpu } from '../kvm/index.ts';
 import type { BreakpointTable } from './breakpoint-table.ts';
-import type { DebuggedMachine } from './debugged-machine.ts';
+import type { Machine } from '../machine/index.ts';
 import type { MmioStopHooks } from './mmio-stop.ts';
 import { retiredByAll } from './moment.ts';
 import { FREE, goalAddress, type RunGoal } from './run-goal.ts';
@@ -27,7 +27,7 @@ const SETTLE_INSNS = 4096;
 const SETTLE_PIECES = 64;
 
 export class RunControl {
-  readonly #machine: DebuggedMachine;
+  readonly #machine: Machine;
   readonly #breakpoints: BreakpointTable;
   readonly #hooks: MmioStopHooks;
   readonly #now: () => number;
@@ -41,7 +41,7 @@ export class RunControl {
   /** The instruction at rip is one at which the machine has stopped already. */
   #resumesAt: 'nothing' | 'exec' | 'mmio' = 'nothing';
 
-  constructor(machine: DebuggedMachine, breakpoints: BreakpointTable, hooks: MmioStopHooks, now: () => number) {
+  constructor(machine: Machine, breakpoints: BreakpointTable, hooks: MmioStopHooks, now: () => number) {
     this.#machine = machine;
     this.#breakpoints = breakpoints;
     this.#hooks = hooks;
@@ -121,7 +121,7 @@ export class RunControl {
 
   /** Begins to step over the instruction at rip. */
   startOver(vcpu: Vcpu): void {
-    const plan = planStep(vcpu.cpu, this.#machine.bus);
+    const plan = planStep(vcpu.cpu, this.#machine.devices.bus);
     if (plan.kind !== 'over') {
       this.startSteps(vcpu.id, 1);
       return;
@@ -219,7 +219,7 @@ export class RunControl {
     while (this.running && !this.waitsForInput && this.#goal.kind === 'out' && this.#goal.over === undefined) {
       const goal = this.#goal;
       const { cpu } = this.#machine.vm.vcpus[goal.vcpu];
-      const plan = planStep(cpu, this.#machine.bus);
+      const plan = planStep(cpu, this.#machine.devices.bus);
       if (plan.kind === 'over') {
         this.#goal = { ...goal, over: { address: plan.next, stackPointer: stackPointer(cpu) } };
         this.armBreakpoints();

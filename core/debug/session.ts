@@ -11,7 +11,7 @@ import { eraOf, generationsToWrap } from '../kvm/eras.ts';
 import type { Vcpu } from '../kvm/index.ts';
 import { Symbols } from '../machine/symbols.ts';
 import { BreakpointTable } from './breakpoint-table.ts';
-import type { DebuggedMachine } from './debugged-machine.ts';
+import type { Machine } from '../machine/index.ts';
 import { Disassembler } from './disassembler.ts';
 import { GenerationHistory } from './generation-history.ts';
 import { MmioStopHooks } from './mmio-stop.ts';
@@ -41,7 +41,7 @@ export interface LoadedSource {
 
 /** A machine and everything that goes when it goes. */
 export interface Debuggee {
-  readonly machine: DebuggedMachine;
+  readonly machine: Machine;
   readonly source: LoadedSource;
   readonly run: RunControl;
   readonly hooks: MmioStopHooks;
@@ -146,6 +146,8 @@ export class Session {
   /** Another machine, or the same one anew: what was heard of the last one goes. */
   replaceDebuggee(debuggee: Debuggee): void {
     this.debuggee = debuggee;
+    this.serial = new SerialHistory();
+    this.#unsentSerial = [];
     this.insnRate.reset();
     this.mmioRate.reset();
     this.breakpoints.forgetHits();

@@ -11,8 +11,7 @@ export const pageInUse = (arena: Arena, index: number): boolean =>
   arena.i32[(pageHeader(arena, index) + SP_IN_USE) >> 2] !== 0;
 /** hpa of the page itself. */
 export const pageTable = (arena: Arena, index: number): number => arena.layout.shadowPages + index * PAGE;
-export const pageRole = (arena: Arena, index: number): number =>
-  arena.i32[(pageHeader(arena, index) + SP_ROLE) >> 2];
+export const pageRole = (arena: Arena, index: number): number => arena.i32[(pageHeader(arena, index) + SP_ROLE) >> 2];
 
 export const roleLevel = (role: number): number => role & 15;
 export const roleIsDirect = (role: number): boolean => (role & (1 << 13)) !== 0;

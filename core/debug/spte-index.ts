@@ -49,9 +49,7 @@ export function spteKind(format: SpteFormat, level: number, low: number, high: n
 
 /** Generation of an entry of a kind, −1 where it has none. */
 export const spteGeneration = (format: SpteFormat, kind: number, low: number, high: number): number =>
-  kind === KIND_MMIO && format.generation >= 0
-    ? mmioSpteGeneration(format.maskLow, format.maskHigh, low, high)
-    : -1;
+  kind === KIND_MMIO && format.generation >= 0 ? mmioSpteGeneration(format.maskLow, format.maskHigh, low, high) : -1;
 
 export interface SpteIndex {
   readonly format: SpteFormat;

@@ -168,7 +168,9 @@ function knock(life: Life, words: number): void {
   Atomics.or(life.arena.i32, life.arena.layout.control / 4 + CONTROL_REQUEST, words);
 }
 
-const crashed = (message: string): { readonly ok: false; readonly error: { code: 'engine-crashed'; message: string; memslot: undefined } } => ({
+const crashed = (
+  message: string,
+): { readonly ok: false; readonly error: { code: 'engine-crashed'; message: string; memslot: undefined } } => ({
   ok: false,
   error: { code: 'engine-crashed', message, memslot: undefined },
 });

@@ -8,7 +8,7 @@ export const disassemblyRequests: RequestFamily<'disassembly.read' | 'symbols.se
     const vcpu = presentVcpu(session, id);
     if (!vcpu.ok) return vcpu;
     const { machine } = presentMachine(session);
-    const lines = session.disassembler.read(vcpu.value.cpu, machine.bus, session.symbols, wish, (address) =>
+    const lines = session.disassembler.read(vcpu.value.cpu, machine.devices.bus, session.symbols, wish, (address) =>
       session.breakpoints.execAt(address),
     );
     return ok({ moment: session.moment(), lines });

@@ -1,30 +1,65 @@
 /** machine.*: making one, making it again, saying how it is. */
 import { ok, type Result } from '../../base/result.ts';
-import { createMachine } from '../../machine/index.ts';
+import { createMachine, type Machine, type MachineError } from '../../machine/index.ts';
 import type { MachineStatus } from '../../protocol/snapshots.ts';
 import { GenerationHistory } from '../generation-history.ts';
 import { MmioStopHooks } from '../mmio-stop.ts';
 import { refused, type Handled } from '../refusal.ts';
 import type { RequestFamily } from '../request-table.ts';
 import { RunControl } from '../run-control.ts';
-import { SerialHistory } from '../serial-history.ts';
-import type { Debuggee, LoadedSource, Session } from '../session.ts';
+import type { LoadedSource, Session } from '../session.ts';
 import { SpteTable } from '../spte-table.ts';
 import { presentMachine } from './present.ts';
 
 type MachineNames = 'machine.create' | 'machine.reset' | 'machine.status';
 
 export const machineRequests: RequestFamily<MachineNames> = {
-  'machine.create': (session, { image, name, options }) => replace(session, { image: image.slice(), name, options }),
-  'machine.reset': (session) => replace(session, presentMachine(session).source),
+  'machine.create': (session, { image, name, options }) => create(session, { image: image.slice(), name, options }),
+  'machine.reset': (session) => reset(session),
   'machine.status': (session) => ok(session.status()),
 };
 
 /** The machine that is there stays as it is until another one stands with its image loaded. */
-function replace(session: Session, source: LoadedSource): Handled<MachineStatus> {
-  const made = makeDebuggee(session, source);
-  if (!made.ok) return refused(made.error);
-  session.replaceDebuggee(made.value);
+function create(session: Session, source: LoadedSource): Handled<MachineStatus> {
+  const { image, name, options } = source;
+  const hooks = new MmioStopHooks(session.breakpoints, (level, text) =>
+    session.platform.emit({ kind: 'log', level, text }),
+  );
+  const config = { ...options, hooks, onSerial: (bytes: Uint8Array) => session.hearSerial(bytes) };
+  let made: Result<Machine, MachineError>;
+  try {
+    made = createMachine(config, (bytes) => session.platform.allocate(bytes));
+  } catch (error) {
+    // The platform's allocator throws a sentence when there is no memory left.
+    return refused(error instanceof Error ? error.message : String(error));
+  }
+  if (!made.ok) return refused(made.error.message);
+  const loaded = made.value.loadImage(image, name, options.append);
+  if (!loaded.ok) return refused(loaded.error.message);
+  return install(session, made.value, hooks, source);
+}
+
+/** The same arena, cleared: nobody who looks has to attach anew. */
+function reset(session: Session): Handled<MachineStatus> {
+  const { machine, hooks, source } = presentMachine(session);
+  const loaded = machine.reset();
+  return loaded.ok ? install(session, machine, hooks, source) : refused(loaded.error.message);
+}
+
+function install(
+  session: Session,
+  machine: Machine,
+  hooks: MmioStopHooks,
+  source: LoadedSource,
+): Handled<MachineStatus> {
+  session.replaceDebuggee({
+    machine,
+    source,
+    hooks,
+    run: new RunControl(machine, session.breakpoints, hooks, () => session.platform.now()),
+    history: new GenerationHistory(),
+    sptes: new SpteTable(),
+  });
   session.bumpEpoch();
   session.announceStatus();
   return ok(session.status());

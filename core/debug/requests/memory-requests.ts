@@ -11,7 +11,7 @@ export const memoryRequests: RequestFamily<'memory.read' | 'memory.write'> = {
     const vcpu = presentVcpu(session, id);
     if (!vcpu.ok) return vcpu;
     const { machine } = presentMachine(session);
-    const spans = readMemory(machine.arena, machine.bus, id, space, address, length);
+    const spans = readMemory(machine.arena, machine.devices.bus, id, space, address, length);
     return ok({ moment: session.moment(), space, address, spans });
   },
   'memory.write': (session, { space, vcpu: id, address, bytes }) => {

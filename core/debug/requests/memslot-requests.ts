@@ -20,7 +20,7 @@ export const memslotRequests: RequestFamily<MemslotNames> = {
     return ok({
       moment: session.moment(),
       slots: listMemslots(machine.arena),
-      devices: machine.bus.mmioDevices.map(({ name, gpa, bytes }) => ({
+      devices: machine.devices.bus.mmioDevices.map(({ name, gpa, bytes }) => ({
         name,
         gpa: BigInt(gpa),
         size: BigInt(bytes),

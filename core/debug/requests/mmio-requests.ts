@@ -7,7 +7,7 @@ import { presentMachine } from './present.ts';
 export const mmioRequests: RequestFamily<'mmio.log' | 'mmio.heat'> = {
   'mmio.log': (session, { since, limit }) => {
     const { machine } = presentMachine(session);
-    const log = readMmioLog(machine.arena, since, limit, (number) => machine.bus.names[number]);
+    const log = readMmioLog(machine.arena, since, limit, (number) => machine.devices.bus.names[number]);
     return ok({ moment: session.moment(), ...log });
   },
   'mmio.heat': (session, { limit }) =>

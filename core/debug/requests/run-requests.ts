@@ -31,7 +31,12 @@ export const runRequests: RequestFamily<RunNames> = {
 };
 
 /** Starts towards a goal and answers when it is reached, if that is soon; else the goal's end is an event. */
-function begin(session: Session, vcpuId: number, what: string, start: (run: RunControl) => void): Handled<MachineStatus> {
+function begin(
+  session: Session,
+  vcpuId: number,
+  what: string,
+  start: (run: RunControl) => void,
+): Handled<MachineStatus> {
   const vcpu = pausedVcpu(session, vcpuId, what);
   if (!vcpu.ok) return vcpu;
   const { run } = presentMachine(session);
