@@ -3,7 +3,8 @@
  * bits and CPU bugs belong to the question.
  */
 import type { MmuMode } from '../base/machine-modes.ts';
-import { SPTE_ERAS, type SpteEra } from './spte-eras.ts';
+import { err, ok, type Result } from '../base/result.ts';
+import { findSpteEra, SPTE_ERAS, unknownEra, type SpteEra } from './spte-eras.ts';
 import { BitMap, flag, hex, label, type SpteField } from './spte-fields.ts';
 import { decodeMmioSpte, isMmioValue } from './spte-decode-mmio.ts';
 import { decodePresentSpte } from './spte-decode-present.ts';
@@ -23,11 +24,22 @@ export interface DecodedSpte {
   readonly notes: readonly string[];
 }
 
+/** {@link explainSpte} for an era by name and a host without the L1TF bug or memory encryption. */
+export function decodeSpte(
+  value: bigint,
+  eraName: string,
+  mmu: MmuMode,
+  maxPhyAddr: number,
+): Result<DecodedSpte, string> {
+  const era = findSpteEra(eraName);
+  return era === undefined ? err(unknownEra(eraName)) : ok(explainSpte(era, { mmu, maxPhyAddr }, value));
+}
+
 const SUPPRESS_VE = 1n << 63n;
 /** What the TDP MMU holds in an entry that it is just removing. */
 const REMOVED_SPTE = 0x5a0n;
 
-export function decodeSpte(era: SpteEra, host: SpteHost, value: bigint): DecodedSpte {
+export function explainSpte(era: SpteEra, host: SpteHost, value: bigint): DecodedSpte {
   const about = { value, era: era.id, mmu: host.mmu, maxPhyAddr: host.maxPhyAddr };
   const nothing = { gen: undefined, gfn: undefined, access: undefined };
   const magic = mmioMagic(era, host);

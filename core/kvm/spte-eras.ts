@@ -173,4 +173,8 @@ export function findSpteEra(name: string): SpteEra | undefined {
   return SPTE_ERAS.findLast(reached);
 }
 
+/** What to say when {@link findSpteEra} finds none. */
+export const unknownEra = (name: string): string =>
+  `era '${name.slice(0, 40)}' is not known: name one of ${SPTE_ERAS.map(({ id }) => id).join(', ')}, or a kernel version from 3.1 on`;
+
 export const isRunningEra = (era: SpteEra): boolean => ERAS.some((name) => name === era.id);

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { MmuMode } from '../../../core/base/machine-modes.ts';
 import { highHalf, lowHalf, u64FromHalves } from '../../../core/base/address.ts';
-import { decodeSpte } from '../../../core/kvm/spte-decode.ts';
+import { explainSpte } from '../../../core/kvm/spte-decode.ts';
 import { encodeMmioSpte } from '../../../core/kvm/spte-encode.ts';
 import { findSpteEra, type SpteEra } from '../../../core/kvm/spte-eras.ts';
 import { mmioMagic, type SpteHost } from '../../../core/kvm/spte-magic.ts';
@@ -103,7 +103,7 @@ describe('an MMIO spte of every era', () => {
 
   it.each(VECTORS.map(named))('decodes %s', (_name, { era: name, host, gfn, access = 0, gen, spte, readsAs = gen }) => {
     const text = `${(access & 2) === 0 ? '' : 'w'}${(access & 4) === 0 ? '' : 'u'}`;
-    expect(decodeSpte(era(name), host, spte)).toMatchObject({ kind: 'mmio', gen: readsAs, gfn, access: text });
+    expect(explainSpte(era(name), host, spte)).toMatchObject({ kind: 'mmio', gen: readsAs, gfn, access: text });
   });
 
   it('keeps access on shadow and NPT, and none on EPT, in every era', () => {
@@ -127,7 +127,7 @@ describe('an MMIO spte of every era', () => {
       ] as const) {
         const host = { mmu, maxPhyAddr: 46 };
         const spte = encodeMmioSpte(era(name), host, { gfn: 0xb8n, access: 7, gen: 0 });
-        expect(spte.ok && decodeSpte(era(name), host, spte.value)).toMatchObject({
+        expect(spte.ok && explainSpte(era(name), host, spte.value)).toMatchObject({
           kind: 'mmio',
           gfn: 0xb8n,
           access: kept,
@@ -194,12 +194,12 @@ describe('an entry that is not MMIO', () => {
     ['v5.13', 'ept', 0x0600000012345877n | (1n << 11n), 'present'],
     ['v4.11', 'ept', 0x4050000012345cf0n, 'special'],
   ] as const)('of %s %s: %s is %s', (name, mmu, value, kind) => {
-    const decoded = decodeSpte(era(name), { mmu, maxPhyAddr: 46 }, value);
+    const decoded = explainSpte(era(name), { mmu, maxPhyAddr: 46 }, value);
     expect(decoded).toMatchObject({ kind, gen: undefined, gfn: undefined, access: undefined });
   });
 
   it('says that the real leaf from a bug report is a misconfiguration', () => {
-    const { notes, fields } = decodeSpte(era('v5.4'), ept(39), 0x1000005d48fc76n);
+    const { notes, fields } = explainSpte(era('v5.4'), ept(39), 0x1000005d48fc76n);
     expect(notes).toContain('Writable but not readable: an EPT misconfiguration.');
     expect(fields.find(({ name }) => name === 'A/D state')).toMatchObject({ high: 53, low: 52, value: 1n });
     expect(fields.find(({ name }) => name === 'memory type')).toMatchObject({ value: 6n });
@@ -208,7 +208,7 @@ describe('an entry that is not MMIO', () => {
 
   it('makes no MMIO sptes from 5.13 on when every physical address bit is used', () => {
     const host = shadow(52);
-    expect(decodeSpte(era('v5.13'), host, 0x80000fee00007n).kind).toBe('nonpresent');
+    expect(explainSpte(era('v5.13'), host, 0x80000fee00007n).kind).toBe('nonpresent');
     expect(encodeMmioSpte(era('v5.13'), host, { gfn: APIC, access: 0, gen: 0 })).toMatchObject({ ok: false });
   });
 });
