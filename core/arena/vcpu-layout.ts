@@ -89,6 +89,9 @@ export const VCPU_ACTIVITY = 225;
 /** 1: leave with EXIT_INTERRUPT_WINDOW as soon as RFLAGS.IF allows an interrupt. Set by KVM. */
 export const VCPU_INTERRUPT_WINDOW = 226;
 
+/** Two words that are always zero: the base or index register of an address that has none. */
+export const VCPU_ZERO = 228;
+
 /** VM-exit information, valid after a run that ended in a VM exit. */
 export const VCPU_EXIT_REASON = 232;
 /** EPT: exit qualification. NPT and shadow: error code (PFERR bits). */
@@ -105,6 +108,11 @@ export const VCPU_EXIT_VECTOR = 244;
 export const VCPU_EXIT_ERROR_CODE = 245;
 /** Length in bytes of the instruction that caused the exit. */
 export const VCPU_EXIT_INSN_LENGTH = 246;
+/**
+ * Ours, not the hardware's: 0 read, 1 write, 2 fetch, of the access that met an EPT misconfiguration (whose qualification is
+ * always 0). For the debugger, which says what a fault is before it is handled; KVM does not look at it.
+ */
+export const VCPU_EXIT_ACCESS = 247;
 
 /**
  * The hardware control block: what the VMM sets before entry.
