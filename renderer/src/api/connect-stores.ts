@@ -1,0 +1,42 @@
+/** Connects the stores with the host: events in, the first machine loaded. */
+import type { UmbraDesktop } from '@core/protocol/index.ts';
+import { PROTOCOL_VERSION } from '@core/protocol/index.ts';
+import type { Pinia } from 'pinia';
+import { watch } from 'vue';
+import { useBreakpointsStore } from '../stores/breakpoints-store.ts';
+import { useCommandsStore } from '../stores/commands-store.ts';
+import { useDesktopStore } from '../stores/desktop-store.ts';
+import { useMachineStore } from '../stores/machine-store.ts';
+import { useNoticesStore } from '../stores/notices-store.ts';
+import { useSerialStore } from '../stores/serial-store.ts';
+
+export function connectStores(pinia: Pinia, host: UmbraDesktop): void {
+  const desktop = useDesktopStore(pinia);
+  const machine = useMachineStore(pinia);
+  const serial = useSerialStore(pinia);
+  const commands = useCommandsStore(pinia);
+  desktop.connect(host);
+  desktop.onEvent((event) => {
+    machine.handleEvent(event);
+    serial.handleEvent(event);
+  });
+  desktop.onMenu((command) => {
+    if (command === 'image.open') commands.execute('open');
+    else void machine.loadStartup();
+  });
+  // A new machine, or the same from its start, has sent nothing yet.
+  watch(
+    () => machine.loads,
+    () => serial.clear(),
+  );
+  void greet(pinia);
+}
+
+async function greet(pinia: Pinia): Promise<void> {
+  const desktop = useDesktopStore(pinia);
+  const answer = await desktop.call('engine.hello', { version: PROTOCOL_VERSION });
+  if (!answer.ok) useNoticesStore(pinia).addError(answer.error);
+  await desktop.loadGuestNames();
+  await useMachineStore(pinia).resume();
+  await useBreakpointsStore(pinia).refresh();
+}

@@ -1,0 +1,25 @@
+/** Keys that mean a command wherever the focus is. */
+import { onScopeDispose } from 'vue';
+import { useCommandsStore } from '../stores/commands-store.ts';
+
+/** `Ctrl+Shift+P`; Meta counts as Ctrl so that a Mac has its keys. */
+export function keyOf(event: KeyboardEvent): string {
+  const name = event.key.length === 1 ? event.key.toUpperCase() : event.key;
+  const parts = [
+    event.ctrlKey || event.metaKey ? 'Ctrl' : '',
+    event.altKey ? 'Alt' : '',
+    event.shiftKey ? 'Shift' : '',
+    name,
+  ];
+  return parts.filter((part) => part !== '').join('+');
+}
+
+export function useKeyboard(): void {
+  const commands = useCommandsStore();
+  const listener = (event: KeyboardEvent): void => {
+    if (event.defaultPrevented || event.isComposing) return;
+    if (commands.executeKey(keyOf(event))) event.preventDefault();
+  };
+  window.addEventListener('keydown', listener, { capture: true });
+  onScopeDispose(() => window.removeEventListener('keydown', listener, { capture: true }));
+}

@@ -1,0 +1,43 @@
+/** The panels there are, by the name that the saved layout knows them by. */
+import {
+  Activity,
+  Binary,
+  CircleDot,
+  Cpu,
+  Gauge,
+  LayoutPanelTop,
+  Layers,
+  ListTree,
+  SquareTerminal,
+  Zap,
+} from '@lucide/vue';
+import type { Component } from 'vue';
+import BreakpointsPanel from '../panels/BreakpointsPanel.vue';
+import DisassemblyPanel from '../panels/DisassemblyPanel.vue';
+import GenerationPanel from '../panels/GenerationPanel.vue';
+import MemoryPanel from '../panels/MemoryPanel.vue';
+import MemslotsPanel from '../panels/MemslotsPanel.vue';
+import MmioFaultsPanel from '../panels/MmioFaultsPanel.vue';
+import RegistersPanel from '../panels/RegistersPanel.vue';
+import SerialPanel from '../panels/SerialPanel.vue';
+import SptesPanel from '../panels/SptesPanel.vue';
+import StatisticsPanel from '../panels/StatisticsPanel.vue';
+import type { PanelKind } from './panel-kinds.ts';
+
+export interface PanelEntry {
+  readonly component: Component;
+  readonly icon: Component;
+}
+
+export const PANELS: Readonly<Record<PanelKind, PanelEntry>> = {
+  disassembly: { component: DisassemblyPanel, icon: ListTree },
+  registers: { component: RegistersPanel, icon: Cpu },
+  memory: { component: MemoryPanel, icon: Binary },
+  memslots: { component: MemslotsPanel, icon: LayoutPanelTop },
+  sptes: { component: SptesPanel, icon: Layers },
+  mmio: { component: MmioFaultsPanel, icon: Zap },
+  breakpoints: { component: BreakpointsPanel, icon: CircleDot },
+  generation: { component: GenerationPanel, icon: Gauge },
+  serial: { component: SerialPanel, icon: SquareTerminal },
+  statistics: { component: StatisticsPanel, icon: Activity },
+};

@@ -1,0 +1,25 @@
+/** The page: puts the stores, the host and the components together. */
+import '@fontsource/inter/latin-400.css';
+import '@fontsource/inter/latin-500.css';
+import '@fontsource/inter/latin-600.css';
+import '@fontsource/jetbrains-mono/latin-400.css';
+import '@fontsource/jetbrains-mono/latin-600.css';
+import 'dockview-vue/dist/styles/dockview.css';
+import '@xterm/xterm/css/xterm.css';
+import 'uplot/dist/uPlot.min.css';
+import './styles/colors.css';
+import './styles/base.css';
+import './styles/controls.css';
+import './styles/tables.css';
+import './styles/dock.css';
+import { createPinia } from 'pinia';
+import { createApp } from 'vue';
+import App from './App.vue';
+import { connectStores } from './api/connect-stores.ts';
+import DockPanel from './components/DockPanel.vue';
+import DockTab from './components/DockTab.vue';
+
+const pinia = createPinia();
+connectStores(pinia, window.umbra);
+// The docking library finds its parts by these names, which saved layouts contain.
+createApp(App).use(pinia).component('DockPanel', DockPanel).component('DockTab', DockTab).mount('#app');

@@ -1,0 +1,98 @@
+/** A memslot as it stands in the form: text until it parses. */
+import type { MemslotSnapshot, MemslotsSnapshot, UserMemoryRegion } from '@core/protocol/index.ts';
+import { formatHex, parseHex, parseSize } from '@core/format/address-text.ts';
+
+export const KVM_MEM_LOG_DIRTY_PAGES = 1;
+export const KVM_MEM_READONLY = 2;
+
+export interface RegionDraft {
+  readonly slot: string;
+  readonly gpa: string;
+  readonly size: string;
+  readonly hva: string;
+  readonly logDirtyPages: boolean;
+  readonly readonly: boolean;
+}
+
+export type DraftField = 'slot' | 'gpa' | 'size' | 'hva';
+
+export type ParsedDraft =
+  | { readonly kind: 'region'; readonly region: UserMemoryRegion }
+  | { readonly kind: 'mistakes'; readonly mistakes: Readonly<Partial<Record<DraftField, string>>> };
+
+const MAX_SLOT = 0xffff_ffff;
+
+function parseSlot(text: string): number | undefined {
+  if (!/^\d+$/.test(text.trim())) return undefined;
+  const slot = Number(text);
+  return slot <= MAX_SLOT ? slot : undefined;
+}
+
+export function parseDraft(draft: RegionDraft): ParsedDraft {
+  const slot = parseSlot(draft.slot);
+  const gpa = parseHex(draft.gpa);
+  const size = parseSize(draft.size);
+  const hva = parseHex(draft.hva);
+  if (slot !== undefined && gpa !== undefined && size !== undefined && hva !== undefined) {
+    const flags = (draft.logDirtyPages ? KVM_MEM_LOG_DIRTY_PAGES : 0) | (draft.readonly ? KVM_MEM_READONLY : 0);
+    const region = { slot, flags, guestPhysAddr: gpa, memorySize: size, userspaceAddr: hva };
+    return { kind: 'region', region };
+  }
+  return {
+    kind: 'mistakes',
+    mistakes: {
+      ...(slot === undefined ? { slot: 'a decimal number' } : {}),
+      ...(gpa === undefined ? { gpa: 'a hexadecimal address' } : {}),
+      ...(size === undefined ? { size: 'a size such as 4K, 16M or 0x1000' } : {}),
+      ...(hva === undefined ? { hva: 'a hexadecimal address' } : {}),
+    },
+  };
+}
+
+const sizeText = (size: bigint): string => {
+  if (size > 0n && size % (1n << 20n) === 0n) return `${size >> 20n}M`;
+  if (size > 0n && size % (1n << 10n) === 0n) return `${size >> 10n}K`;
+  return formatHex(size);
+};
+
+export const draftOfSlot = (slot: MemslotSnapshot): RegionDraft => ({
+  slot: slot.id.toString(),
+  gpa: formatHex(slot.gpa),
+  size: sizeText(slot.size),
+  hva: formatHex(slot.hva),
+  logDirtyPages: slot.logDirtyPages,
+  readonly: slot.readonly,
+});
+
+/** The region that deletes a slot: size 0. */
+export const deletionOf = (slot: MemslotSnapshot): RegionDraft => ({ ...draftOfSlot(slot), size: '0' });
+
+export function freeSlotId({ slots, userSlots }: MemslotsSnapshot): number {
+  const taken = new Set(slots.map(({ id }) => id));
+  for (let id = 0; id < userSlots; id += 1) if (!taken.has(id)) return id;
+  return userSlots;
+}
+
+/** The first stretch of host memory that no slot maps; its beginning when all of it is mapped (slots may share bytes). */
+export function freeHva({ slots, hvaBase, hvaBytes }: MemslotsSnapshot, size: bigint): bigint {
+  let candidate = hvaBase;
+  for (const slot of slots.toSorted((a, b) => (a.hva < b.hva ? -1 : 1))) {
+    if (slot.hva >= candidate + size) break;
+    const end = slot.hva + slot.size;
+    if (end > candidate) candidate = end;
+  }
+  return candidate + size <= hvaBase + hvaBytes ? candidate : hvaBase;
+}
+
+/** A new slot of `size` bytes over `gpa`. */
+export function draftOver(snapshot: MemslotsSnapshot, gpa: bigint, size = 0x1000n): RegionDraft {
+  const start = gpa - (gpa % 0x1000n);
+  return {
+    slot: freeSlotId(snapshot).toString(),
+    gpa: formatHex(start),
+    size: sizeText(size),
+    hva: formatHex(freeHva(snapshot, size)),
+    logDirtyPages: false,
+    readonly: false,
+  };
+}

@@ -1,0 +1,62 @@
+/** The way out of the page: the engine's requests and the host's verbs. Every other store asks through here. */
+import type {
+  Answer,
+  EngineEvent,
+  ImageAnswer,
+  MenuCommand,
+  Params,
+  RequestName,
+  UmbraDesktop,
+} from '@core/protocol/index.ts';
+import { defineStore } from 'pinia';
+import { shallowRef } from 'vue';
+import { transportError } from '../api/request-refusal.ts';
+
+export const useDesktopStore = defineStore('desktop', () => {
+  const desktop = shallowRef<UmbraDesktop>();
+  const guests = shallowRef<readonly string[]>([]);
+
+  function connected(): UmbraDesktop {
+    if (desktop.value === undefined) throw new Error('the window has no host');
+    return desktop.value;
+  }
+
+  function connect(host: UmbraDesktop): void {
+    desktop.value = host;
+  }
+
+  /** Never rejects: whatever goes wrong is an answer. */
+  async function call<K extends RequestName>(name: K, params: Params<K>): Promise<Answer<K>> {
+    try {
+      return await connected().request(name, params);
+    } catch (cause) {
+      return { ok: false, error: transportError(cause) };
+    }
+  }
+
+  async function image(ask: (host: UmbraDesktop) => Promise<ImageAnswer>): Promise<ImageAnswer> {
+    try {
+      return await ask(connected());
+    } catch (cause) {
+      return { ok: false, message: transportError(cause).message };
+    }
+  }
+
+  const startupImage = (): Promise<ImageAnswer> => image((host) => host.startupImage());
+  const readGuest = (name: string): Promise<ImageAnswer> => image((host) => host.readGuest(name));
+
+  async function loadGuestNames(): Promise<void> {
+    try {
+      guests.value = await connected().guestNames();
+    } catch {
+      // Without the list there is still the file chooser; the dialog says that there are none.
+      guests.value = [];
+    }
+  }
+
+  const copyText = (text: string): Promise<void> => connected().copyText(text);
+  const onEvent = (listener: (event: EngineEvent) => void): (() => void) => connected().onEvent(listener);
+  const onMenu = (listener: (command: MenuCommand) => void): (() => void) => connected().onMenu(listener);
+
+  return { desktop, guests, connect, call, startupImage, readGuest, loadGuestNames, copyText, onEvent, onMenu };
+});

@@ -1,0 +1,47 @@
+/** The generation: where it is, what has moved it, and how far it is from its wrap-around. */
+import type { GenerationSnapshot, RequestError } from '@core/protocol/index.ts';
+import { defineStore } from 'pinia';
+import { computed, shallowRef } from 'vue';
+import { latestRequest } from '../api/latest-request.ts';
+import { useDesktopStore } from './desktop-store.ts';
+import { useMachineStore } from './machine-store.ts';
+
+export const useGenerationStore = defineStore('generation', () => {
+  const desktop = useDesktopStore();
+  const machine = useMachineStore();
+  const requests = latestRequest();
+  const snapshot = shallowRef<GenerationSnapshot>();
+  const error = shallowRef<RequestError>();
+
+  /** An era without a generation in its sptes says −1. */
+  const hasGeneration = computed(() => (machine.status?.moment.mmioGeneration ?? -1) >= 0);
+  const toWrap = computed(() => machine.status?.generationsToWrap ?? -1);
+  const current = computed(() => machine.status?.moment.mmioGeneration ?? -1);
+  /** How much of the way to the wrap-around is behind us, 0 … 1. */
+  const fraction = computed(() => {
+    const { wrapAt } = snapshot.value ?? { wrapAt: 0 };
+    return wrapAt > 0 && hasGeneration.value ? Math.min(1, current.value / wrapAt) : 0;
+  });
+
+  async function refresh(): Promise<void> {
+    const answer = await requests.run(() => desktop.call('generation.read', {}));
+    if (answer === undefined) return;
+    error.value = answer.ok ? undefined : answer.error;
+    if (answer.ok && machine.isCurrent(answer.value.moment)) snapshot.value = answer.value;
+  }
+
+  /** Moves the generation so that `changes` more memslot changes wrap it. */
+  async function setBeforeWrap(changes: number): Promise<boolean> {
+    const status = machine.status;
+    if (status === undefined || status.generationsToWrap < 0) return false;
+    const distance = BigInt(status.generationsToWrap - changes);
+    const answer = await desktop.call('generation.set', {
+      memslotsGeneration: status.moment.memslotsGeneration + distance,
+    });
+    error.value = answer.ok ? undefined : answer.error;
+    if (answer.ok) snapshot.value = answer.value;
+    return answer.ok;
+  }
+
+  return { snapshot, error, hasGeneration, toWrap, current, fraction, refresh, setBeforeWrap };
+});

@@ -1,0 +1,152 @@
+/** The machine's state as last heard, and the commands that move it. */
+import type {
+  Answer,
+  EngineEvent,
+  GuestImage,
+  ImageAnswer,
+  MachineOptionsInput,
+  MachineStatus,
+  Moment,
+  RunState,
+} from '@core/protocol/index.ts';
+import { defineStore } from 'pinia';
+import { computed, ref, shallowRef } from 'vue';
+import { useDesktopStore } from './desktop-store.ts';
+import { useNoticesStore } from './notices-store.ts';
+
+type RunRequest = 'run.continue' | 'run.pause' | 'machine.reset';
+type StepRequest = 'run.step' | 'run.stepOver' | 'run.stepOut';
+
+export interface EngineCrash {
+  readonly message: string;
+  readonly lastTrace: readonly string[];
+}
+
+/** States in which the machine can go on. */
+const CAN_RUN: ReadonlySet<RunState> = new Set(['paused', 'halted']);
+
+export const useMachineStore = defineStore('machine', () => {
+  const desktop = useDesktopStore();
+  const notices = useNoticesStore();
+  const status = shallowRef<MachineStatus>();
+  const crash = shallowRef<EngineCrash>();
+  /** What to make again after a crash or with other options. */
+  const image = shallowRef<GuestImage>();
+  const options = shallowRef<MachineOptionsInput>({});
+  const selectedVcpu = ref(0);
+  const isLoading = ref(false);
+  /** Grows with every machine that is made or starts again. */
+  const loads = ref(0);
+
+  const state = computed<RunState>(() => (crash.value ? 'crashed' : (status.value?.state ?? 'empty')));
+  const epoch = computed(() => status.value?.moment.epoch ?? -1);
+  const isRunning = computed(() => state.value === 'running');
+  const hasMachine = computed(() => !crash.value && status.value !== undefined && state.value !== 'empty');
+  const canRun = computed(() => CAN_RUN.has(state.value));
+  const vcpu = computed(() => status.value?.vcpus.find(({ id }) => id === selectedVcpu.value));
+  const rip = computed(() => vcpu.value?.rip);
+
+  /** Whether a reply still belongs to what is on screen. */
+  const isCurrent = (moment: Moment): boolean => moment.epoch >= epoch.value;
+
+  function applyStatus(next: MachineStatus): void {
+    if (!isCurrent(next.moment)) return;
+    status.value = next;
+  }
+
+  function take(answer: Answer<'machine.status'>): boolean {
+    if (answer.ok) applyStatus(answer.value);
+    else notices.addError(answer.error);
+    return answer.ok;
+  }
+
+  async function create(guest: GuestImage, wanted: MachineOptionsInput): Promise<boolean> {
+    isLoading.value = true;
+    const answer = await desktop.call('machine.create', { image: guest.bytes, name: guest.name, options: wanted });
+    isLoading.value = false;
+    if (!answer.ok) {
+      notices.addError(answer.error);
+      return false;
+    }
+    // A new engine counts its epochs from the start.
+    status.value = answer.value;
+    crash.value = undefined;
+    image.value = guest;
+    options.value = wanted;
+    selectedVcpu.value = 0;
+    loads.value += 1;
+    return true;
+  }
+
+  async function load(answer: ImageAnswer, wanted: MachineOptionsInput): Promise<boolean> {
+    if (answer.ok) return create(answer.value, wanted);
+    notices.add('error', answer.message);
+    return false;
+  }
+
+  const loadStartup = async (): Promise<boolean> => load(await desktop.startupImage(), options.value);
+
+  /** After a reload of the page the machine is still there: it is in another process. */
+  async function resume(): Promise<void> {
+    const answer = await desktop.call('machine.status', {});
+    if (answer.ok && answer.value.state !== 'empty') status.value = answer.value;
+    else await loadStartup();
+  }
+
+  const command = async (name: RunRequest): Promise<boolean> => take(await desktop.call(name, {}));
+  const stepCommand = async (name: StepRequest): Promise<boolean> =>
+    take(await desktop.call(name, { vcpu: selectedVcpu.value }));
+
+  /** Starts again from the first instruction; after a crash with a new engine. */
+  async function restart(): Promise<boolean> {
+    if (!crash.value) {
+      const isDone = await command('machine.reset');
+      if (isDone) loads.value += 1;
+      return isDone;
+    }
+    return image.value ? create(image.value, options.value) : loadStartup();
+  }
+
+  const runTo = async (address: bigint): Promise<boolean> =>
+    take(await desktop.call('run.to', { vcpu: selectedVcpu.value, address }));
+
+  function handleEvent(event: EngineEvent): void {
+    if (event.kind === 'status') applyStatus(event.status);
+    else if (event.kind === 'log') notices.add(event.level, event.text);
+    else if (event.kind === 'crashed') {
+      crash.value = { message: event.message, lastTrace: event.lastTrace };
+      notices.add('error', `The engine has crashed: ${event.message}`);
+    }
+  }
+
+  return {
+    status,
+    crash,
+    image,
+    options,
+    selectedVcpu,
+    isLoading,
+    loads,
+    state,
+    epoch,
+    isRunning,
+    hasMachine,
+    canRun,
+    vcpu,
+    rip,
+    isCurrent,
+    applyStatus,
+    create,
+    load,
+    loadStartup,
+    resume,
+    restart,
+    runTo,
+    run: () => command('run.continue'),
+    pause: () => command('run.pause'),
+    step: () => stepCommand('run.step'),
+    stepOver: () => stepCommand('run.stepOver'),
+    stepOut: () => stepCommand('run.stepOut'),
+    handleEvent,
+  };
+});

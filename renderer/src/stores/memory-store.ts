@@ -1,0 +1,94 @@
+/** A window of guest or host memory, byte by byte, and its edits. */
+import type { AddressSpace, MemorySnapshot, RequestError } from '@core/protocol/index.ts';
+import { hexRows } from '@core/format/hex-grid.ts';
+import { defineStore } from 'pinia';
+import { computed, ref, shallowRef } from 'vue';
+import { latestRequest } from '../api/latest-request.ts';
+import { useDesktopStore } from './desktop-store.ts';
+import { useMachineStore } from './machine-store.ts';
+
+const U64 = (1n << 64n) - 1n;
+const MAX_ROWS_SHOWN = 256;
+
+export const useMemoryStore = defineStore('memory', () => {
+  const desktop = useDesktopStore();
+  const machine = useMachineStore();
+  const requests = latestRequest();
+  const space = ref<AddressSpace>('gva');
+  /** First byte of the first row. */
+  const address = ref(0n);
+  const columns = ref(16);
+  const visibleRows = ref(16);
+  const snapshot = shallowRef<MemorySnapshot>();
+  const baseline = shallowRef<MemorySnapshot>();
+  const error = shallowRef<RequestError>();
+
+  const rows = computed(() => (snapshot.value ? hexRows(snapshot.value, columns.value) : []));
+  const before = computed<ReadonlyMap<bigint, number | undefined>>(() => {
+    const old = baseline.value;
+    if (old === undefined || old.space !== snapshot.value?.space) return new Map();
+    return new Map(hexRows(old, columns.value).flatMap(({ cells }) => cells.map((cell) => [cell.address, cell.value])));
+  });
+
+  /** Whether the byte was another one at the last stop. */
+  const hasChanged = (at: bigint, value: number | undefined): boolean =>
+    before.value.has(at) && before.value.get(at) !== value;
+
+  function apply(next: MemorySnapshot): void {
+    if (!machine.isCurrent(next.moment)) return;
+    const last = snapshot.value;
+    if (last && !last.moment.live && (next.moment.live || next.moment.epoch !== last.moment.epoch))
+      baseline.value = last;
+    snapshot.value = next;
+  }
+
+  async function refresh(): Promise<void> {
+    const length = columns.value * Math.min(visibleRows.value, MAX_ROWS_SHOWN);
+    const params = { space: space.value, vcpu: machine.selectedVcpu, address: address.value, length };
+    const answer = await requests.run(() => desktop.call('memory.read', params));
+    if (answer === undefined) return;
+    error.value = answer.ok ? undefined : answer.error;
+    if (answer.ok) apply(answer.value);
+  }
+
+  async function goTo(nextSpace: AddressSpace, target: bigint): Promise<void> {
+    space.value = nextSpace;
+    address.value = target - (target % BigInt(columns.value));
+    await refresh();
+  }
+
+  async function scrollRows(count: number): Promise<void> {
+    const next = address.value + BigInt(count * columns.value);
+    const last = U64 - BigInt(columns.value * visibleRows.value) + 1n;
+    address.value = next < 0n ? 0n : next > last ? last : next;
+    await refresh();
+  }
+
+  /** @returns why not, undefined when it is done */
+  async function write(at: bigint, bytes: Uint8Array<ArrayBuffer>): Promise<RequestError | undefined> {
+    const answer = await desktop.call('memory.write', {
+      space: space.value,
+      vcpu: machine.selectedVcpu,
+      address: at,
+      bytes,
+    });
+    if (!answer.ok) return answer.error;
+    await refresh();
+    return undefined;
+  }
+
+  return {
+    space,
+    address,
+    columns,
+    visibleRows,
+    snapshot,
+    error,
+    rows,
+    hasChanged,
+    refresh,
+    goTo,
+    scrollRows,
+    write,
+  };
+});

@@ -1,0 +1,28 @@
+/** MMIO sptes over a range of the map: how many a bucket holds, fresh and stale. */
+import type { Reply } from '@core/protocol/index.ts';
+import { defineStore } from 'pinia';
+import { shallowRef } from 'vue';
+import { latestRequest } from '../api/latest-request.ts';
+import type { MapViewport } from '../memory-map/map-viewport.ts';
+import { useDesktopStore } from './desktop-store.ts';
+import { useMachineStore } from './machine-store.ts';
+
+export interface HeatStrip {
+  readonly viewport: MapViewport;
+  readonly counts: Reply<'sptes.heat'>;
+}
+
+export const useMmioHeatStore = defineStore('mmio-heat', () => {
+  const desktop = useDesktopStore();
+  const machine = useMachineStore();
+  const requests = latestRequest();
+  const strip = shallowRef<HeatStrip>();
+
+  async function refresh(viewport: MapViewport, buckets: number): Promise<void> {
+    const { start, length } = viewport;
+    const answer = await requests.run(() => desktop.call('sptes.heat', { start, length, buckets }));
+    if (answer?.ok && machine.isCurrent(answer.value.moment)) strip.value = { viewport, counts: answer.value };
+  }
+
+  return { strip, refresh };
+});

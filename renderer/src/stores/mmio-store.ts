@@ -1,0 +1,95 @@
+/** The MMIO faults: the newest of the log, and counts by gfn. */
+import type { MmioFaultRecord, MmioHeat, Moment } from '@core/protocol/index.ts';
+import { defineStore } from 'pinia';
+import { computed, ref, shallowRef } from 'vue';
+import type { MmioOutcome } from '../api/contract-words.ts';
+import type { MmioSpec } from './breakpoints-store.ts';
+import { useDesktopStore } from './desktop-store.ts';
+import { useMachineStore } from './machine-store.ts';
+
+const LIMIT = 500;
+const KEPT = 5000;
+const HEAT_ROWS = 200;
+
+export const useMmioStore = defineStore('mmio', () => {
+  const desktop = useDesktopStore();
+  const machine = useMachineStore();
+  /** Oldest first. */
+  const records = shallowRef<readonly MmioFaultRecord[]>([]);
+  const heat = shallowRef<MmioHeat>();
+  const moment = shallowRef<Moment>();
+  const total = ref(0);
+  /** Nothing of the log is shown but this. */
+  const outcome = ref<MmioOutcome | 'any'>('any');
+  const gfn = ref<number>();
+  /** Faults up to this one are old news: they were there at the last stop. */
+  const seenAtLastStop = ref(0);
+  /** A breakpoint that somebody wants to make of a row; the breakpoints panel opens its form with it. */
+  const breakpointDraft = shallowRef<MmioSpec>();
+  let isAsking = false;
+
+  const gfnOf = ({ gpa }: MmioFaultRecord): number => Number(gpa >> 12n);
+  const shown = computed(() =>
+    records.value
+      .filter((record) => outcome.value === 'any' || record.outcome === outcome.value)
+      .filter((record) => gfn.value === undefined || gfnOf(record) === gfn.value)
+      .toReversed(),
+  );
+  const hottest = computed(() => heat.value?.rows.reduce((most, { count }) => Math.max(most, count), 0) ?? 0);
+
+  /** Only the tail is of use to a reader: when more has happened than fits, the log goes on at its end. */
+  async function refreshLog(): Promise<void> {
+    const last = records.value.at(-1)?.seq ?? 0;
+    const answer = await desktop.call('mmio.log', { since: Math.max(last, total.value - LIMIT), limit: LIMIT });
+    if (!answer.ok || !machine.isCurrent(answer.value.moment)) return;
+    const next = answer.value;
+    const isRestarted = next.total < total.value;
+    const kept = isRestarted ? [] : records.value;
+    const newest = kept.at(-1)?.seq ?? -1;
+    const fresh = next.records.filter(({ seq }) => seq > newest);
+    if (moment.value && !moment.value.live && next.moment.epoch !== moment.value.epoch)
+      seenAtLastStop.value = total.value;
+    if (isRestarted) seenAtLastStop.value = 0;
+    moment.value = next.moment;
+    total.value = next.total;
+    if (isRestarted || fresh.length > 0) records.value = [...kept, ...fresh].slice(-KEPT);
+  }
+
+  async function refreshHeat(): Promise<void> {
+    const answer = await desktop.call('mmio.heat', { limit: HEAT_ROWS });
+    if (answer.ok && machine.isCurrent(answer.value.moment)) heat.value = answer.value;
+  }
+
+  function proposeBreakpoint({ gpa, access }: MmioFaultRecord): void {
+    breakpointDraft.value = {
+      kind: 'mmio',
+      start: (gpa >> 12n) << 12n,
+      length: 0x1000n,
+      access: access === 'write' ? 'write' : 'read',
+      outcomes: [],
+      freshness: 'any',
+    };
+  }
+
+  async function refresh(): Promise<void> {
+    if (isAsking) return;
+    isAsking = true;
+    await Promise.all([refreshLog(), refreshHeat()]);
+    isAsking = false;
+  }
+
+  return {
+    records,
+    heat,
+    moment,
+    total,
+    outcome,
+    gfn,
+    seenAtLastStop,
+    shown,
+    hottest,
+    breakpointDraft,
+    proposeBreakpoint,
+    refresh,
+  };
+});

@@ -1,0 +1,58 @@
+/** The registers of the selected vCPU, and what has changed in them since the last stop. */
+import type { RegisterValue, RegistersSnapshot, RequestError } from '@core/protocol/index.ts';
+import { defineStore } from 'pinia';
+import { computed, shallowRef } from 'vue';
+import { latestRequest } from '../api/latest-request.ts';
+import { useDesktopStore } from './desktop-store.ts';
+import { useMachineStore } from './machine-store.ts';
+
+export const REGISTER_GROUPS = ['general', 'segment', 'control', 'msr', 'debug'] as const;
+export type RegisterGroup = (typeof REGISTER_GROUPS)[number];
+
+export const useRegistersStore = defineStore('registers', () => {
+  const desktop = useDesktopStore();
+  const machine = useMachineStore();
+  const requests = latestRequest();
+  const snapshot = shallowRef<RegistersSnapshot>();
+  /** The registers of the stop before. */
+  const baseline = shallowRef<RegistersSnapshot>();
+  const error = shallowRef<RequestError>();
+
+  const groups = computed(() =>
+    REGISTER_GROUPS.map((group) => ({
+      group,
+      registers: snapshot.value?.registers.filter((register) => register.group === group) ?? [],
+    })).filter(({ registers }) => registers.length > 0),
+  );
+
+  const changed = computed<ReadonlySet<string>>(() => {
+    const before = new Map(baseline.value?.registers.map(({ name, value }) => [name, value]));
+    const differs = ({ name, value }: RegisterValue): boolean => before.has(name) && before.get(name) !== value;
+    return new Set(snapshot.value?.registers.filter(differs).map(({ name }) => name));
+  });
+
+  function apply(next: RegistersSnapshot): void {
+    if (!machine.isCurrent(next.moment)) return;
+    const last = snapshot.value;
+    if (last?.vcpu !== next.vcpu) baseline.value = undefined;
+    else if (!last.moment.live && (next.moment.live || next.moment.epoch !== last.moment.epoch)) baseline.value = last;
+    snapshot.value = next;
+  }
+
+  async function refresh(): Promise<void> {
+    const answer = await requests.run(() => desktop.call('registers.read', { vcpu: machine.selectedVcpu }));
+    if (answer === undefined) return;
+    error.value = answer.ok ? undefined : answer.error;
+    if (answer.ok) apply(answer.value);
+  }
+
+  /** @returns why not, undefined when it is done */
+  async function write(name: string, value: bigint): Promise<RequestError | undefined> {
+    const answer = await desktop.call('registers.write', { vcpu: machine.selectedVcpu, name, value });
+    if (!answer.ok) return answer.error;
+    apply(answer.value);
+    return undefined;
+  }
+
+  return { snapshot, baseline, error, groups, changed, refresh, write };
+});

@@ -1,0 +1,70 @@
+/** Decoding of one 64-bit value: the selected spte, and whatever is typed into the decode box. */
+import type { DecodedSpte, RequestError } from '@core/protocol/index.ts';
+import { defineStore } from 'pinia';
+import { ref, shallowRef } from 'vue';
+import { parseHex } from '@core/format/address-text.ts';
+import type { MmuMode } from '../api/contract-words.ts';
+import { latestRequest } from '../api/latest-request.ts';
+import { useDesktopStore } from './desktop-store.ts';
+import { useMachineStore } from './machine-store.ts';
+
+/** Eras of kvm-facts whose spte formats can be decoded, newest last. */
+export const DECODABLE_ERAS = ['v3.10', 'patch', 'v3.11'] as const;
+
+export const useSpteDecoderStore = defineStore('spte-decoder', () => {
+  const desktop = useDesktopStore();
+  const machine = useMachineStore();
+  const requests = latestRequest();
+  const typedRequests = latestRequest();
+  /** The selected spte, taken apart as the machine's own era does. */
+  const selected = shallowRef<DecodedSpte>();
+
+  const text = ref('');
+  const era = ref<string>('patch');
+  const mmu = ref<MmuMode>('ept');
+  const maxPhyAddr = ref(40);
+  const typed = shallowRef<DecodedSpte>();
+  const mistake = ref<string>();
+  const error = shallowRef<RequestError>();
+
+  async function decodeSelected(value: bigint | undefined): Promise<void> {
+    const status = machine.status;
+    if (value === undefined || status === undefined) {
+      selected.value = undefined;
+      return;
+    }
+    const { era: machineEra, mmu: machineMmu, maxPhyAddr: bits } = status;
+    const answer = await requests.run(() =>
+      desktop.call('spte.decode', { value, era: machineEra, mmu: machineMmu, maxPhyAddr: bits }),
+    );
+    if (answer?.ok) selected.value = answer.value;
+  }
+
+  /** Takes over what the machine runs with. */
+  function useMachineFormat(): void {
+    const status = machine.status;
+    if (status === undefined) return;
+    era.value = status.era;
+    mmu.value = status.mmu;
+    maxPhyAddr.value = status.maxPhyAddr;
+  }
+
+  async function decodeTyped(): Promise<void> {
+    error.value = undefined;
+    mistake.value = undefined;
+    typed.value = undefined;
+    if (text.value.trim() === '') return;
+    const value = parseHex(text.value);
+    if (value === undefined) {
+      mistake.value = 'a hexadecimal number of at most 64 bits';
+      return;
+    }
+    const params = { value, era: era.value, mmu: mmu.value, maxPhyAddr: maxPhyAddr.value };
+    const answer = await typedRequests.run(() => desktop.call('spte.decode', params));
+    if (answer === undefined) return;
+    if (answer.ok) typed.value = answer.value;
+    else error.value = answer.error;
+  }
+
+  return { selected, text, era, mmu, maxPhyAddr, typed, mistake, error, decodeSelected, useMachineFormat, decodeTyped };
+});
