@@ -30,15 +30,19 @@ confineWebContents(devServer);
 if (app.requestSingleInstanceLock()) void main();
 else app.quit();
 
+/** A test in this process may take hold of the engine, to crash it; the page cannot reach it. */
+async function startEngine(): Promise<EngineHost> {
+  const engine = await EngineHost.start();
+  if (!app.isPackaged && process.env['UMBRA_E2E'] === '1') Object.assign(globalThis, { umbraEngine: engine });
+  return engine;
+}
+
 async function main(): Promise<void> {
   let startupImage = imageArgument(process.argv, startsWithFolder, process.cwd());
   const openWindow = (): BrowserWindow | undefined => BrowserWindow.getAllWindows().at(0);
   const send = (channel: string, message: EngineEvent | MenuCommand): void =>
     openWindow()?.webContents.send(channel, message);
-  const engine = new EngineLink(
-    () => EngineHost.start(),
-    (event) => send(CHANNEL.event, event),
-  );
+  const engine = new EngineLink(startEngine, (event) => send(CHANNEL.event, event));
 
   app.on('second-instance', (_event, argv, folder) => {
     openWindow()?.show();

@@ -7,8 +7,9 @@ import ts from 'typescript';
  */
 
 /**
- * Every module that a source file names: static, dynamic, re-exported and type-only imports, and what it hands to
- * `new URL(…, import.meta.url)`, which is how workers and assets are reached.
+ * Every module that a source file names: static, dynamic, re-exported and type-only imports, and sources handed to
+ * `new URL(…, import.meta.url)`, which is how a bundler is told of a worker. (Other such addresses are of the built
+ * program, where files lie otherwise.)
  * @param {string} file
  * @param {string} text
  * @returns {Import[]}
@@ -20,10 +21,12 @@ export function importsOf(file, text) {
     specifier: fileName,
     line: lineAt(pos),
   }));
-  const urls = [...code.matchAll(/new URL\(\s*(['"`])(\.[^'"`$]*)\1\s*,\s*import\.meta\.url/g)].map((match) => ({
-    specifier: match[2],
-    line: lineAt(match.index),
-  }));
+  const urls = [...code.matchAll(/new URL\(\s*(['"`])(\.[^'"`$]*\.(?:ts|vue))\1\s*,\s*import\.meta\.url/g)].map(
+    (match) => ({
+      specifier: match[2],
+      line: lineAt(match.index),
+    }),
+  );
   return [...named, ...urls].map(({ specifier, line }) => ({ specifier: specifier.replace(/\?.*$/, ''), line }));
 }
 

@@ -23,6 +23,8 @@ export interface LaunchedUmbra {
   readonly pageErrors: readonly string[];
   /** Writes `test/screenshots/<name>.png`. */
   screenshot(name: string): Promise<void>;
+  /** Lets the engine's worker die of an error of its own. */
+  crashEngine(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -34,6 +36,7 @@ export async function launchUmbra({ image, userData }: LaunchOptions = {}): Prom
     // As `npm start` does it; the sandbox is left out by these switches, for root only, and by nothing else.
     args: [...inject('switches'), `--user-data-dir=${folder}`, projectRoot, ...(image === undefined ? [] : [image])],
     chromiumSandbox: true,
+    env: { ...process.env, UMBRA_E2E: '1' },
     timeout: 30_000,
   });
   const page = await app.firstWindow();
@@ -49,6 +52,12 @@ export async function launchUmbra({ image, userData }: LaunchOptions = {}): Prom
     pageErrors,
     async screenshot(name) {
       await page.screenshot({ path: path.join(inject('screenshots'), `${name}.png`) });
+    },
+    async crashEngine() {
+      await app.evaluate(() => {
+        const engine = Reflect.get(globalThis, 'umbraEngine');
+        engine.crashForTest();
+      });
     },
     async close() {
       await app.close();

@@ -14,6 +14,7 @@ describe('the import table', () => {
     ['core/protocol/requests.ts', `import * as v from 'valibot';`],
     ['electron/host/engine-host.ts', `import { Worker } from 'node:worker_threads';`],
     ['electron/host/engine-host.ts', `new Worker(new URL('./engine-worker.js', import.meta.url));`],
+    ['electron/main/main-window.ts', `const preload = new URL('../preload/index.cjs', import.meta.url);`],
     ['electron/main/index.ts', `import { EngineHost } from '../host/engine-host.ts';`],
     ['renderer/main.ts', `import '@xterm/xterm/css/xterm.css';`],
     ['renderer/main.ts', `import { formatGpa } from '@core/format/address.ts';`],
@@ -52,9 +53,9 @@ describe('the import table', () => {
     ['renderer/main.ts', `import { ipcRenderer } from 'electron';`, 'renderer may not import the package electron'],
     ['renderer/main.ts', `import url from '@core/kvm/vm.ts?url';`, 'renderer may not import core/kvm/vm.ts'],
     [
-      'core/kvm/mmu.ts',
-      `const wasm = new URL('../../renderer/logo.png', import.meta.url);`,
-      'core/kvm may not import renderer/logo.png',
+      'renderer/main.ts',
+      `new Worker(new URL('../core/kvm/walk-worker.ts', import.meta.url));`,
+      'renderer may not import core/kvm/walk-worker.ts',
     ],
     [
       'test/unit/a.test.ts',
