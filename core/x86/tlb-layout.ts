@@ -20,8 +20,10 @@ export const GUEST_WALK_GPA = VCPU_TLB + 138;
 export const GUEST_WALK_RIGHTS = VCPU_TLB + 140;
 /** Kind of the access that the last slow translation was for (PFERR_WRITE | USER | FETCH). */
 export const LAST_ACCESS = VCPU_TLB + 141;
-/** An exception is being delivered: its class, for double faults (interrupts.ts). */
-export const DELIVERY_SCRATCH = VCPU_TLB + 144;
+/** The descriptor that was fetched last: low and high half, and of a 16-byte one bits 64–95 (segments-descriptor.ts). */
+export const DESCRIPTOR = VCPU_TLB + 144;
+/** The stack that an inner level is to use: selector, its descriptor as attributes, limit, base; pointer (interrupts-stack.ts). */
+export const NEW_STACK = VCPU_TLB + 148;
 /** Arena pages written by other vCPUs that this one decoded from: a count, then page numbers (system-code-pages.ts). */
 export const STALE_CODE_COUNT = VCPU_TLB + 160;
 export const STALE_CODE = VCPU_TLB + 161;
