@@ -17,6 +17,7 @@ import { desktopVerbs } from './desktop-verbs.ts';
 import { EngineLink, refusal } from './engine-link.ts';
 import { listenAtBorder } from './ipc-border.ts';
 import { createMainWindow } from './main-window.ts';
+import { measureStartupIfAsked } from './startup-measure.ts';
 
 const startsWithFolder = process.defaultApp === true;
 const devServer = developmentServer(app.isPackaged, process.env['ELECTRON_RENDERER_URL']);
@@ -62,6 +63,7 @@ async function main(): Promise<void> {
 
   const isOwn = (address: string): boolean => isOwnPage(address, devServer);
   const window = createMainWindow(devServer);
+  measureStartupIfAsked(window);
   const verbs = desktopVerbs(() => startupImage, window);
   listenAtBorder(
     CHANNEL.engine,

@@ -1,5 +1,6 @@
 import { pathToFileURL } from 'node:url';
 import { ensureCliBundle } from '../build/cli-bundle.mjs';
+import { inProject } from '../project-root.mjs';
 
 const OUR_NPM_SCRIPTS = new Set(['umbra', 'conformance', 'bench', 'start']);
 
@@ -13,6 +14,8 @@ export async function runUmbra(args) {
   if (typedIn !== undefined) process.chdir(typedIn);
   process.setSourceMapsEnabled(true);
   process.argv = [process.argv[0], 'umbra', ...args];
+  // The `window` benchmark needs the scripts of a checkout to find an Electron.
+  process.env['UMBRA_MEASURE_WINDOW'] = inProject('scripts', 'measure-window.mjs');
   await import(pathToFileURL(bundle).href);
 }
 
