@@ -4,4 +4,16 @@ export { noHooks, type KernelLogLevel, type KvmHooks, type PredictedMmioFault } 
 export * from './vcpu-run.ts';
 export { Vcpu } from './vcpu.ts';
 export { Vm, type NrMmuPagesError, type VmConfig } from './vm.ts';
-export type { MemslotChangeReport, MemslotError, UserMemoryRegion } from './memslot-update.ts';
+export type { VmMemslotReport } from './vm-report.ts';
+export type { Mmu } from './mmu.ts';
+export { getSpteHierarchy, type HierarchyEntry } from './probe-hierarchy.ts';
+export * from './probe-sptes.ts';
+export { roleText } from './shadow-page-role.ts';
+export type { MemslotChange, MemslotChangeReport, MemslotError, UserMemoryRegion } from './memslot-update.ts';
+export type { MemslotCheck } from './memslot-errors.ts';
+export * from './memslots.ts';
+export { countDirtyPages } from './dirty-log.ts';
+export * from './eras.ts';
+export * from './limits.ts';
+export { readVcpuCounters, readVmCounters, resetCounters } from './stats.ts';
+export { setTraceEnabled, traceEnabled } from './trace.ts';

@@ -1,17 +1,56 @@
-import { UmbraBug } from '../base/assert.ts';
-import type { Cpu } from '../x86/index.ts';
-import type { RunCode } from './vcpu-run.ts';
+/** One virtual processor and KVM's loop around it (__vcpu_run and vcpu_enter_guest of arch/x86/kvm/x86.c, v3.11). */
+import {
+  VCPU_ACTIVITY,
+  VCPU_EXIT_GPA,
+  VCPU_EXIT_QUALIFICATION,
+  VCPU_F_INSNS,
+  VCPU_INTERRUPT_SHADOW,
+  VCPU_INTERRUPT_WINDOW,
+  VCPU_MODE,
+  VCPU_REQUESTS,
+  VCPU_RFLAGS,
+  VCPU_RIP,
+  VCPU_SKIP_MMIO_STOP,
+} from '../arena/vcpu-layout.ts';
+import { TP_KVM_EXIT } from '../base/tracepoints.ts';
+import { EXIT_BUDGET, EXIT_DEBUG, EXIT_NPF, EXIT_UNIMPLEMENTED, type Cpu } from '../x86/index.ts';
+import type { VmBus } from './bus.ts';
+import { ACTIVE, HALTED, handleExit, refuseShadowPaging, SHUT_DOWN, shutDown } from './exit-handlers.ts';
+import { RESUME_GUEST } from './exit-handlers-emulate.ts';
+import { MMU_NPT, MMU_SHADOW, type Mmu } from './mmu.ts';
+import { baseRole, mmuLoad, mmuUnload } from './mmu-roots.ts';
+import { VCPU_BASE_ROLE, VCPU_PENDING_INTERRUPT, VCPU_ROOT_VALID } from './mmu-words.ts';
+import {
+  IN_GUEST_MODE,
+  KVM_REQ_MMU_RELOAD,
+  KVM_REQ_MMU_SYNC,
+  KVM_REQ_TLB_FLUSH,
+  KVM_REQ_TRIPLE_FAULT,
+  OUTSIDE_GUEST_MODE,
+} from './requests.ts';
+import { traceEnabled } from './trace.ts';
+import { KVM_ISA_SVM, KVM_ISA_VMX, traceKvmEntry, traceKvmExit, traceKvmInjVirq } from './trace-events.ts';
+import { VcpuContext } from './vcpu-context.ts';
+import { RUN_BUDGET, RUN_HLT, RUN_SHUTDOWN, RUN_VMM_STOP, type RunCode } from './vcpu-run.ts';
 
-/** struct kvm_vcpu: one virtual processor and KVM's loop around it. */
+const RFLAGS_IF = 0x200;
+
+/** struct kvm_vcpu. */
 export class Vcpu {
   readonly id: number;
   readonly cpu: Cpu;
-  /** Why the last run ended with RUN_INTERNAL_ERROR. */
-  internalError = '';
+  private readonly context: VcpuContext;
 
-  constructor(id: number, cpu: Cpu) {
+  /** @param cpus all of the VM, this one's at its index */
+  constructor(id: number, mmu: Mmu, cpus: readonly Cpu[], bus: VmBus) {
     this.id = id;
-    this.cpu = cpu;
+    this.cpu = cpus[id];
+    this.context = new VcpuContext(id, mmu, cpus, bus);
+  }
+
+  /** Why the last run ended with RUN_INTERNAL_ERROR. */
+  get internalError(): string {
+    return this.context.internalError;
   }
 
   /**
@@ -19,6 +58,134 @@ export class Vcpu {
    * @param skipBreakpoint do not stop at an execution breakpoint on the very first instruction
    */
   run(budget: number, skipBreakpoint: boolean): RunCode {
-    throw new UmbraBug(`not yet: vcpu ${this.id} run ${budget} ${skipBreakpoint}`);
+    const { context, cpu } = this;
+    const { r, f, bus, mmu } = context;
+    const end = f[VCPU_F_INSNS] + budget;
+    let skip = skipBreakpoint;
+    context.internalError = '';
+    for (;;) {
+      if (Atomics.load(r, VCPU_REQUESTS) !== 0 && !this.serveRequests()) return shutDown(context) as RunCode;
+      if (r[VCPU_ACTIVITY] !== ACTIVE) {
+        if (r[VCPU_ACTIVITY] === SHUT_DOWN) return RUN_SHUTDOWN;
+        if (!this.wake()) return RUN_HLT;
+      }
+      if (f[VCPU_F_INSNS] >= end) return RUN_BUDGET;
+      if (mmu.mode === MMU_SHADOW) {
+        const refused = refuseShadowPaging(context);
+        if (refused !== RESUME_GUEST) return refused as RunCode;
+        // kvm_mmu_reset_context: CR0.WP, CR4.SMEP or EFER.NX changed, and with them the role of new pages.
+        if (r[VCPU_ROOT_VALID] !== 0 && r[VCPU_BASE_ROLE] !== baseRole(mmu, r)) mmuUnload(mmu, r);
+      }
+      this.queueInterrupt();
+      if (r[VCPU_ROOT_VALID] === 0) {
+        mmuLoad(mmu, r, this.id);
+        cpu.flushTlb();
+      }
+
+      Atomics.store(r, VCPU_MODE, IN_GUEST_MODE);
+      traceKvmEntry(mmu.arena, this.id);
+      const before = f[VCPU_F_INSNS];
+      let exit = 0;
+      if (r[VCPU_PENDING_INTERRUPT] !== 0) {
+        exit = cpu.injectInterrupt(r[VCPU_PENDING_INTERRUPT] - 1);
+        if (exit === 0) {
+          r[VCPU_PENDING_INTERRUPT] = 0;
+          skip = false;
+          exit = cpu.run(end - before, true);
+        }
+      } else {
+        exit = cpu.run(end - before, !skip);
+      }
+      Atomics.store(r, VCPU_MODE, OUTSIDE_GUEST_MODE);
+
+      if (f[VCPU_F_INSNS] !== before) {
+        skip = false;
+        r[VCPU_SKIP_MMIO_STOP] = 0;
+      }
+      if (exit === EXIT_BUDGET) return RUN_BUDGET;
+      if (exit !== EXIT_DEBUG && exit !== EXIT_UNIMPLEMENTED) {
+        context.count(context.cExits);
+        if (traceEnabled(mmu.arena, TP_KVM_EXIT)) this.traceExit(exit);
+      }
+      const retired = f[VCPU_F_INSNS];
+      const code = handleExit(context, exit);
+      if (code !== RESUME_GUEST) return code as RunCode;
+      if (f[VCPU_F_INSNS] !== retired) skip = false;
+      if (bus.stopRequested()) return RUN_VMM_STOP;
+    }
+  }
+
+  /** What a change of registers from outside may have invalidated: the hardware's caches of translations. */
+  registersChanged(): void {
+    this.cpu.flushTlb();
+    this.cpu.successor = 0;
+  }
+
+  /** Drops the roots: the next run loads new ones (reset, or registers that decide on the paging mode were edited). */
+  unloadMmu(): void {
+    mmuUnload(this.context.mmu, this.context.r);
+    this.cpu.flushTlb();
+  }
+
+  /** vcpu_enter_guest's requests, in its order. False: the guest is shut down. */
+  private serveRequests(): boolean {
+    const { r, mmu } = this.context;
+    const requests = Atomics.exchange(r, VCPU_REQUESTS, 0);
+    if ((requests & (1 << KVM_REQ_MMU_RELOAD)) !== 0) mmuUnload(mmu, r);
+    // KVM_REQ_MMU_SYNC: mmu_sync_roots has nothing to do in a direct map.
+    if ((requests & ((1 << KVM_REQ_TLB_FLUSH) | (1 << KVM_REQ_MMU_SYNC))) !== 0) this.cpu.flushTlb();
+    return (requests & (1 << KVM_REQ_TRIPLE_FAULT)) === 0;
+  }
+
+  private interruptAllowed(): boolean {
+    const { r } = this.context;
+    return (r[VCPU_RFLAGS] & RFLAGS_IF) !== 0 && r[VCPU_INTERRUPT_SHADOW] === 0;
+  }
+
+  /** kvm_vcpu_block: an interrupt that may be delivered ends the halt. */
+  private wake(): boolean {
+    const { r, bus } = this.context;
+    if (r[VCPU_ACTIVITY] !== HALTED || !bus.interruptPending() || !this.interruptAllowed()) return false;
+    r[VCPU_ACTIVITY] = ACTIVE;
+    this.context.count(this.context.cHaltWakeup);
+    return true;
+  }
+
+  /** inject_pending_event: takes an interrupt from the controller, or asks for an exit as soon as one may be delivered. */
+  private queueInterrupt(): void {
+    const { r, bus, mmu } = this.context;
+    if (r[VCPU_PENDING_INTERRUPT] !== 0) return;
+    if (!bus.interruptPending()) {
+      r[VCPU_INTERRUPT_WINDOW] = 0;
+      return;
+    }
+    if (!this.interruptAllowed()) {
+      r[VCPU_INTERRUPT_WINDOW] = 1;
+      return;
+    }
+    const vector = bus.acknowledgeInterrupt();
+    r[VCPU_INTERRUPT_WINDOW] = 0;
+    r[VCPU_PENDING_INTERRUPT] = vector + 1;
+    this.context.count(this.context.cIrqInjections);
+    traceKvmInjVirq(mmu.arena, this.id, vector);
+  }
+
+  private traceExit(exit: number): void {
+    const { r, mmu } = this.context;
+    const svm = mmu.mode === MMU_NPT;
+    const q = VCPU_EXIT_QUALIFICATION;
+    const gpa = exit === EXIT_NPF;
+    traceKvmExit(
+      mmu.arena,
+      this.id,
+      exit,
+      r[VCPU_RIP],
+      r[VCPU_RIP + 1],
+      svm ? KVM_ISA_SVM : KVM_ISA_VMX,
+      r[q],
+      r[q + 1],
+      gpa ? r[VCPU_EXIT_GPA] : 0,
+      gpa ? r[VCPU_EXIT_GPA + 1] : 0,
+    );
   }
 }

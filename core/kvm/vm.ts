@@ -1,11 +1,49 @@
-import { UmbraBug } from '../base/assert.ts';
-import type { Result } from '../base/result.ts';
-import type { Era, MmuMode } from '../base/machine-modes.ts';
+/** One virtual machine as the kernel sees it: struct kvm, and the ioctls that user space has for it. */
+import { assert } from '../base/assert.ts';
+import { err, ok, type Result } from '../base/result.ts';
+import { ERAS, MMU_MODES, type Era, type MmuMode } from '../base/machine-modes.ts';
 import type { Arena } from '../arena/arena.ts';
+import { MEMSLOTS_GENERATION } from '../arena/memslot-layout.ts';
+import {
+  VM_ERA,
+  VM_MAXPHYADDR,
+  VM_MMU_MODE,
+  VM_N_MAX_MMU_PAGES,
+  VM_N_REQUESTED_MMU_PAGES,
+  VM_N_USED_MMU_PAGES,
+  VM_SHADOW_MMIO_MASK,
+} from '../arena/mmu-layout.ts';
+import {
+  VCPU_ACTIVITY,
+  VCPU_INTERRUPT_WINDOW,
+  VCPU_MAXPHYADDR,
+  VCPU_MMIO_GFN,
+  VCPU_MMIO_GVA,
+  VCPU_REQUESTS,
+  VCPU_ROOT_PAGE,
+  VCPU_SECOND_LEVEL,
+  VCPU_SKIP_MMIO_STOP,
+} from '../arena/vcpu-layout.ts';
+import { Cpu } from '../x86/index.ts';
 import type { VmBus } from './bus.ts';
+import { getDirtyLog } from './dirty-log.ts';
+import { MMIO_GEN_WRAP } from './eras.ts';
 import { noHooks, type KvmHooks } from './hooks.ts';
-import type { MemslotChangeReport, MemslotError, UserMemoryRegion } from './memslot-update.ts';
-import type { Vcpu } from './vcpu.ts';
+import { LIMITS_V3_11 } from './limits.ts';
+import { previewMemoryRegion } from './memslot-preview.ts';
+import { setMemoryRegion, type MemslotError, type UserMemoryRegion } from './memslot-update.ts';
+import { activeMemslots, memslotsGeneration } from './memslots.ts';
+import { visibleGeneration } from './mmio-fault.ts';
+import { Mmu, mmuLock, mmuUnlock } from './mmu.ts';
+import { KVM_MIN_ALLOC_MMU_PAGES, MmuMemslots } from './mmu-memslots.ts';
+import { VCPU_PENDING_INTERRUPT, VM_MMIO_FRESH, VM_MMIO_FRESH_GEN } from './mmu-words.ts';
+import { countMmioSptes } from './probe-sptes.ts';
+import { initPteLists } from './rmap-list.ts';
+import { initPool, NO_PAGE } from './shadow-page-pool.ts';
+import { changeMmuPages } from './shadow-page-zap.ts';
+import { mmioSpteMask } from './spte-mmio.ts';
+import { Vcpu } from './vcpu.ts';
+import { mmioSpteCounts, pagesWalkedBefore, predictZappedPages, type VmMemslotReport } from './vm-report.ts';
 
 export interface VmConfig {
   readonly mmu: MmuMode;
@@ -21,64 +59,163 @@ export interface NrMmuPagesError {
   readonly message: string;
 }
 
-/** struct kvm: one virtual machine as the kernel sees it. */
 export class Vm {
   readonly arena: Arena;
   readonly config: VmConfig;
   readonly bus: VmBus;
   readonly hooks: KvmHooks;
+  /** For probes (probe*.ts), which take it as their first argument. */
+  readonly mmu: Mmu;
   readonly vcpus: readonly Vcpu[];
+  private readonly memslotMmu: MmuMemslots;
 
-  /** Makes a VM in a fresh (zeroed) arena. */
-  constructor(arena: Arena, config: VmConfig, bus: VmBus, hooks: KvmHooks = noHooks()) {
+  /** Makes a VM in a fresh (zeroed) arena; its vCPUs are in power-up state. */
+  constructor(arena: Arena, config: VmConfig, bus: VmBus, hooks: KvmHooks = noHooks(), attach = false) {
+    assert(config.vcpus === arena.layout.config.vcpus, 'the arena was laid out for another number of vCPUs');
+    assert(
+      arena.layout.config.memslots >= LIMITS_V3_11.memSlots,
+      'the arena has room for fewer memslots than v3.11 has',
+    );
     this.arena = arena;
     this.config = config;
     this.bus = bus;
     this.hooks = hooks;
-    this.vcpus = [];
+    if (!attach) writeVmWords(arena, config);
+    this.mmu = new Mmu(arena, hooks);
+    this.memslotMmu = new MmuMemslots(this.mmu);
+    const cpus = Array.from({ length: config.vcpus }, (_, id) => new Cpu(arena, id, { maxPhyAddr: config.maxPhyAddr }));
+    this.vcpus = cpus.map((_, id) => new Vcpu(id, this.mmu, cpus, bus));
+    if (attach) return;
+    initPool(this.mmu);
+    initPteLists(this.mmu);
+    for (const vcpu of this.vcpus) vcpu.cpu.r[VCPU_ROOT_PAGE] = NO_PAGE;
+    this.resetVcpus();
   }
 
-  /** Opens the VM that lives in an arena. */
+  /** Opens the VM that lives in an arena already. */
   static attach(arena: Arena, bus: VmBus, hooks: KvmHooks = noHooks()): Vm {
-    throw new UmbraBug(`not yet ${String(arena)}${String(bus)}${String(hooks)}`);
+    const { i32, layout } = arena;
+    const config: VmConfig = {
+      mmu: MMU_MODES[i32[(layout.vm + VM_MMU_MODE) >> 2] - 1],
+      era: ERAS[i32[(layout.vm + VM_ERA) >> 2]],
+      maxPhyAddr: i32[(layout.vm + VM_MAXPHYADDR) >> 2],
+      vcpus: layout.config.vcpus,
+    };
+    return new Vm(arena, config, bus, hooks, true);
   }
 
   /** KVM_SET_USER_MEMORY_REGION. */
-  setUserMemoryRegion(region: UserMemoryRegion): Result<MemslotChangeReport, MemslotError> {
-    throw new UmbraBug(`not yet ${String(region)}`);
+  setUserMemoryRegion(region: UserMemoryRegion): Result<VmMemslotReport, MemslotError> {
+    const { mmu } = this;
+    const fresh = mmioSpteCounts(mmu).fresh;
+    const zapped = mmu.f64[mmu.cShadowZapped];
+    const used = mmu.i32[mmu.usedPages];
+    const done = setMemoryRegion(this.arena, LIMITS_V3_11, this.memslotMmu, region);
+    if (!done.ok) return done;
+    const { change, mmioGenerationBefore, mmioGenerationAfter } = done.value;
+    const gone = change === 'NONE' || mmioGenerationAfter === mmioGenerationBefore ? 0 : fresh;
+    return ok({
+      ...done.value,
+      mmioSptesGoneStale: Math.min(gone, mmioSpteCounts(mmu).live),
+      pagesZapped: mmu.f64[mmu.cShadowZapped] - zapped,
+      pagesWalkedBefore: change === 'NONE' || change === 'FLAGS_ONLY' ? 0 : used,
+      wrapped: change !== 'NONE' && mmioGenerationAfter >= MMIO_GEN_WRAP,
+    });
   }
 
   /** What {@link Vm.setUserMemoryRegion} would do or say; changes nothing. */
-  previewUserMemoryRegion(region: UserMemoryRegion): Result<MemslotChangeReport, MemslotError> {
-    throw new UmbraBug(`not yet ${String(region)}`);
+  previewUserMemoryRegion(region: UserMemoryRegion): Result<VmMemslotReport, MemslotError> {
+    const { mmu } = this;
+    const preview = previewMemoryRegion(this.arena, LIMITS_V3_11, region);
+    if (!preview.ok) return preview;
+    const { wraps, ...report } = preview.value;
+    const { change } = report;
+    const emptied = change === 'DELETE' || change === 'MOVE' || wraps;
+    const same = report.mmioGenerationAfter === report.mmioGenerationBefore;
+    return ok({
+      ...report,
+      mmioSptesGoneStale: same || emptied ? 0 : mmioSpteCounts(mmu).fresh,
+      pagesZapped: predictZappedPages(mmu, change, wraps),
+      pagesWalkedBefore: pagesWalkedBefore(mmu, change),
+      wrapped: wraps,
+    });
   }
 
-  /** KVM_GET_DIRTY_LOG: the bitmap, which is cleared, its pages write-protected again. */
-  getDirtyLog(slot: number): Result<Uint8Array, MemslotError> {
-    throw new UmbraBug(`not yet ${slot}`);
+  /** KVM_GET_DIRTY_LOG: the bitmap; its bits are cleared and its pages write-protected again. */
+  getDirtyLog(slot: number): Result<Uint8Array<ArrayBuffer>, MemslotError> {
+    mmuLock(this.mmu);
+    const log = getDirtyLog(this.arena, LIMITS_V3_11, this.memslotMmu, slot);
+    mmuUnlock(this.mmu);
+    return log;
   }
 
   /** KVM_SET_NR_MMU_PAGES. */
   setNrMmuPages(pages: number): Result<undefined, NrMmuPagesError> {
-    throw new UmbraBug(`not yet ${pages}`);
+    const pool = this.arena.layout.config.shadowPages;
+    if (!Number.isInteger(pages) || pages < KVM_MIN_ALLOC_MMU_PAGES) {
+      const message = `${pages} shadow pages are too few: KVM needs at least ${KVM_MIN_ALLOC_MMU_PAGES}`;
+      return err({ errno: 'EINVAL', message });
+    }
+    if (pages > pool) {
+      const message = `${pages} shadow pages are more than this machine's pool of ${pool}: make it with a larger pool`;
+      return err({ errno: 'ENOMEM', message });
+    }
+    changeMmuPages(this.mmu, pages);
+    this.mmu.i32[(this.mmu.vm + VM_N_REQUESTED_MMU_PAGES) >> 2] = pages;
+    return ok(undefined);
+  }
+
+  /** KVM_GET_NR_MMU_PAGES, and how many are in use. */
+  mmuPages(): { readonly max: number; readonly used: number } {
+    const { i32, vm } = this.mmu;
+    return { max: i32[(vm + VM_N_MAX_MMU_PAGES) >> 2], used: i32[(vm + VM_N_USED_MMU_PAGES) >> 2] };
   }
 
   /** kvm_current_mmio_generation; −1 in an era without one. */
   currentMmioGeneration(): number {
-    throw new UmbraBug('not yet');
+    return visibleGeneration(this.mmu);
   }
 
   memslotsGeneration(): bigint {
-    throw new UmbraBug('not yet');
+    return memslotsGeneration(this.arena);
   }
 
-  /** Debugging aid: as if that many changes had happened. */
+  /** Debugging aid: as if that many changes had happened, without what they would have done. */
   setMemslotsGeneration(generation: bigint): void {
-    throw new UmbraBug(`not yet ${generation}`);
+    this.arena.u64[(activeMemslots(this.arena) + MEMSLOTS_GENERATION) >> 3] = generation;
+    const { i32, vm } = this.mmu;
+    i32[(vm + VM_MMIO_FRESH) >> 2] = countMmioSptes(this.mmu).fresh;
+    i32[(vm + VM_MMIO_FRESH_GEN) >> 2] = Math.max(0, visibleGeneration(this.mmu));
   }
 
-  /** Resets every vCPU to power-up state (the MMU stays; roots are dropped). */
-  resetVcpus(): void {
-    throw new UmbraBug('not yet');
+  /** Live MMIO sptes and how many are fresh; no scan. */
+  mmioSpteCounts(): { readonly live: number; readonly fresh: number } {
+    return mmioSpteCounts(this.mmu);
   }
+
+  /** Power-up state for every vCPU. Memslots and shadow pages stay; roots are dropped. */
+  resetVcpus(): void {
+    for (const vcpu of this.vcpus) {
+      const { r } = vcpu.cpu;
+      vcpu.unloadMmu();
+      vcpu.cpu.reset();
+      r[VCPU_SECOND_LEVEL] = this.mmu.mode;
+      r[VCPU_MAXPHYADDR] = this.config.maxPhyAddr;
+      r[VCPU_ACTIVITY] = 0;
+      r[VCPU_INTERRUPT_WINDOW] = 0;
+      r[VCPU_PENDING_INTERRUPT] = 0;
+      r[VCPU_REQUESTS] = 0;
+      r[VCPU_SKIP_MMIO_STOP] = 0;
+      r.fill(0, VCPU_MMIO_GVA, VCPU_MMIO_GFN + 2);
+    }
+  }
+}
+
+function writeVmWords(arena: Arena, config: VmConfig): void {
+  const { i32, layout } = arena;
+  i32[(layout.vm + VM_MMU_MODE) >> 2] = MMU_MODES.indexOf(config.mmu) + 1;
+  i32[(layout.vm + VM_ERA) >> 2] = ERAS.indexOf(config.era);
+  i32[(layout.vm + VM_MAXPHYADDR) >> 2] = config.maxPhyAddr;
+  arena.u64[(layout.vm + VM_SHADOW_MMIO_MASK) >> 3] = mmioSpteMask(config.era, config.mmu, config.maxPhyAddr);
+  i32[(layout.vm + VM_N_MAX_MMU_PAGES) >> 2] = KVM_MIN_ALLOC_MMU_PAGES;
 }

@@ -1,3 +1,7 @@
 /** The public face of the CPU: nobody outside core/x86 imports deeper than this file. */
 export { Cpu, type CpuConfig, type EmulatorOps } from './cpu.ts';
 export * from './exits.ts';
+/** The software walk of KVM's emulator: the guest's tables read through memslots. */
+export { walkGuest } from './paging.ts';
+export type { GuestFrames } from './paging-walk.ts';
+export { GUEST_WALK_GPA } from './tlb-layout.ts';

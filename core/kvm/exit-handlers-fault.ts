@@ -1,0 +1,179 @@
+/**
+ * Exits that are memory faults: EPT violation and misconfiguration (handle_ept_violation and handle_ept_misconfig of
+ * arch/x86/kvm/vmx.c), nested page faults (pf_interception of svm.c) and #PF under the shadow MMU (handle_exception), with
+ * kvm_mmu_page_fault that most of them go through (mmu.c). All of v3.11.
+ */
+import {
+  VCPU_EXIT_ACCESS,
+  VCPU_EXIT_GPA,
+  VCPU_EXIT_GVA,
+  VCPU_EXIT_QUALIFICATION,
+  VCPU_SKIP_MMIO_STOP,
+} from '../arena/vcpu-layout.ts';
+import { MMIO_FIRST } from '../base/mmio-outcomes.ts';
+import { directPageFault, FAULT_RESUME } from './direct-map.ts';
+import { emulateInstruction, internalError, RESUME_GUEST, ripText } from './exit-handlers-emulate.ts';
+import {
+  handleMmioPageFaultCommon,
+  RET_MMIO_PF_BUG,
+  RET_MMIO_PF_EMULATE,
+  RET_MMIO_PF_INVALID,
+  RET_MMIO_PF_RETRY,
+  visibleSpteGeneration,
+} from './mmio-fault.ts';
+import { gfnToPfn, KVM_PFN_NOSLOT } from './memslots.ts';
+import { gfnOf, predictMmioFault } from './mmio-predict.ts';
+import { PFERR_FETCH_MASK, PFERR_PRESENT_MASK, PFERR_RSVD_MASK, PFERR_WRITE_MASK } from './mmu-fault-error.ts';
+import { lastSptep } from './mmu-walk.ts';
+import { mmioBugText } from './probe-hierarchy.ts';
+import { traceKvmPageFault, traceKvmUserspaceExit } from './trace-events.ts';
+import type { VcpuContext } from './vcpu-context.ts';
+import { KVM_EXIT_DEBUG, KVM_EXIT_UNKNOWN } from './vcpu-exit-reasons.ts';
+import { RUN_DEBUG_MMIO, RUN_INTERNAL_ERROR } from './vcpu-run.ts';
+
+const READ = 0;
+const WRITE = 1;
+const FETCH = 2;
+
+/** Asks the debugger whether to stop in front of this fault. Nothing of it has been handled, and nothing is by asking. */
+function stopsHere(
+  vcpu: VcpuContext,
+  gvaLo: number,
+  gvaHi: number,
+  gpaLo: number,
+  gpaHi: number,
+  access: number,
+  reserved: boolean,
+): boolean {
+  const { fault } = vcpu;
+  if (vcpu.r[VCPU_SKIP_MMIO_STOP] !== 0) return false;
+  fault.gvaLo = gvaLo;
+  fault.gvaHi = gvaHi;
+  fault.gpaLo = gpaLo;
+  fault.gpaHi = gpaHi;
+  fault.access = access;
+  if (!predictMmioFault(vcpu.mmu, vcpu.r, fault, reserved) || !vcpu.hooks.onMmioFault(fault)) return false;
+  traceKvmUserspaceExit(vcpu.mmu.arena, vcpu.id, KVM_EXIT_DEBUG, 0);
+  return true;
+}
+
+/** A gfn without slot that is met by an ordinary violation: noted as FIRST, with the entry that stands there (usually none). */
+function openFirst(
+  vcpu: VcpuContext,
+  gvaLo: number,
+  gvaHi: number,
+  gpaLo: number,
+  gpaHi: number,
+  access: number,
+): void {
+  const { mmu, r, record } = vcpu;
+  if (gfnToPfn(mmu.arena, gfnOf(gpaLo, gpaHi), access === WRITE) !== KVM_PFN_NOSLOT) return;
+  vcpu.openRecord(gvaLo, gvaHi, gpaLo, gpaHi, access);
+  record.outcome = MMIO_FIRST;
+  const sptep = lastSptep(mmu, r, gpaLo, gpaHi);
+  if (sptep === 0) return;
+  record.spteLo = mmu.i32[sptep >> 2];
+  record.spteHi = mmu.i32[(sptep >> 2) + 1];
+  record.spteGen = visibleSpteGeneration(mmu, record.spteLo, record.spteHi);
+}
+
+function bug(vcpu: VcpuContext, gpaLo: number, gpaHi: number, ept: boolean): number {
+  const text = mmioBugText(vcpu.mmu, vcpu.r, gpaLo, gpaHi, ept);
+  vcpu.mmu.log('error', text);
+  vcpu.internalError = text;
+  traceKvmUserspaceExit(vcpu.mmu.arena, vcpu.id, KVM_EXIT_UNKNOWN, 0);
+  return RUN_INTERNAL_ERROR;
+}
+
+/**
+ * kvm_mmu_page_fault: the mode's page fault handler, then emulation when it asks for it. Under a guest without paging gva and
+ * gpa are the same, so one address serves all modes.
+ */
+function mmuPageFault(vcpu: VcpuContext, gpaLo: number, gpaHi: number, errorCode: number): number {
+  const { mmu, r } = vcpu;
+  let answer: number = RET_MMIO_PF_INVALID;
+  if ((errorCode & PFERR_RSVD_MASK) !== 0) {
+    answer = handleMmioPageFaultCommon(mmu, r, vcpu.id, gpaLo, gpaHi, vcpu.record);
+    if (answer === RET_MMIO_PF_BUG) return bug(vcpu, gpaLo, gpaHi, false);
+  }
+  // A stale entry is an ordinary fault: the slow path makes whatever belongs there now.
+  if (answer === RET_MMIO_PF_INVALID) answer = directPageFault(mmu, r, vcpu.id, gpaLo, gpaHi, errorCode);
+  if (answer < 0) {
+    const gfn = gfnOf(gpaLo, gpaHi).toString(16);
+    return internalError(
+      vcpu,
+      `KVM_RUN failed with EFAULT at rip ${ripText(vcpu)}: gfn 0x${gfn} is in a memslot whose userspace address maps no memory`,
+    );
+  }
+  if (answer === FAULT_RESUME) return RESUME_GUEST;
+  const result = emulateInstruction(vcpu);
+  // EMULATE_DO_MMIO.
+  if (vcpu.emulator.mmioNeeded) vcpu.count(vcpu.cMmioExits);
+  return result;
+}
+
+function finish(vcpu: VcpuContext, result: number): number {
+  if (vcpu.record.open) vcpu.record.commit();
+  return result;
+}
+
+export function handleEptViolation(vcpu: VcpuContext): number {
+  const { r, mmu } = vcpu;
+  const qualification = r[VCPU_EXIT_QUALIFICATION];
+  const gpaLo = r[VCPU_EXIT_GPA];
+  const gpaHi = r[VCPU_EXIT_GPA + 1];
+  const gvaLo = r[VCPU_EXIT_GVA];
+  const gvaHi = r[VCPU_EXIT_GVA + 1];
+  // "Final translation" without a valid linear address cannot be.
+  if (((qualification >> 7) & 3) === 2) {
+    return internalError(vcpu, `EPT: Handling EPT violation failed! qualification 0x${qualification.toString(16)}`);
+  }
+  const access = (qualification & 2) !== 0 ? WRITE : (qualification & 4) !== 0 ? FETCH : READ;
+  if (vcpu.hooks.mmioStopArmed && stopsHere(vcpu, gvaLo, gvaHi, gpaLo, gpaHi, access, false)) return RUN_DEBUG_MMIO;
+  traceKvmPageFault(mmu.arena, vcpu.id, gpaLo, gpaHi, qualification);
+  // Of the access only "write" is kept, of the rights only "readable": v3.11 knows no more.
+  const errorCode = (qualification & PFERR_WRITE_MASK) | ((qualification >> 3) & PFERR_PRESENT_MASK);
+  openFirst(vcpu, gvaLo, gvaHi, gpaLo, gpaHi, access);
+  return finish(vcpu, mmuPageFault(vcpu, gpaLo, gpaHi, errorCode));
+}
+
+export function handleEptMisconfig(vcpu: VcpuContext): number {
+  const { r, mmu } = vcpu;
+  const gpaLo = r[VCPU_EXIT_GPA];
+  const gpaHi = r[VCPU_EXIT_GPA + 1];
+  const gvaLo = r[VCPU_EXIT_GVA];
+  const gvaHi = r[VCPU_EXIT_GVA + 1];
+  const access = r[VCPU_EXIT_ACCESS];
+  if (vcpu.hooks.mmioStopArmed && stopsHere(vcpu, gvaLo, gvaHi, gpaLo, gpaHi, access, true)) return RUN_DEBUG_MMIO;
+  vcpu.openRecord(gvaLo, gvaHi, gpaLo, gpaHi, access);
+  const answer = handleMmioPageFaultCommon(mmu, r, vcpu.id, gpaLo, gpaHi, vcpu.record);
+  // Emulated here directly, so mmio_exits is not counted: v3.11 does not either.
+  if (answer === RET_MMIO_PF_EMULATE) return finish(vcpu, emulateInstruction(vcpu));
+  // Error code 0: a stale write begins with a fault as if it had read.
+  if (answer === RET_MMIO_PF_INVALID) return finish(vcpu, mmuPageFault(vcpu, gpaLo, gpaHi, 0));
+  if (answer === RET_MMIO_PF_RETRY) return finish(vcpu, RESUME_GUEST);
+  return finish(vcpu, bug(vcpu, gpaLo, gpaHi, true));
+}
+
+/** A fault with an error code: #NPF at a gpa, or #PF under the shadow MMU, where the address is both. */
+function handleErrorCodeFault(vcpu: VcpuContext, gvaLo: number, gvaHi: number, gpaLo: number, gpaHi: number): number {
+  const errorCode = vcpu.r[VCPU_EXIT_QUALIFICATION];
+  const reserved = (errorCode & PFERR_RSVD_MASK) !== 0;
+  const access = (errorCode & PFERR_WRITE_MASK) !== 0 ? WRITE : (errorCode & PFERR_FETCH_MASK) !== 0 ? FETCH : READ;
+  if (vcpu.hooks.mmioStopArmed && stopsHere(vcpu, gvaLo, gvaHi, gpaLo, gpaHi, access, reserved)) return RUN_DEBUG_MMIO;
+  traceKvmPageFault(vcpu.mmu.arena, vcpu.id, gpaLo, gpaHi, errorCode);
+  if (reserved) vcpu.openRecord(gvaLo, gvaHi, gpaLo, gpaHi, access);
+  else openFirst(vcpu, gvaLo, gvaHi, gpaLo, gpaHi, access);
+  return finish(vcpu, mmuPageFault(vcpu, gpaLo, gpaHi, errorCode));
+}
+
+export function handleNestedPageFault(vcpu: VcpuContext): number {
+  const { r } = vcpu;
+  return handleErrorCodeFault(vcpu, r[VCPU_EXIT_GVA], r[VCPU_EXIT_GVA + 1], r[VCPU_EXIT_GPA], r[VCPU_EXIT_GPA + 1]);
+}
+
+/** The intercepted #PF of a guest without paging: its linear addresses are guest physical ones, of 32 bits. */
+export function handleShadowPageFault(vcpu: VcpuContext): number {
+  const lo = vcpu.r[VCPU_EXIT_GVA];
+  return handleErrorCodeFault(vcpu, lo, 0, lo, 0);
+}

@@ -1,0 +1,146 @@
+/** What each VM exit leads to (kvm_vmx_exit_handlers of arch/x86/kvm/vmx.c and svm_exit_handlers of svm.c, v3.11). */
+import {
+  VCPU_ACTIVITY,
+  VCPU_CODE_BITS,
+  VCPU_CR0,
+  VCPU_EXIT_INSN_LENGTH,
+  VCPU_EXIT_IO_OUT,
+  VCPU_EXIT_IO_STRING,
+  VCPU_F_INSNS,
+  VCPU_INTERRUPT_SHADOW,
+  VCPU_INTERRUPT_WINDOW,
+  VCPU_RIP,
+} from '../arena/vcpu-layout.ts';
+import {
+  EXIT_CPUID,
+  EXIT_CR_ACCESS,
+  EXIT_DEBUG,
+  EXIT_EPT_MISCONFIG,
+  EXIT_EPT_VIOLATION,
+  EXIT_EXCEPTION_NMI,
+  EXIT_HLT,
+  EXIT_INTERRUPT_WINDOW,
+  EXIT_INVLPG,
+  EXIT_IO_INSTRUCTION,
+  EXIT_MSR_READ,
+  EXIT_MSR_WRITE,
+  EXIT_NPF,
+  EXIT_TRIPLE_FAULT,
+  EXIT_UNIMPLEMENTED,
+} from '../x86/index.ts';
+import { emulateInstruction, executeForGuest, internalError, RESUME_GUEST } from './exit-handlers-emulate.ts';
+import {
+  handleEptMisconfig,
+  handleEptViolation,
+  handleNestedPageFault,
+  handleShadowPageFault,
+} from './exit-handlers-fault.ts';
+import { MMU_SHADOW } from './mmu.ts';
+import { KVM_REQ_TLB_FLUSH, makeRequest } from './requests.ts';
+import { traceKvmUserspaceExit } from './trace-events.ts';
+import type { VcpuContext } from './vcpu-context.ts';
+import { KVM_EXIT_HLT, KVM_EXIT_SHUTDOWN } from './vcpu-exit-reasons.ts';
+import { RUN_DEBUG_EXEC, RUN_SHUTDOWN } from './vcpu-run.ts';
+
+/** Values of VCPU_ACTIVITY. */
+export const ACTIVE = 0;
+export const HALTED = 1;
+export const SHUT_DOWN = 2;
+
+const CR0_PG = 0x8000_0000 | 0;
+
+/** @returns RESUME_GUEST, or the RUN_* code to leave with */
+export function handleExit(vcpu: VcpuContext, exit: number): number {
+  switch (exit) {
+    case EXIT_EPT_MISCONFIG:
+      return handleEptMisconfig(vcpu);
+    case EXIT_EPT_VIOLATION:
+      return handleEptViolation(vcpu);
+    case EXIT_NPF:
+      return handleNestedPageFault(vcpu);
+    case EXIT_EXCEPTION_NMI:
+      return handleShadowPageFault(vcpu);
+    case EXIT_IO_INSTRUCTION:
+      return handleIo(vcpu);
+    case EXIT_CPUID:
+    case EXIT_MSR_READ:
+    case EXIT_MSR_WRITE:
+      return executeForGuest(vcpu);
+    case EXIT_HLT:
+      return handleHalt(vcpu);
+    case EXIT_INTERRUPT_WINDOW:
+      vcpu.count(vcpu.cIrqWindow);
+      vcpu.r[VCPU_INTERRUPT_WINDOW] = 0;
+      return RESUME_GUEST;
+    case EXIT_INVLPG:
+      return handleInvlpg(vcpu);
+    case EXIT_CR_ACCESS:
+      return handleCrAccess(vcpu);
+    case EXIT_TRIPLE_FAULT:
+      return shutDown(vcpu);
+    case EXIT_DEBUG:
+      return RUN_DEBUG_EXEC;
+    case EXIT_UNIMPLEMENTED:
+      return internalError(vcpu, vcpu.cpu.unimplemented);
+    default:
+      return internalError(vcpu, `no handler for exit reason ${exit}`);
+  }
+}
+
+/** KVM_EXIT_SHUTDOWN. */
+export function shutDown(vcpu: VcpuContext): number {
+  vcpu.r[VCPU_ACTIVITY] = SHUT_DOWN;
+  traceKvmUserspaceExit(vcpu.mmu.arena, vcpu.id, KVM_EXIT_SHUTDOWN, 0);
+  return RUN_SHUTDOWN;
+}
+
+/** skip_emulated_instruction: the instruction has been done on the guest's behalf. */
+function skipInstruction(vcpu: VcpuContext): void {
+  const { r } = vcpu;
+  const sum = (r[VCPU_RIP] >>> 0) + r[VCPU_EXIT_INSN_LENGTH];
+  r[VCPU_RIP] = r[VCPU_CODE_BITS] === 16 ? sum & 0xffff : sum | 0;
+  if (sum > 0xffff_ffff && r[VCPU_CODE_BITS] === 64) r[VCPU_RIP + 1] += 1;
+  r[VCPU_INTERRUPT_SHADOW] = 0;
+  vcpu.cpu.successor = 0;
+  vcpu.f[VCPU_F_INSNS] += 1;
+}
+
+/** handle_io: string forms and IN go through the emulator, OUT does not (kvm_fast_pio_out). */
+function handleIo(vcpu: VcpuContext): number {
+  const { r } = vcpu;
+  vcpu.count(vcpu.cIoExits);
+  if (r[VCPU_EXIT_IO_STRING] !== 0 || r[VCPU_EXIT_IO_OUT] === 0) return emulateInstruction(vcpu);
+  return executeForGuest(vcpu);
+}
+
+/** handle_halt, kvm_emulate_halt. The loop around the vCPU decides whether an interrupt wakes it at once. */
+function handleHalt(vcpu: VcpuContext): number {
+  skipInstruction(vcpu);
+  vcpu.count(vcpu.cHaltExits);
+  vcpu.r[VCPU_ACTIVITY] = HALTED;
+  traceKvmUserspaceExit(vcpu.mmu.arena, vcpu.id, KVM_EXIT_HLT, 0);
+  return RESUME_GUEST;
+}
+
+/** handle_invlpg under the shadow MMU; without guest paging there is nothing but the TLB (nonpaging_invlpg). */
+function handleInvlpg(vcpu: VcpuContext): number {
+  vcpu.count(vcpu.cTlbFlush);
+  makeRequest(vcpu.mmu, vcpu.id, KVM_REQ_TLB_FLUSH);
+  vcpu.count(vcpu.cInvlpg);
+  skipInstruction(vcpu);
+  return RESUME_GUEST;
+}
+
+function handleCrAccess(vcpu: VcpuContext): number {
+  const result = executeForGuest(vcpu);
+  return result === RESUME_GUEST ? refuseShadowPaging(vcpu) : result;
+}
+
+/** What this issue leaves out, said instead of done wrong. */
+export function refuseShadowPaging(vcpu: VcpuContext): number {
+  if (vcpu.mmu.mode !== MMU_SHADOW || (vcpu.r[VCPU_CR0] & CR0_PG) === 0) return RESUME_GUEST;
+  return internalError(
+    vcpu,
+    'the guest turned paging on under the shadow MMU: shadowing guest page tables is not implemented yet; use --mmu ept or npt',
+  );
+}

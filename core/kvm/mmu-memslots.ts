@@ -1,0 +1,85 @@
+/**
+ * What the MMU does for memslots: the era's answer to a change (kvm_arch_flush_shadow_memslot and
+ * kvm_arch_commit_memory_region of arch/x86/kvm/x86.c), the page quota, and write protection for dirty logs.
+ */
+import { MEMSLOT_NPAGES } from '../arena/memslot-layout.ts';
+import { VM_N_REQUESTED_MMU_PAGES } from '../arena/mmu-layout.ts';
+import { VCPU_MODE } from '../arena/vcpu-layout.ts';
+import type { DirtyLogMmu } from './dirty-log.ts';
+import { currentMmioGeneration, ERA_PATCH, ERA_V3_10, MMIO_GEN_WRAP } from './eras.ts';
+import { KVM_MEM_LOG_DIRTY_PAGES } from './limits.ts';
+import type { MemslotCommit, MemslotMmu } from './memslot-update.ts';
+import { memslotAt, memslotCount } from './memslots.ts';
+import type { Mmu } from './mmu.ts';
+import { flushRemoteTlbs, READING_SHADOW_PAGE_TABLES } from './requests.ts';
+import { slotRemoveWriteAccess, writeProtectPtMasked } from './rmap.ts';
+import { changeMmuPages, invalidateZapAllPages, zapAllPages, zapMmioSptes } from './shadow-page-zap.ts';
+
+export const KVM_PERMILLE_MMU_PAGES = 20;
+export const KVM_MIN_ALLOC_MMU_PAGES = 64;
+
+/** kvm_mmu_calculate_mmu_pages; never more than the pool holds. */
+export function calculateMmuPages(mmu: Mmu): number {
+  let pages = 0;
+  const count = memslotCount(mmu.arena);
+  for (let i = 0; i < count; i++) pages += mmu.f64[(memslotAt(mmu.arena, i) + MEMSLOT_NPAGES) >> 3];
+  const quota = Math.floor((pages * KVM_PERMILLE_MMU_PAGES) / 1000);
+  return Math.min(Math.max(quota, KVM_MIN_ALLOC_MMU_PAGES), mmu.arena.layout.config.shadowPages);
+}
+
+/**
+ * kvm_mmu_invalidate_mmio_sptes. Nothing to do but at the wrap-around: the value just below the maximum counts as well,
+ * because the INVALID install of a DELETE or MOVE is not followed by this test.
+ */
+function invalidateMmioSptes(mmu: Mmu): void {
+  if (currentMmioGeneration(mmu.arena) < MMIO_GEN_WRAP) return;
+  if (mmu.era === ERA_PATCH) {
+    zapMmioSptes(mmu);
+    return;
+  }
+  mmu.log('info', 'kvm: zapping shadow pages for mmio generation wraparound');
+  invalidateZapAllPages(mmu);
+}
+
+export class MmuMemslots implements MemslotMmu, DirtyLogMmu {
+  private readonly mmu: Mmu;
+
+  constructor(mmu: Mmu) {
+    this.mmu = mmu;
+  }
+
+  /**
+   * A vCPU looks slots up only between two entries, on its own thread. While all vCPUs take turns on one thread none can be
+   * in the middle of it; with threads of their own they are waited for until they have left the lockless section.
+   */
+  synchronizeReaders(): void {
+    const { mmu } = this;
+    for (let id = 0; id < mmu.vcpuCount; id++) {
+      const word = mmu.vcpuBlock(id) + VCPU_MODE;
+      while (Atomics.load(mmu.i32, word) === READING_SHADOW_PAGE_TABLES);
+    }
+  }
+
+  flushShadowMemslot(_slot: number): void {
+    if (this.mmu.era === ERA_V3_10) zapAllPages(this.mmu);
+    else invalidateZapAllPages(this.mmu);
+  }
+
+  commitMemoryRegion(commit: MemslotCommit): void {
+    const { mmu } = this;
+    if (mmu.i32[(mmu.vm + VM_N_REQUESTED_MMU_PAGES) >> 2] === 0) changeMmuPages(mmu, calculateMmuPages(mmu));
+    if (commit.change !== 'DELETE' && (commit.newFlags & KVM_MEM_LOG_DIRTY_PAGES) !== 0) {
+      slotRemoveWriteAccess(mmu, commit.slot);
+    }
+    if (mmu.era !== ERA_V3_10) invalidateMmioSptes(mmu);
+    else if (commit.change === 'CREATE' || commit.change === 'MOVE') zapMmioSptes(mmu);
+  }
+
+  writeProtectMasked(slot: number, gfnOffset: number, mask: number): void {
+    writeProtectPtMasked(this.mmu, slot, gfnOffset, mask);
+  }
+
+  flushRemoteTlbs(): void {
+    flushRemoteTlbs(this.mmu);
+  }
+}

@@ -1,0 +1,134 @@
+/**
+ * Reading and replacing single sptes (mmu_spte_set, mmu_spte_update, mmu_spte_clear_*, drop_spte of arch/x86/kvm/mmu.c,
+ * v3.11). An spte is named by its hpa (`sptep`); its value is two int32 halves. All writers hold mmu_lock.
+ *
+ * Order of the two stores: like a 32-bit host, present entries get their high half first and lose their low half first, so
+ * that a lockless reader never sees a present entry with a foreign frame.
+ */
+import { UmbraBug } from '../base/assert.ts';
+import { SP_ROLE, VM_MMIO_SPTES } from '../arena/mmu-layout.ts';
+import { currentMmioGeneration } from './eras.ts';
+import { gfnToMemslot, slotRmapWord } from './memslots.ts';
+import {
+  PT_PAGE_SIZE_MASK,
+  PT_PAGE_TABLE_LEVEL,
+  PT_PRESENT_MASK,
+  PT_WRITABLE_MASK,
+  SPTE_HOST_WRITEABLE,
+  SPTE_MMU_WRITEABLE,
+  type Mmu,
+} from './mmu.ts';
+import { VM_MMIO_FRESH, VM_MMIO_FRESH_GEN } from './mmu-words.ts';
+import { pteListAdd, pteListRemove } from './rmap-list.ts';
+import { pageGfnWord, pageHeader, pageOfHpa } from './shadow-page-pool.ts';
+import { mmioSpteGeneration } from './spte-mmio.ts';
+
+export const isMmio = (mmu: Mmu, lo: number, hi: number): boolean =>
+  (lo & mmu.mmioMaskLo) === mmu.mmioMaskLo && (hi & mmu.mmioMaskHi) === mmu.mmioMaskHi;
+
+/** is_shadow_present_pte. */
+export const isShadowPresent = (mmu: Mmu, lo: number, hi: number): boolean =>
+  (lo & PT_PRESENT_MASK) !== 0 && !isMmio(mmu, lo, hi);
+
+/** is_last_spte of a present spte. */
+export const isLastSpte = (lo: number, level: number): boolean =>
+  level === PT_PAGE_TABLE_LEVEL || (lo & PT_PAGE_SIZE_MASK) !== 0;
+
+const LOCKLESSLY_MODIFIABLE = SPTE_HOST_WRITEABLE | SPTE_MMU_WRITEABLE;
+/** Both writeable bits: write protection, if any, is for dirty logging only. */
+export const isLocklesslyModifiable = (lo: number): boolean => (lo & LOCKLESSLY_MODIFIABLE) === LOCKLESSLY_MODIFIABLE;
+
+/** spte_to_pfn; every frame of the arena fits the low half. */
+export const spteToPfn = (lo: number): number => lo >>> 12;
+
+/** Level of the page that an spte stands in. */
+const levelOf = (mmu: Mmu, page: number): number => mmu.i32[pageHeader(mmu, page) + (SP_ROLE >> 2)] & 0xf;
+
+/** kvm_mmu_page_get_gfn of a direct page: what the entry maps follows from where it stands. */
+export function spteGfn(mmu: Mmu, sptep: number): number {
+  const page = pageOfHpa(mmu, sptep);
+  const index = (sptep & 0xfff) >> 3;
+  const level = levelOf(mmu, page);
+  const frames = level === 1 ? 1 : level === 2 ? 512 : level === 3 ? 262144 : 134217728;
+  return mmu.f64[pageGfnWord(mmu, page)] + index * frames;
+}
+
+/** Keeps the counts of live MMIO sptes, in all and of the current generation. */
+function countMmio(mmu: Mmu, lo: number, hi: number, delta: number): void {
+  const { i32, vm } = mmu;
+  i32[(vm + VM_MMIO_SPTES) >> 2] += delta;
+  const gen = mmioSpteGeneration(mmu.mmioMaskLo, mmu.mmioMaskHi, lo, hi);
+  if (delta > 0 && gen === currentMmioGeneration(mmu.arena) && i32[(vm + VM_MMIO_FRESH_GEN) >> 2] !== gen) {
+    i32[(vm + VM_MMIO_FRESH_GEN) >> 2] = gen;
+    i32[(vm + VM_MMIO_FRESH) >> 2] = 0;
+  }
+  if (gen === i32[(vm + VM_MMIO_FRESH_GEN) >> 2]) i32[(vm + VM_MMIO_FRESH) >> 2] += delta;
+}
+
+/** __set_spte over an entry that is not present. */
+function store(mmu: Mmu, sptep: number, lo: number, hi: number): void {
+  const { i32 } = mmu;
+  const word = sptep >> 2;
+  const oldLo = i32[word];
+  const oldHi = i32[word + 1];
+  if (isMmio(mmu, oldLo, oldHi)) countMmio(mmu, oldLo, oldHi, -1);
+  if (isMmio(mmu, lo, hi)) countMmio(mmu, lo, hi, 1);
+  i32[word + 1] = hi;
+  i32[word] = lo;
+}
+
+/** mmu_spte_set: the old entry must not be present. */
+export function mmuSpteSet(mmu: Mmu, sptep: number, lo: number, hi: number): void {
+  const word = sptep >> 2;
+  if (isShadowPresent(mmu, mmu.i32[word], mmu.i32[word + 1])) {
+    throw new UmbraBug(`mmu_spte_set over a present spte at ${sptep.toString(16)}`);
+  }
+  store(mmu, sptep, lo, hi);
+}
+
+/**
+ * mmu_spte_update: like mmu_spte_set, but the old entry may be present.
+ * @returns whether TLBs must be flushed, because an entry that could be made writable without a lock lost its write access
+ */
+export function mmuSpteUpdate(mmu: Mmu, sptep: number, lo: number, hi: number): boolean {
+  const word = sptep >> 2;
+  const oldLo = mmu.i32[word];
+  const oldHi = mmu.i32[word + 1];
+  if (!isShadowPresent(mmu, oldLo, oldHi)) {
+    store(mmu, sptep, lo, hi);
+    return false;
+  }
+  mmu.i32[word + 1] = hi;
+  mmu.i32[word] = lo;
+  return isLocklesslyModifiable(oldLo) && (lo & PT_WRITABLE_MASK) === 0;
+}
+
+/** mmu_spte_clear_no_track: for links and MMIO sptes, which have neither rmap nor accessed state. */
+export function mmuSpteClear(mmu: Mmu, sptep: number): void {
+  const { i32 } = mmu;
+  const word = sptep >> 2;
+  const oldLo = i32[word];
+  const oldHi = i32[word + 1];
+  if (isMmio(mmu, oldLo, oldHi)) countMmio(mmu, oldLo, oldHi, -1);
+  i32[word] = 0;
+  i32[word + 1] = 0;
+}
+
+/** int32 index of the rmap word of the frame an spte maps: gfn_to_rmap. */
+function rmapWordOf(mmu: Mmu, sptep: number): number {
+  const gfn = spteGfn(mmu, sptep);
+  const slot = gfnToMemslot(mmu.arena, gfn);
+  if (slot < 0) throw new UmbraBug(`a present leaf maps gfn ${gfn.toString(16)}, which is in no slot`);
+  return slotRmapWord(mmu.arena, slot, gfn, levelOf(mmu, pageOfHpa(mmu, sptep))) >> 2;
+}
+
+/** rmap_add: answers how many sptes mapped the frame before. */
+export const rmapAdd = (mmu: Mmu, sptep: number): number => pteListAdd(mmu, rmapWordOf(mmu, sptep), sptep);
+
+/** drop_spte: clears a leaf and takes it out of the reverse map of its frame. */
+export function dropSpte(mmu: Mmu, sptep: number): void {
+  const word = sptep >> 2;
+  const present = isShadowPresent(mmu, mmu.i32[word], mmu.i32[word + 1]);
+  mmuSpteClear(mmu, sptep);
+  if (present) pteListRemove(mmu, rmapWordOf(mmu, sptep), sptep);
+}

@@ -1,0 +1,30 @@
+/**
+ * Names for the words that the arena's layout leaves to core/kvm: in the vm region (bytes 88 … 511), in a vCPU's block
+ * (words 266 … 319) and in a kvm_mmu_page header (byte 60).
+ */
+
+/** Byte offsets in the vm region; int32 each. */
+/** MMIO sptes whose generation is {@link VM_MMIO_FRESH_GEN}: a count for people, so that nobody has to scan for it. */
+export const VM_MMIO_FRESH = 88;
+export const VM_MMIO_FRESH_GEN = 92;
+/** Heads of lists of zapped pages not freed yet, linked by SP_LINK_NEXT; page index + 1, 0 = empty. */
+export const VM_INVALID_LIST = 96;
+/** kvm->arch.zapped_obsolete_pages. */
+export const VM_ZAPPED_OBSOLETE = 100;
+/** Threads that wait for VM_MMU_LOCK: what spin_needbreak looks at. */
+export const VM_MMU_LOCK_WAITERS = 104;
+/** 1 when EPT has accessed and dirty flags (kvm_intel.eptad). */
+export const VM_EPT_AD = 108;
+
+/** int32 indexes into a vCPU's block. */
+/** vcpu->arch.mmu.pae_root: four u64; 32-byte aligned, as CR3 wants it (SDM vol 3A, "PAE Paging"). */
+export const VCPU_PAE_ROOT = 272;
+/** The role that new shadow pages of this vCPU get (vcpu->arch.mmu.base_role). */
+export const VCPU_BASE_ROLE = 280;
+/** 1 while roots are loaded (VALID_PAGE(root_hpa)). */
+export const VCPU_ROOT_VALID = 281;
+/** vcpu->arch.interrupt: vector + 1 of an acknowledged interrupt that is still to be delivered, 0 = none. */
+export const VCPU_PENDING_INTERRUPT = 282;
+
+/** Byte offset in a kvm_mmu_page header: page before this one in its hash chain, + 1; 0 = it is the first. */
+export const SP_HASH_PREV = 60;

@@ -1,0 +1,155 @@
+/**
+ * What every MMU function is handed: the views, offsets and masks of one VM (the MMU's part of struct kvm_arch, and the
+ * shadow_*_mask variables that kvm_mmu_set_mask_ptes sets, arch/x86/kvm/mmu.c of v3.11). All state is in the arena.
+ */
+import type { Arena } from '../arena/arena.ts';
+import {
+  VM_ERA,
+  VM_MAXPHYADDR,
+  VM_MMU_LOCK,
+  VM_MMU_MODE,
+  VM_MMU_VALID_GEN,
+  VM_N_MAX_MMU_PAGES,
+  VM_N_USED_MMU_PAGES,
+  VM_SHADOW_MMIO_MASK,
+} from '../arena/mmu-layout.ts';
+import { VCPU_BYTES } from '../arena/vcpu-layout.ts';
+import type { KernelLogLevel, KvmHooks } from './hooks.ts';
+import { vmCounterWord } from './stats.ts';
+import { VM_EPT_AD, VM_MMU_LOCK_WAITERS } from './mmu-words.ts';
+
+/** Values of VM_MMU_MODE and of a vCPU's VCPU_SECOND_LEVEL. */
+export const MMU_EPT = 1;
+export const MMU_NPT = 2;
+export const MMU_SHADOW = 3;
+
+/** Hardware bits that both formats share (EPT: read and write); low half. */
+export const PT_PRESENT_MASK = 1;
+export const PT_WRITABLE_MASK = 2;
+export const PT_USER_MASK = 4;
+export const PT_ACCESSED_MASK = 0x20;
+export const PT_DIRTY_MASK = 0x40;
+export const PT_PAGE_SIZE_MASK = 0x80;
+/** Software bits of v3.11, in both formats. */
+export const SPTE_HOST_WRITEABLE = 0x400;
+export const SPTE_MMU_WRITEABLE = 0x800;
+
+const EPT_EXECUTABLE_MASK = 4;
+const EPT_ACCESS_BIT = 0x100;
+const EPT_DIRTY_BIT = 0x200;
+/** Write-back memory type, and "ignore PAT" (vmx_get_mt_mask without an assigned device). */
+const EPT_MEMORY_TYPE_WB = (6 << 3) | 0x40;
+
+export const PT64_ROOT_LEVEL = 4;
+export const PT32E_ROOT_LEVEL = 3;
+export const PT_PAGE_TABLE_LEVEL = 1;
+
+export class Mmu {
+  readonly arena: Arena;
+  readonly i32: Int32Array<SharedArrayBuffer>;
+  readonly f64: Float64Array<SharedArrayBuffer>;
+  readonly hooks: KvmHooks;
+  readonly vcpuCount: number;
+  /** Byte offset of the vm region. */
+  readonly vm: number;
+  /** MMU_EPT, MMU_NPT or MMU_SHADOW. */
+  readonly mode: number;
+  /** ERA_*. */
+  readonly era: number;
+  /** shadow_mmio_mask. */
+  readonly mmioMaskLo: number;
+  readonly mmioMaskHi: number;
+  /** shadow_accessed_mask and shadow_dirty_mask, low halves; 0 on EPT without A/D flags. */
+  readonly accessedMask: number;
+  readonly dirtyMask: number;
+  /** Low bits of an spte that links to a page table: upper levels grant everything. */
+  readonly linkBits: number;
+  /** Low bits of a leaf with ACC_EXEC and ACC_USER, memory type included, without accessed, write and software bits. */
+  readonly leafBits: number;
+  /** shadow_root_level: 4, or 3 for a guest without paging under the shadow MMU (PAE, roots in pae_root). */
+  readonly rootLevel: number;
+
+  /** int32 indexes of VM scalars. */
+  readonly usedPages: number;
+  readonly maxPages: number;
+  readonly validGen: number;
+  readonly lock: number;
+  readonly lockWaiters: number;
+  /** f64 indexes of VM counters. */
+  readonly cShadowZapped: number;
+  readonly cRecycled: number;
+  readonly cCacheMiss: number;
+  readonly cRemoteTlbFlush: number;
+  readonly cLargepages: number;
+
+  constructor(arena: Arena, hooks: KvmHooks) {
+    const { layout, i32 } = arena;
+    const vm = layout.vm;
+    this.arena = arena;
+    this.i32 = i32;
+    this.f64 = arena.f64;
+    this.hooks = hooks;
+    this.vcpuCount = layout.config.vcpus;
+    this.vm = vm;
+    this.mode = i32[(vm + VM_MMU_MODE) >> 2];
+    this.era = i32[(vm + VM_ERA) >> 2];
+    this.mmioMaskLo = i32[(vm + VM_SHADOW_MMIO_MASK) >> 2];
+    this.mmioMaskHi = i32[(vm + VM_SHADOW_MMIO_MASK + 4) >> 2];
+    if (this.mode === MMU_EPT) {
+      const ad = i32[(vm + VM_EPT_AD) >> 2] !== 0;
+      this.accessedMask = ad ? EPT_ACCESS_BIT : 0;
+      this.dirtyMask = ad ? EPT_DIRTY_BIT : 0;
+      this.linkBits = PT_PRESENT_MASK | PT_WRITABLE_MASK | EPT_EXECUTABLE_MASK | this.accessedMask;
+      this.leafBits = PT_PRESENT_MASK | EPT_EXECUTABLE_MASK | EPT_MEMORY_TYPE_WB;
+    } else {
+      this.accessedMask = PT_ACCESSED_MASK;
+      this.dirtyMask = PT_DIRTY_MASK;
+      this.linkBits = PT_PRESENT_MASK | PT_WRITABLE_MASK | PT_USER_MASK | PT_ACCESSED_MASK;
+      this.leafBits = PT_PRESENT_MASK | PT_USER_MASK;
+    }
+    this.rootLevel = this.mode === MMU_SHADOW ? PT32E_ROOT_LEVEL : PT64_ROOT_LEVEL;
+    this.usedPages = (vm + VM_N_USED_MMU_PAGES) >> 2;
+    this.maxPages = (vm + VM_N_MAX_MMU_PAGES) >> 2;
+    this.validGen = (vm + VM_MMU_VALID_GEN) >> 2;
+    this.lock = (vm + VM_MMU_LOCK) >> 2;
+    this.lockWaiters = (vm + VM_MMU_LOCK_WAITERS) >> 2;
+    this.cShadowZapped = vmCounterWord(arena, 'mmu_shadow_zapped');
+    this.cRecycled = vmCounterWord(arena, 'mmu_recycled');
+    this.cCacheMiss = vmCounterWord(arena, 'mmu_cache_miss');
+    this.cRemoteTlbFlush = vmCounterWord(arena, 'remote_tlb_flush');
+    this.cLargepages = vmCounterWord(arena, 'largepages');
+  }
+
+  get maxPhyAddr(): number {
+    return this.i32[(this.vm + VM_MAXPHYADDR) >> 2];
+  }
+
+  /** int32 index of a vCPU's block. */
+  vcpuBlock(vcpuId: number): number {
+    return (this.arena.layout.vcpus + vcpuId * VCPU_BYTES) >> 2;
+  }
+
+  log(level: KernelLogLevel, text: string): void {
+    this.hooks.onLog?.(level, text);
+  }
+}
+
+/** spin_lock(&kvm->mmu_lock). Contended only when vCPUs run on threads of their own. */
+export function mmuLock(mmu: Mmu): void {
+  if (Atomics.compareExchange(mmu.i32, mmu.lock, 0, 1) === 0) return;
+  Atomics.add(mmu.i32, mmu.lockWaiters, 1);
+  while (Atomics.compareExchange(mmu.i32, mmu.lock, 0, 1) !== 0);
+  Atomics.sub(mmu.i32, mmu.lockWaiters, 1);
+}
+
+export function mmuUnlock(mmu: Mmu): void {
+  Atomics.store(mmu.i32, mmu.lock, 0);
+}
+
+/** cond_resched_lock: lets whoever waits have the lock; true when it was given up meanwhile. */
+export function mmuLockBreak(mmu: Mmu): boolean {
+  if (Atomics.load(mmu.i32, mmu.lockWaiters) === 0) return false;
+  mmuUnlock(mmu);
+  mmuLock(mmu);
+  return true;
+}

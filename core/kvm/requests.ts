@@ -1,0 +1,46 @@
+/** vcpu->requests: what a vCPU must do before it enters the guest again (virt/kvm/kvm_main.c; numbers of v3.11). */
+import { VCPU_MODE, VCPU_REQUESTS } from '../arena/vcpu-layout.ts';
+import { VM_TLBS_DIRTY } from '../arena/mmu-layout.ts';
+import type { Mmu } from './mmu.ts';
+
+export const KVM_REQ_TLB_FLUSH = 0;
+export const KVM_REQ_MMU_RELOAD = 3;
+export const KVM_REQ_TRIPLE_FAULT = 4;
+export const KVM_REQ_MMU_SYNC = 7;
+
+/** vcpu->mode. */
+export const OUTSIDE_GUEST_MODE = 0;
+export const IN_GUEST_MODE = 1;
+export const EXITING_GUEST_MODE = 2;
+export const READING_SHADOW_PAGE_TABLES = 3;
+
+/** kvm_make_request. */
+export function makeRequest(mmu: Mmu, vcpuId: number, request: number): void {
+  Atomics.or(mmu.i32, mmu.vcpuBlock(vcpuId) + VCPU_REQUESTS, 1 << request);
+}
+
+/** make_all_vcpus_request: true when a vCPU was in guest mode and had to be kicked out of it. */
+function makeAllVcpusRequest(mmu: Mmu, request: number): boolean {
+  let kicked = false;
+  for (let id = 0; id < mmu.vcpuCount; id++) {
+    const block = mmu.vcpuBlock(id);
+    Atomics.or(mmu.i32, block + VCPU_REQUESTS, 1 << request);
+    // kvm_vcpu_exiting_guest_mode: only one that is in guest mode is told, any other will look at its requests by itself.
+    const mode = Atomics.compareExchange(mmu.i32, block + VCPU_MODE, IN_GUEST_MODE, EXITING_GUEST_MODE);
+    if (mode !== OUTSIDE_GUEST_MODE) kicked = true;
+  }
+  return kicked;
+}
+
+/** kvm_flush_remote_tlbs: counted only when somebody had to be interrupted for it. */
+export function flushRemoteTlbs(mmu: Mmu): void {
+  const dirty = (mmu.vm + VM_TLBS_DIRTY) >> 2;
+  const before = Atomics.load(mmu.i32, dirty);
+  if (makeAllVcpusRequest(mmu, KVM_REQ_TLB_FLUSH)) mmu.f64[mmu.cRemoteTlbFlush] += 1;
+  Atomics.compareExchange(mmu.i32, dirty, before, 0);
+}
+
+/** kvm_reload_remote_mmus. */
+export function reloadRemoteMmus(mmu: Mmu): void {
+  makeAllVcpusRequest(mmu, KVM_REQ_MMU_RELOAD);
+}

@@ -1,0 +1,78 @@
+/**
+ * What KVM does to all sptes of a frame (arch/x86/kvm/mmu.c of v3.11): write protection for dirty logging and unmapping.
+ * The lists themselves are in rmap-list.ts.
+ */
+import { MEMSLOT_BASE_GFN, MEMSLOT_NPAGES } from '../arena/memslot-layout.ts';
+import { gfnToIndex, gfnToMemslot, slotRmapWord } from './memslots.ts';
+import { mmuLock, mmuLockBreak, mmuUnlock, PT_PAGE_SIZE_MASK, PT_WRITABLE_MASK, type Mmu } from './mmu.ts';
+import { dropSpte, mmuSpteUpdate, spteGfn } from './mmu-spte.ts';
+import { flushRemoteTlbs } from './requests.ts';
+import { pteListAt, pteListFirst } from './rmap-list.ts';
+import { pageHeader, pageOfHpa } from './shadow-page-pool.ts';
+import { roleLevel } from './shadow-page-role.ts';
+import { SP_ROLE } from '../arena/mmu-layout.ts';
+
+/** int32 index of the rmap word of a frame at a level. */
+const rmapWord = (mmu: Mmu, slot: number, gfn: number, level: number): number =>
+  slotRmapWord(mmu.arena, slot, gfn, level) >> 2;
+
+/**
+ * __rmap_write_protect without pt_protect: takes W, keeps MMU_WRITEABLE, so that the fast path may give W back.
+ * @returns whether TLBs must be flushed
+ */
+function rmapWriteProtect(mmu: Mmu, word: number): boolean {
+  let flush = false;
+  for (let position = 0; ;) {
+    const sptep = pteListAt(mmu, word, position);
+    if (sptep === 0) return flush;
+    const lo = mmu.i32[sptep >> 2];
+    const hi = mmu.i32[(sptep >> 2) + 1];
+    if ((lo & PT_WRITABLE_MASK) === 0) {
+      position++;
+    } else if ((lo & PT_PAGE_SIZE_MASK) !== 0) {
+      // __drop_large_spte: large mappings are not protected but dropped, and the list begins anew.
+      dropSpte(mmu, sptep);
+      mmu.f64[mmu.cLargepages] -= 1;
+      flush = true;
+      position = 0;
+    } else {
+      if (mmuSpteUpdate(mmu, sptep, lo & ~PT_WRITABLE_MASK, hi)) flush = true;
+      position++;
+    }
+  }
+}
+
+/** kvm_mmu_write_protect_pt_masked. The caller holds mmu_lock and flushes. */
+export function writeProtectPtMasked(mmu: Mmu, slot: number, gfnOffset: number, mask: number): void {
+  const base = mmu.f64[(slot + MEMSLOT_BASE_GFN) >> 3];
+  for (let left = mask; left !== 0; left &= left - 1) {
+    rmapWriteProtect(mmu, rmapWord(mmu, slot, base + gfnOffset + 31 - Math.clz32(left & -left), 1));
+  }
+}
+
+/** kvm_mmu_slot_remove_write_access: all levels of a slot whose logging is switched on. */
+export function slotRemoveWriteAccess(mmu: Mmu, slot: number): void {
+  const base = mmu.f64[(slot + MEMSLOT_BASE_GFN) >> 3];
+  const last = base + mmu.f64[(slot + MEMSLOT_NPAGES) >> 3] - 1;
+  mmuLock(mmu);
+  for (let level = 1; level <= 3; level++) {
+    const first = rmapWord(mmu, slot, base, level);
+    const count = gfnToIndex(last, base, level) + 1;
+    for (let index = 0; index < count; index++) {
+      // A u64 word per frame, of which the low half is in use.
+      if (mmu.i32[first + 2 * index] !== 0) rmapWriteProtect(mmu, first + 2 * index);
+      if ((index & 0x3ff) === 0x3ff && mmuLockBreak(mmu)) flushRemoteTlbs(mmu);
+    }
+  }
+  flushRemoteTlbs(mmu);
+  mmuUnlock(mmu);
+}
+
+/** rmap_recycle: a frame mapped too often is unmapped everywhere. */
+export function rmapRecycle(mmu: Mmu, sptep: number): void {
+  const gfn = spteGfn(mmu, sptep);
+  const level = roleLevel(mmu.i32[pageHeader(mmu, pageOfHpa(mmu, sptep)) + (SP_ROLE >> 2)]);
+  const word = rmapWord(mmu, gfnToMemslot(mmu.arena, gfn), gfn, level);
+  while (mmu.i32[word] !== 0) dropSpte(mmu, pteListFirst(mmu, word));
+  flushRemoteTlbs(mmu);
+}

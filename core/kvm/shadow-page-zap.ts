@@ -1,0 +1,212 @@
+/**
+ * Taking shadow pages away (arch/x86/kvm/mmu.c of v3.11: kvm_mmu_prepare_zap_page, kvm_mmu_commit_zap_page,
+ * make_mmu_pages_available, kvm_mmu_change_mmu_pages, kvm_mmu_invalidate_zap_all_pages; and what came before it, the walks of
+ * v3.10 and of the patch). A zapped page goes to a list first and back to the pool only after TLBs are flushed.
+ */
+import { UmbraBug } from '../base/assert.ts';
+import {
+  SP_LINK_NEXT,
+  SP_LINK_PREV,
+  SP_MMIO_CACHED,
+  SP_PARENT_PTES,
+  SP_ROLE,
+  SP_ROOT_COUNT,
+  VM_ACTIVE_HEAD,
+  VM_ACTIVE_TAIL,
+} from '../arena/mmu-layout.ts';
+import { TP_MMU_PREPARE_ZAP_PAGE } from '../base/tracepoints.ts';
+import { mmuLock, mmuLockBreak, mmuUnlock, PT_PAGE_SIZE_MASK, type Mmu } from './mmu.ts';
+import { dropSpte, isLastSpte, isMmio, isShadowPresent, mmuSpteClear } from './mmu-spte.ts';
+import { VM_INVALID_LIST, VM_ZAPPED_OBSOLETE } from './mmu-words.ts';
+import { flushRemoteTlbs, reloadRemoteMmus } from './requests.ts';
+import { pteListFirst, pteListRemove } from './rmap-list.ts';
+import { hashRemove } from './shadow-page.ts';
+import {
+  activeListAdd,
+  activeListRemove,
+  givePage,
+  isObsolete,
+  NO_PAGE,
+  pageHeader,
+  pageHpa,
+  pageOfHpa,
+} from './shadow-page-pool.ts';
+import { ROLE_INVALID, roleLevel } from './shadow-page-role.ts';
+import { traceInvalidateZapAllPages, traceMmuPage } from './trace-events.ts';
+
+/** KVM_MIN_FREE_MMU_PAGES and KVM_REFILL_PAGES. */
+export const KVM_MIN_FREE_MMU_PAGES = 5;
+export const KVM_REFILL_PAGES = 25;
+const BATCH_ZAP_PAGES = 10;
+
+/** A list of zapped pages: byte offset of its head in the vm region. */
+export const INVALID_LIST = VM_INVALID_LIST;
+const ZAPPED_OBSOLETE_PAGES = VM_ZAPPED_OBSOLETE;
+
+/** drop_parent_pte: a link to the page is cleared and forgotten. */
+function dropParentPte(mmu: Mmu, page: number, parentPte: number): void {
+  pteListRemove(mmu, pageHeader(mmu, page) + (SP_PARENT_PTES >> 2), parentPte);
+  mmuSpteClear(mmu, parentPte);
+}
+
+/** kvm_mmu_page_unlink_children, entry by entry as mmu_page_zap_pte does. */
+function unlinkChildren(mmu: Mmu, page: number, level: number): void {
+  const { i32 } = mmu;
+  const table = pageHpa(mmu, page);
+  for (let sptep = table; sptep < table + 4096; sptep += 8) {
+    const lo = i32[sptep >> 2];
+    const hi = i32[(sptep >> 2) + 1];
+    if ((lo | hi) === 0) continue;
+    if (isShadowPresent(mmu, lo, hi)) {
+      if (isLastSpte(lo, level)) {
+        dropSpte(mmu, sptep);
+        if ((lo & PT_PAGE_SIZE_MASK) !== 0) mmu.f64[mmu.cLargepages] -= 1;
+      } else {
+        dropParentPte(mmu, pageOfHpa(mmu, lo & ~0xfff), sptep);
+      }
+    } else if (isMmio(mmu, lo, hi)) {
+      mmuSpteClear(mmu, sptep);
+    }
+  }
+}
+
+/**
+ * kvm_mmu_prepare_zap_page: empties a page and cuts it off. A page that is somebody's root stays (marked invalid, at the
+ * head of the active list) until that vCPU lets go of it.
+ * @returns pages moved to the list
+ */
+export function prepareZapPage(mmu: Mmu, page: number, list: number): number {
+  const { i32 } = mmu;
+  const header = pageHeader(mmu, page);
+  traceMmuPage(mmu.arena, 0, TP_MMU_PREPARE_ZAP_PAGE, header << 2);
+  mmu.f64[mmu.cShadowZapped] += 1;
+  const role = i32[header + (SP_ROLE >> 2)];
+  unlinkChildren(mmu, page, roleLevel(role));
+  const parents = header + (SP_PARENT_PTES >> 2);
+  while (i32[parents] !== 0) dropParentPte(mmu, page, pteListFirst(mmu, parents));
+
+  const invalid = (role & ROLE_INVALID) !== 0;
+  i32[header + (SP_ROLE >> 2)] = role | ROLE_INVALID;
+  activeListRemove(mmu, page);
+  if (i32[header + (SP_ROOT_COUNT >> 2)] === 0) {
+    const head = (mmu.vm + list) >> 2;
+    i32[header + (SP_LINK_NEXT >> 2)] = i32[head] - 1;
+    i32[head] = page + 1;
+    i32[mmu.usedPages] -= 1;
+    return 1;
+  }
+  activeListAdd(mmu, page);
+  if (!invalid && !isObsolete(mmu, page)) reloadRemoteMmus(mmu);
+  return 0;
+}
+
+/** kvm_mmu_commit_zap_page: after the flush nobody can be looking at the pages any more. */
+export function commitZapPage(mmu: Mmu, list: number): void {
+  const { i32 } = mmu;
+  const head = (mmu.vm + list) >> 2;
+  if (i32[head] === 0) return;
+  flushRemoteTlbs(mmu);
+  for (let page = i32[head] - 1; page !== NO_PAGE;) {
+    const header = pageHeader(mmu, page);
+    const next = i32[header + (SP_LINK_NEXT >> 2)];
+    if (i32[header + (SP_ROOT_COUNT >> 2)] !== 0) throw new UmbraBug('a root in use would be freed');
+    hashRemove(mmu, page);
+    givePage(mmu, page);
+    page = next;
+  }
+  i32[head] = 0;
+}
+
+/** prepare_zap_oldest_mmu_page: false when there is none. */
+function prepareZapOldest(mmu: Mmu): boolean {
+  const page = mmu.i32[(mmu.vm + VM_ACTIVE_TAIL) >> 2];
+  if (page === NO_PAGE) return false;
+  prepareZapPage(mmu, page, INVALID_LIST);
+  return true;
+}
+
+/** kvm_mmu_available_pages. */
+export const availablePages = (mmu: Mmu): number => Math.max(0, mmu.i32[mmu.maxPages] - mmu.i32[mmu.usedPages]);
+
+/** make_mmu_pages_available: recycles the oldest pages when fewer than five are left. */
+export function makePagesAvailable(mmu: Mmu): void {
+  if (availablePages(mmu) >= KVM_MIN_FREE_MMU_PAGES) return;
+  while (availablePages(mmu) < KVM_REFILL_PAGES) {
+    if (!prepareZapOldest(mmu)) break;
+    mmu.f64[mmu.cRecycled] += 1;
+  }
+  commitZapPage(mmu, INVALID_LIST);
+}
+
+/** kvm_mmu_change_mmu_pages: a quota that shrinks zaps the oldest pages until they fit. */
+export function changeMmuPages(mmu: Mmu, goal: number): void {
+  const { i32 } = mmu;
+  let limit = goal;
+  mmuLock(mmu);
+  if (i32[mmu.usedPages] > goal) {
+    // A root in use is moved to the head and does not count less: one pass over what there is must be enough.
+    for (let left = i32[mmu.usedPages]; left > 0 && i32[mmu.usedPages] > goal; left--) {
+      if (!prepareZapOldest(mmu)) break;
+    }
+    commitZapPage(mmu, INVALID_LIST);
+    limit = i32[mmu.usedPages];
+  }
+  i32[mmu.maxPages] = limit;
+  mmuUnlock(mmu);
+}
+
+/** kvm_zap_obsolete_pages: from the oldest on, until one is met that is not obsolete. */
+function zapObsoletePages(mmu: Mmu): void {
+  const { i32 } = mmu;
+  let batch = 0;
+  let page = i32[(mmu.vm + VM_ACTIVE_TAIL) >> 2];
+  while (page !== NO_PAGE && isObsolete(mmu, page)) {
+    const header = pageHeader(mmu, page);
+    if ((i32[header + (SP_ROLE >> 2)] & ROLE_INVALID) !== 0) {
+      page = i32[header + (SP_LINK_PREV >> 2)];
+      continue;
+    }
+    if (batch >= BATCH_ZAP_PAGES && mmuLockBreak(mmu)) {
+      batch = 0;
+      page = i32[(mmu.vm + VM_ACTIVE_TAIL) >> 2];
+      continue;
+    }
+    const newer = i32[header + (SP_LINK_PREV >> 2)];
+    const zapped = prepareZapPage(mmu, page, ZAPPED_OBSOLETE_PAGES);
+    batch += zapped;
+    page = zapped === 0 ? newer : i32[(mmu.vm + VM_ACTIVE_TAIL) >> 2];
+  }
+  commitZapPage(mmu, ZAPPED_OBSOLETE_PAGES);
+}
+
+/** kvm_mmu_invalidate_zap_all_pages: every page turns obsolete at once, vCPUs leave their roots, then the pages go. */
+export function invalidateZapAllPages(mmu: Mmu): void {
+  const { arena, i32 } = mmu;
+  mmuLock(mmu);
+  traceInvalidateZapAllPages(arena, 0, i32[mmu.validGen], i32[mmu.usedPages]);
+  i32[mmu.validGen] += 1;
+  reloadRemoteMmus(mmu);
+  zapObsoletePages(mmu);
+  mmuUnlock(mmu);
+}
+
+/** Zaps what `mmioOnly` asks for, starting over after every page that went, as both walks of v3.10 do. */
+function walkAndZap(mmu: Mmu, mmioOnly: boolean): void {
+  const { i32 } = mmu;
+  const head = (mmu.vm + VM_ACTIVE_HEAD) >> 2;
+  mmuLock(mmu);
+  for (let page = i32[head]; page !== NO_PAGE;) {
+    const header = pageHeader(mmu, page);
+    const older = i32[header + (SP_LINK_NEXT >> 2)];
+    if (mmioOnly && i32[header + (SP_MMIO_CACHED >> 2)] === 0) page = older;
+    else page = prepareZapPage(mmu, page, INVALID_LIST) === 0 ? older : i32[head];
+  }
+  commitZapPage(mmu, INVALID_LIST);
+  mmuUnlock(mmu);
+}
+
+/** kvm_mmu_zap_mmio_sptes of v3.10 and the patch: zaps every page that ever held an MMIO spte. */
+export const zapMmioSptes = (mmu: Mmu): void => walkAndZap(mmu, true);
+
+/** kvm_mmu_zap_all of v3.10. */
+export const zapAllPages = (mmu: Mmu): void => walkAndZap(mmu, false);
