@@ -1,11 +1,13 @@
 /** The one window: how it is locked in, and what happens when its page dies. */
+import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { BrowserWindow, app, dialog } from 'electron';
+import { BrowserWindow, app, dialog, screen } from 'electron';
 import type { WebPreferences } from 'electron';
 import type { PlatformInfo } from '../../core/protocol/desktop.ts';
 import { PLATFORM_SWITCH } from '../../core/protocol/desktop-channels.ts';
 import { APP_ORIGIN } from './app-origin.ts';
 import { addPolicyToDevelopmentServer } from './browsing-policy.ts';
+import { readWindowBounds, writeWindowBounds } from './window-bounds.ts';
 
 /** Said in full although most are defaults: `test/e2e/security.test.ts` reads them from the running window. */
 const LOCKED_IN = {
@@ -23,10 +25,14 @@ const LOCKED_IN = {
 } as const satisfies WebPreferences;
 
 export function createMainWindow(devServer: URL | undefined): BrowserWindow {
+  const boundsFile = path.join(app.getPath('userData'), 'window.json');
+  const kept = readWindowBounds(
+    boundsFile,
+    screen.getAllDisplays().map(({ workArea }) => workArea),
+  );
   const window = new BrowserWindow({
     title: 'Umbra',
-    width: 1600,
-    height: 1000,
+    ...(kept?.bounds ?? { width: 1600, height: 1000 }),
     minWidth: 900,
     minHeight: 600,
     show: false,
@@ -38,7 +44,13 @@ export function createMainWindow(devServer: URL | undefined): BrowserWindow {
       additionalArguments: [PLATFORM_SWITCH + JSON.stringify(platformInfo())],
     },
   });
-  window.once('ready-to-show', () => window.show());
+  window.once('ready-to-show', () => {
+    if (kept?.maximized) window.maximize();
+    window.show();
+  });
+  window.on('close', () =>
+    writeWindowBounds(boundsFile, { bounds: window.getNormalBounds(), maximized: window.isMaximized() }),
+  );
   window.webContents.on('render-process-gone', (_event, { reason }) => {
     if (reason !== 'clean-exit') void offerReload(window, reason);
   });
