@@ -4,9 +4,31 @@
  * scratch, so a Cpu may be thrown away between two runs and made again.
  */
 import type { Arena } from '../arena/arena.ts';
-import { VCPU_BYTES } from '../arena/vcpu-layout.ts';
-import { UmbraBug } from '../base/assert.ts';
+import {
+  CS,
+  SEG_BASE,
+  SEGMENT_WORDS,
+  VCPU_BYTES,
+  VCPU_CODE_BITS,
+  VCPU_CPL,
+  VCPU_F_INSNS,
+  VCPU_FLAGS_OP,
+  VCPU_RFLAGS,
+  VCPU_RIP,
+  VCPU_SEGMENTS,
+} from '../arena/vcpu-layout.ts';
+import { u64FromHalves } from '../base/address.ts';
+import { resetState } from './cpu-reset.ts';
+import { DecodeCache } from './decode-cache.ts';
+import { InstructionDecoder } from './decode.ts';
+import { emulateInstruction } from './emulate.ts';
+import { raiseException, raisePageFault, VECTOR_PF } from './exceptions.ts';
 import { ABORT_NONE } from './exits.ts';
+import { FLAGS_EAGER, materializeFlags } from './flags.ts';
+import { INSTRUCTION_SHIFT, type InstructionHandler } from './instruction.ts';
+import { deliverException, deliverInterrupt } from './interrupts.ts';
+import { runCpu } from './run-loop.ts';
+import { flushTlb, flushTlbPage } from './tlb.ts';
 
 /**
  * What KVM's emulator does in place of plain memory and port accesses (core/kvm implements it: emulator_*_emulated).
@@ -46,9 +68,31 @@ export class Cpu {
    * the code size, the mapping of code, RFLAGS.IF/TF or the interrupt shadow sets it to 0.
    */
   successor = 0;
-  /** Instructions left of the running budget; `instructions()` counts with it. */
-  left = 0;
+  /** A direct branch was taken whose target has no link yet: its record. */
+  linkFrom = 0;
+  /** The record executed last, its RIP and the cache's epoch then: what the run loop links from. */
+  previous = 0;
+  previousRip = 0;
+  previousEpoch = 0;
+  /** Budget of the run in progress, and how much of it is left. */
   budget = 0;
+  left = 0;
+  /** The instruction in progress ends in a single-step trap. */
+  singleStep = false;
+  /** Linear address of the memory destination that a read-modify-write has begun on. */
+  memLo = 0;
+  memHi = 0;
+  /** Selector of the far pointer read last. */
+  selector = 0;
+  /** The four words of a 128-bit product. */
+  readonly wide = new Int32Array(4);
+  readonly cache: DecodeCache;
+  /** The records' words: `cache.code`, one step nearer. */
+  readonly code: Int32Array;
+  readonly decoder: InstructionDecoder;
+  /** Execution breakpoints by linear address, and which offsets in a page have one. */
+  readonly breakpoints = new Set<bigint>();
+  private readonly breakpointOffsets = new Uint8Array(4096);
 
   constructor(arena: Arena, vcpuId: number, config: CpuConfig) {
     this.arena = arena;
@@ -57,68 +101,112 @@ export class Cpu {
     const start = arena.layout.vcpus + vcpuId * VCPU_BYTES;
     this.r = new Int32Array(arena.buffer, start, VCPU_BYTES / 4);
     this.f = new Float64Array(arena.buffer, start, VCPU_BYTES / 8);
+    this.cache = new DecodeCache(this, arena.buffer.byteLength >>> 12);
+    this.code = this.cache.code;
+    this.decoder = new InstructionDecoder(this);
   }
 
   /** Power-up state (SDM vol 3A, "Processor State After Reset"). */
   reset(): void {
-    throw new UmbraBug('not yet');
+    resetState(this);
+    this.cache.dropAll();
+    this.flushTlb();
+    this.abort = ABORT_NONE;
   }
 
   /** Executes up to `budget` instructions; answers EXIT_*. Retired instructions are added to VCPU_F_INSNS. */
-  run(_budget: number, _stopBeforeFirstBreakpoint: boolean): number {
-    throw new UmbraBug('not yet');
+  run(budget: number, stopBeforeFirstBreakpoint: boolean): number {
+    return runCpu(this, budget, stopBeforeFirstBreakpoint);
   }
 
   /** Executes the one instruction at RIP with `ops` in place of the accesses that miss plain RAM; answers EMULATE_*. */
-  emulateInstruction(_ops: EmulatorOps): number {
-    throw new UmbraBug('not yet');
+  emulateInstruction(ops: EmulatorOps): number {
+    return emulateInstruction(this, ops);
   }
 
   /** Delivers an external interrupt through the IDT (event injection at VM entry): 0, or the EXIT_* that it ran into. */
-  injectInterrupt(_vector: number): number {
-    throw new UmbraBug('not yet');
+  injectInterrupt(vector: number): number {
+    return deliverInterrupt(this, vector);
   }
 
-  injectException(_vector: number, _hasError: boolean, _errorCode: number, _cr2Lo: number, _cr2Hi: number): number {
-    throw new UmbraBug('not yet');
+  /** Delivers an exception that KVM injects. With a #PF, `cr2Lo` and `cr2Hi` are its address. */
+  injectException(vector: number, hasError: boolean, errorCode: number, cr2Lo: number, cr2Hi: number): number {
+    if (vector === VECTOR_PF) raisePageFault(this, cr2Lo, cr2Hi, errorCode);
+    else raiseException(this, vector, hasError, errorCode);
+    return deliverException(this);
   }
 
   /** `run` answers EXIT_DEBUG before it executes an instruction at one of these linear addresses. */
-  setExecBreakpoints(_gvas: readonly bigint[]): void {
-    throw new UmbraBug('not yet');
+  setExecBreakpoints(gvas: readonly bigint[]): void {
+    this.breakpoints.clear();
+    this.breakpointOffsets.fill(0);
+    for (const gva of gvas) {
+      this.breakpoints.add(BigInt.asUintN(64, gva));
+      this.breakpointOffsets[Number(gva & 0xfffn)] = 1;
+    }
+    this.cache.unlinkAll();
+  }
+
+  hasBreakpointAt(offset: number): boolean {
+    return this.breakpointOffsets[offset] !== 0;
+  }
+
+  /** A breakpoint stands at RIP. */
+  isBreakpoint(): boolean {
+    const { r } = this;
+    const base = r[VCPU_CODE_BITS] === 64 ? 0 : r[VCPU_SEGMENTS + CS * SEGMENT_WORDS + SEG_BASE];
+    const lo = (r[VCPU_RIP] + base) | 0;
+    return this.breakpointOffsets[lo & 0xfff] !== 0 && this.breakpoints.has(u64FromHalves(lo, r[VCPU_RIP + 1]));
   }
 
   /** Empties the hardware TLBs and the paging-structure caches. */
   flushTlb(): void {
-    throw new UmbraBug('not yet');
+    flushTlb(this);
+    this.successor = 0;
   }
 
-  flushTlbPage(_lo: number, _hi: number): void {
-    throw new UmbraBug('not yet');
+  flushTlbPage(lo: number, hi: number): void {
+    flushTlbPage(this, lo, hi);
+    this.successor = 0;
   }
 
   /** Forgets what was decoded from an arena page (offset >> 12). */
-  dropDecodedPage(_page: number): void {
-    throw new UmbraBug('not yet');
+  dropDecodedPage(page: number): void {
+    this.cache.dropPage(page);
   }
 
   /** To be called after anything but this CPU wrote to the arena: the debugger, a loader, a device. */
-  noteExternalWrite(_offset: number, _length: number): void {
-    throw new UmbraBug('not yet');
+  noteExternalWrite(offset: number, length: number): void {
+    this.cache.noteWrite(offset, length);
   }
 
-  /** RFLAGS with the lazy flags worked out. */
+  /** RFLAGS (low word) with the lazy flags worked out. */
   rflags(): number {
-    throw new UmbraBug('not yet');
+    return materializeFlags(this.r);
   }
 
   /** Replaces RFLAGS, lazy flags included. The caller has masked what the guest may not change. */
-  setRflags(_value: number): void {
-    throw new UmbraBug('not yet');
+  setRflags(value: number): void {
+    this.r[VCPU_RFLAGS] = value | 2;
+    this.r[VCPU_FLAGS_OP] = FLAGS_EAGER;
+    this.successor = 0;
   }
 
   /** Instructions retired since reset, those of the run in progress included. */
   instructions(): number {
-    throw new UmbraBug('not yet');
+    return this.f[VCPU_F_INSNS] + this.budget - this.left;
+  }
+
+  isKernel(): boolean {
+    return this.r[VCPU_CPL] === 0;
+  }
+
+  /** 16, 32 or 64. */
+  codeBits(): number {
+    return this.r[VCPU_CODE_BITS];
+  }
+
+  handlerOf(i: number): InstructionHandler {
+    return this.cache.handlers[i >> INSTRUCTION_SHIFT];
   }
 }

@@ -19,9 +19,9 @@ export const I_LENGTH = 0;
 export const I_NEXT = 1;
 /** Record of a direct branch's target, if in the same page and known; else 0. */
 export const I_TARGET = 2;
-/** Destination (or only) register: int32 index into `cpu.r`. Byte registers: see {@link I_DST_SHIFT}. */
+/** First register operand: int32 index into `cpu.r` of its low word. Which byte of it: {@link I_BYTE_SHIFTS}. */
 export const I_DST = 3;
-/** Source register, likewise. */
+/** Second register operand, likewise. */
 export const I_SRC = 4;
 /** Immediate, sign-extended to the operand size; for a direct branch the displacement. */
 export const I_IMM = 5;
@@ -36,9 +36,9 @@ export const I_DISP = 10;
 export const I_EA = 11;
 /** Segment register number, ES … GS. */
 export const I_SEGMENT = 12;
-/** Bit position inside the register word, 0 or 8 (AH CH DH BH), of a byte destination in bits 0–7 and source in bits 8–15. */
+/** 0 or 8 (AH CH DH BH): bit position of a byte register, of I_DST in bits 0–3 and of I_SRC in bits 4–7. */
 export const I_BYTE_SHIFTS = 13;
-/** A number for the handler's family: condition, operation, operand size … */
+/** What the handler's family needs: an operation number, with {@link operation} the size and the kinds of operands. */
 export const I_OPERATION = 14;
 /** Arena page of the second part of an instruction that crosses a page; else 0. */
 export const I_SECOND_PAGE = 15;
@@ -51,7 +51,31 @@ export const EA_64_STACK = 1;
 export const EA_64_SEGMENT = 2;
 /** Address-size prefix in 64-bit mode: the offset is cut to 32 bits, then the segment base is added. */
 export const EA_64_ADDRESS_32 = 3;
+/** 64-bit absolute offset (MOV to and from moffs): high half in I_IMM_HIGH. */
+export const EA_64_ABSOLUTE = 4;
 /** Legacy and compatibility mode, 32-bit offset. */
-export const EA_32 = 4;
+export const EA_32 = 5;
 /** Legacy and compatibility mode, 16-bit offset. */
-export const EA_16 = 5;
+export const EA_16 = 6;
+
+/** Operand sizes as log2 of their bytes. */
+export const BYTE = 0;
+export const WORD = 1;
+export const DWORD = 2;
+export const QWORD = 3;
+
+/** Kinds of operand in I_OPERATION. */
+export const KIND_REGISTER = 0;
+export const KIND_MEMORY = 1;
+export const KIND_IMMEDIATE = 2;
+
+/**
+ * I_OPERATION of handlers that serve all sizes and operand kinds: bits 0–7 an operation number, 8–9 the operand size,
+ * 10 whether the destination is memory, 11–12 the kind of the source, 13 whether the address size is 16 (14: 64) bits.
+ */
+export const operation = (number: number, size: number, destination: number, source: number): number =>
+  number | (size << 8) | (destination << 10) | (source << 11);
+export const operationNumber = (word: number): number => word & 0xff;
+export const operationSize = (word: number): number => (word >> 8) & 3;
+export const destinationIsMemory = (word: number): boolean => (word & 0x400) !== 0;
+export const sourceKind = (word: number): number => (word >> 11) & 3;

@@ -1,0 +1,111 @@
+/** Decoding by iced-x86: fetches the bytes, fills a record, chooses its handler. */
+import { Code, Decoder, DecoderError, DecoderOptions, Formatter, FormatterSyntax, Instruction } from 'iced-x86';
+import type { Cpu } from './cpu.ts';
+import { Draft } from './decode-draft.ts';
+import { FLOW_TABLE } from './decode-flow.ts';
+import { INTEGER_TABLE } from './decode-integer.ts';
+import { remainingHandler, SYSTEM_TABLE } from './decode-system.ts';
+import { raiseGp } from './exceptions.ts';
+import { executeInvalid } from './exec-system.ts';
+import {
+  I_LENGTH,
+  I_SECOND_PAGE,
+  INSTRUCTION_SHIFT,
+  INSTRUCTION_WORDS,
+  type InstructionHandler,
+} from './instruction.ts';
+import { fetchPage } from './memory-access.ts';
+
+const MAX_LENGTH = 15;
+
+/**
+ * AMD: with an operand-size prefix a near branch in 64-bit mode has a 16-bit displacement and RIP is cut to 16 bits. Intel's
+ * processors ignore the prefix there; the recordings that this CPU is held against are of the former.
+ */
+const OPTIONS = DecoderOptions.AMD;
+
+export class InstructionDecoder {
+  private readonly cpu: Cpu;
+  private readonly bytes = new Uint8Array(MAX_LENGTH);
+
+  constructor(cpu: Cpu) {
+    this.cpu = cpu;
+  }
+
+  /**
+   * The record of the instruction at a linear address whose first byte lies at arena offset `at`; 0 with `cpu.abort` set when
+   * it continues in a page that cannot be fetched. Undefined opcodes have records too: executing them raises #UD.
+   */
+  decode(at: number, lo: number, hi: number, bits: number): number {
+    const { cpu } = this;
+    const inFirst = 0x1000 - (at & 0xfff);
+    const available = Math.min(inFirst, MAX_LENGTH);
+    this.bytes.set(cpu.arena.u8.subarray(at, at + available));
+    let instruction = new Instruction();
+    let error = this.parse(instruction, available, bits);
+    let second = 0;
+    if (error === DecoderError.NoMoreBytes && available < MAX_LENGTH) {
+      const nextLo = ((lo | 0xfff) + 1) | 0;
+      const next = fetchPage(cpu, nextLo, nextLo === 0 ? (hi + (bits === 64 ? 1 : 0)) | 0 : hi);
+      if (cpu.abort !== 0) {
+        instruction.free();
+        return 0;
+      }
+      second = next >>> 12;
+      this.bytes.set(cpu.arena.u8.subarray(next, next + MAX_LENGTH - available), available);
+      instruction.free();
+      instruction = new Instruction();
+      error = this.parse(instruction, MAX_LENGTH, bits);
+    }
+    const record = this.fill(instruction, error, bits);
+    cpu.cache.code[record + I_SECOND_PAGE] = second;
+    cpu.cache.insert(at, bits, record, second);
+    instruction.free();
+    return record;
+  }
+
+  private parse(instruction: Instruction, length: number, bits: number): DecoderError {
+    const decoder = new Decoder(bits, this.bytes.slice(0, length), OPTIONS);
+    decoder.decodeOut(instruction);
+    const error = decoder.lastError;
+    decoder.free();
+    return error;
+  }
+
+  private fill(instruction: Instruction, error: DecoderError, bits: number): number {
+    const { cache } = this.cpu;
+    const { code, handlers } = cache;
+    const i = cache.allocate();
+    code.fill(0, i, i + INSTRUCTION_WORDS);
+    code[i + I_LENGTH] = Math.max(instruction.length, 1);
+    handlers[i >> INSTRUCTION_SHIFT] =
+      error === DecoderError.None && instruction.code !== Code.INVALID
+        ? chooseHandler(new Draft(code, i, instruction, bits))
+        : error === DecoderError.NoMoreBytes
+          ? executeTooLong
+          : executeInvalid;
+    return i;
+  }
+
+  /** The instruction at RIP in words, for a message. */
+  describe(i: number): string {
+    const { cpu } = this;
+    const { code } = cpu.cache;
+    const instruction = new Instruction();
+    const formatter = new Formatter(FormatterSyntax.Nasm);
+    this.parse(instruction, code[i + I_LENGTH], cpu.codeBits());
+    const text = `the instruction ${formatter.format(instruction)} (${Code[instruction.code]}) is not implemented`;
+    formatter.free();
+    instruction.free();
+    return text;
+  }
+}
+
+/** An instruction of more than 15 bytes is #GP(0) (SDM vol 2, "Instruction Format"). */
+const executeTooLong = (cpu: Cpu, _i: number): void => raiseGp(cpu, 0);
+
+function chooseHandler(draft: Draft): InstructionHandler {
+  const { mnemonic } = draft.instruction;
+  const build = INTEGER_TABLE.get(mnemonic) ?? FLOW_TABLE.get(mnemonic) ?? SYSTEM_TABLE.get(mnemonic);
+  return build?.(draft) ?? remainingHandler(draft);
+}

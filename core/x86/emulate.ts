@@ -1,0 +1,62 @@
+/**
+ * One instruction under KVM's emulator: the same handlers on the same registers, with `EmulatorOps` in place of the accesses
+ * that miss plain RAM. KVM calls this for an access to MMIO, for port I/O, CPUID and MSRs.
+ */
+import {
+  VCPU_CODE_BITS,
+  VCPU_EXIT_REASON,
+  VCPU_F_INSNS,
+  VCPU_INTERRUPT_SHADOW,
+  VCPU_RFLAGS,
+  VCPU_RIP,
+} from '../arena/vcpu-layout.ts';
+import type { Cpu, EmulatorOps } from './cpu.ts';
+import { turnIntoStackFault } from './exceptions.ts';
+import { ABORT_EXCEPTION, ABORT_UNIMPLEMENTED, EMULATE_DONE, EMULATE_FAIL, EMULATE_FAULT_INJECTED } from './exits.ts';
+import { TF } from './flags.ts';
+import { EA_64_STACK, I_EA, I_LENGTH } from './instruction.ts';
+import { CONTINUE, deliver, deliverSingleStep, findInstruction } from './run-loop.ts';
+
+export function emulateInstruction(cpu: Cpu, ops: EmulatorOps): number {
+  const { r } = cpu;
+  cpu.previous = 0;
+  cpu.linkFrom = 0;
+  const lo = r[VCPU_RIP];
+  const hi = r[VCPU_RIP + 1];
+  const i = findInstruction(cpu);
+  if (cpu.abort !== 0) return abandon(cpu, 0, lo, hi);
+  cpu.singleStep = (r[VCPU_RFLAGS] & TF) !== 0;
+  const shadow = r[VCPU_INTERRUPT_SHADOW];
+  if (shadow !== 0) r[VCPU_INTERRUPT_SHADOW] = 0;
+  const length = cpu.code[i + I_LENGTH];
+  const next = (lo + length) | 0;
+  r[VCPU_RIP] = next;
+  if (next >>> 0 < length && r[VCPU_CODE_BITS] === 64) r[VCPU_RIP + 1] = hi + 1;
+  cpu.emulator = ops;
+  cpu.handlerOf(i)(cpu, i);
+  cpu.emulator = undefined;
+  if (cpu.abort !== 0) {
+    if (cpu.abort !== ABORT_EXCEPTION) r[VCPU_INTERRUPT_SHADOW] = shadow;
+    return abandon(cpu, i, lo, hi);
+  }
+  cpu.f[VCPU_F_INSNS]++;
+  if (cpu.singleStep && deliverSingleStep(cpu) !== CONTINUE) return EMULATE_FAIL;
+  return EMULATE_DONE;
+}
+
+/** RIP goes back; an exception of the guest's is delivered, anything else means that the emulator cannot help. */
+function abandon(cpu: Cpu, i: number, lo: number, hi: number): number {
+  const { r } = cpu;
+  r[VCPU_RIP] = lo;
+  r[VCPU_RIP + 1] = hi;
+  const reason = cpu.abort;
+  if (reason === ABORT_EXCEPTION) {
+    if (i !== 0 && cpu.code[i + I_EA] === EA_64_STACK) turnIntoStackFault(cpu);
+    return deliver(cpu) === CONTINUE ? EMULATE_FAULT_INJECTED : EMULATE_FAIL;
+  }
+  if (reason !== ABORT_UNIMPLEMENTED) {
+    cpu.unimplemented = `an instruction under emulation ran into VM exit ${r[VCPU_EXIT_REASON]}`;
+  }
+  cpu.abort = 0;
+  return EMULATE_FAIL;
+}
