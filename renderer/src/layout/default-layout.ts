@@ -39,10 +39,10 @@ export function applyDefaultLayout(api: DockviewApi): void {
     });
   }
   const { width, height } = api;
-  api.getPanel('disassembly')?.api.setSize({ width: width * 0.31 });
-  api.getPanel('registers')?.api.setSize({ width: Math.max(300, width * 0.24) });
+  api.getPanel('disassembly')?.api.setSize({ width: width * 0.3 });
+  api.getPanel('registers')?.api.setSize({ width: Math.max(340, width * 0.25) });
   api.getPanel('serial')?.api.setSize({ height: height * 0.36 });
-  api.getPanel('sptes')?.api.setSize({ height: height * 0.48 });
+  api.getPanel('sptes')?.api.setSize({ height: height * 0.52 });
   api.getPanel('generation')?.api.setSize({ height: height * 0.4 });
   for (const kind of IN_FRONT) api.getPanel(kind)?.api.setActive();
   api.getPanel('disassembly')?.api.setActive();

@@ -1,5 +1,5 @@
 /** The MMIO faults: the newest of the log, and counts by gfn. */
-import type { MmioFaultRecord, MmioHeat, Moment } from '@core/protocol/index.ts';
+import type { MmioFaultRecord, MmioHeat, MmioLogSnapshot, Moment } from '@core/protocol/index.ts';
 import { defineStore } from 'pinia';
 import { computed, ref, shallowRef } from 'vue';
 import type { MmioOutcome } from '../api/contract-words.ts';
@@ -10,6 +10,8 @@ import { useMachineStore } from './machine-store.ts';
 const LIMIT = 500;
 const KEPT = 5000;
 const HEAT_ROWS = 200;
+/** Requests to catch up with the end of the log; more can have happened meanwhile, and the next round shows it. */
+const ROUNDS = 3;
 
 export const useMmioStore = defineStore('mmio', () => {
   const desktop = useDesktopStore();
@@ -23,7 +25,7 @@ export const useMmioStore = defineStore('mmio', () => {
   const outcome = ref<MmioOutcome | 'any'>('any');
   const gfn = ref<number>();
   /** Faults up to this one are old news: they were there at the last stop. */
-  const seenAtLastStop = ref(0);
+  const seenAtLastStop = ref(-1);
   /** A breakpoint that somebody wants to make of a row; the breakpoints panel opens its form with it. */
   const breakpointDraft = shallowRef<MmioSpec>();
   let isAsking = false;
@@ -39,17 +41,23 @@ export const useMmioStore = defineStore('mmio', () => {
 
   /** Only the tail is of use to a reader: when more has happened than fits, the log goes on at its end. */
   async function refreshLog(): Promise<void> {
-    const last = records.value.at(-1)?.seq ?? 0;
-    const answer = await desktop.call('mmio.log', { since: Math.max(last, total.value - LIMIT), limit: LIMIT });
-    if (!answer.ok || !machine.isCurrent(answer.value.moment)) return;
-    const next = answer.value;
+    for (let round = 0; round < ROUNDS; round += 1) {
+      const next = (records.value.at(-1)?.seq ?? -1) + 1;
+      const answer = await desktop.call('mmio.log', { since: Math.max(next, total.value - LIMIT), limit: LIMIT });
+      if (!answer.ok || !machine.isCurrent(answer.value.moment)) return;
+      apply(answer.value);
+      if ((records.value.at(-1)?.seq ?? -1) >= total.value - 1) return;
+    }
+  }
+
+  function apply(next: MmioLogSnapshot): void {
     const isRestarted = next.total < total.value;
+    const last = moment.value;
+    if (isRestarted) seenAtLastStop.value = -1;
+    else if (last && !last.live && next.moment.epoch !== last.epoch) seenAtLastStop.value = total.value - 1;
     const kept = isRestarted ? [] : records.value;
     const newest = kept.at(-1)?.seq ?? -1;
     const fresh = next.records.filter(({ seq }) => seq > newest);
-    if (moment.value && !moment.value.live && next.moment.epoch !== moment.value.epoch)
-      seenAtLastStop.value = total.value;
-    if (isRestarted) seenAtLastStop.value = 0;
     moment.value = next.moment;
     total.value = next.total;
     if (isRestarted || fresh.length > 0) records.value = [...kept, ...fresh].slice(-KEPT);

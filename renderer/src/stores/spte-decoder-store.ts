@@ -8,8 +8,22 @@ import { latestRequest } from '../api/latest-request.ts';
 import { useDesktopStore } from './desktop-store.ts';
 import { useMachineStore } from './machine-store.ts';
 
-/** Eras of kvm-facts whose spte formats can be decoded, newest last. */
-export const DECODABLE_ERAS = ['v3.10', 'patch', 'v3.11'] as const;
+/** Kernels whose sptes the engine can take apart, oldest first. */
+export const DECODABLE_ERAS = [
+  'v3.10',
+  'patch',
+  'v3.11',
+  'v3.17',
+  'v4.11',
+  'v4.19',
+  'v5.1',
+  'v5.4',
+  'v5.6',
+  'v5.11',
+  'v5.13',
+  'v6.10',
+  'v7.2',
+] as const;
 
 export const useSpteDecoderStore = defineStore('spte-decoder', () => {
   const desktop = useDesktopStore();

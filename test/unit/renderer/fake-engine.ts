@@ -1,0 +1,339 @@
+/**
+ * A scripted stand-in for the host: a small machine with two slots, a device, and a gfn whose MMIO spte turns stale when the
+ * memslots change. Enough for the stores to be tested and for the window to be looked at; it runs no guest.
+ */
+import type {
+  Answer,
+  BreakpointSnapshot,
+  EngineEvent,
+  MachineStatus,
+  MemslotSnapshot,
+  MenuCommand,
+  MmioFaultRecord,
+  Moment,
+  Params,
+  Reply,
+  RequestError,
+  RequestName,
+  UmbraDesktop,
+  UserMemoryRegion,
+} from '@core/protocol/index.ts';
+import { fakeDecode, fakeDisassembly, fakeMemory, fakeRegisters, fakeSptes, fakeStats } from './fake-snapshots.ts';
+
+export const HVA_BASE = 0x7f00_0000_0000n;
+export const MMIO_GFN = 0xfeb00;
+export const ENTRY = 0x10_0000n;
+
+type Handlers = { readonly [K in RequestName]?: (params: Params<K>) => Reply<K> | RequestError };
+
+const refused = (message: string, memslot?: RequestError['memslot']): RequestError => ({
+  code: 'refused',
+  message,
+  memslot,
+});
+const isRefusal = (value: unknown): value is RequestError =>
+  typeof value === 'object' && value !== null && 'code' in value && 'memslot' in value;
+
+export class FakeEngine implements UmbraDesktop {
+  readonly platform = { os: 'linux', umbra: '0.1.0', electron: '45.4.1', node: '22.0.0' };
+  /** Every request, in order. */
+  readonly requests: { readonly name: RequestName; readonly params: unknown }[] = [];
+  readonly copied: string[] = [];
+  epoch = 1;
+  insns = 0;
+  generation = 2n;
+  spteGeneration = -1;
+  rip = ENTRY;
+  state: MachineStatus['state'] = 'empty';
+  reason: MachineStatus['reason'] = { kind: 'none' };
+  slots: MemslotSnapshot[] = [slot(0, 0n, 0xa0000n), slot(1, 0x10_0000n, 0x7f0_0000n)];
+  breakpoints: BreakpointSnapshot[] = [];
+  faults: MmioFaultRecord[] = [];
+  changes: Reply<'generation.read'>['events'][number][] = [];
+  /** Requests are held back while this is set. */
+  gate: Promise<void> | undefined;
+  readonly #listeners = new Set<(event: EngineEvent) => void>();
+  readonly #menuListeners = new Set<(command: MenuCommand) => void>();
+
+  async request<K extends RequestName>(name: K, params: Params<K>): Promise<Answer<K>> {
+    this.requests.push({ name, params });
+    const handler = this.#handlers[name];
+    const value = handler ? handler(params) : refused(`${name} is not scripted`);
+    await this.gate;
+    return isRefusal(value) ? { ok: false, error: value } : { ok: true, value: value as Reply<K> };
+  }
+
+  onEvent(listener: (event: EngineEvent) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  onMenu(listener: (command: MenuCommand) => void): () => void {
+    this.#menuListeners.add(listener);
+    return () => this.#menuListeners.delete(listener);
+  }
+
+  async startupImage() {
+    return { ok: true, value: { name: 'poller', bytes: Uint8Array.of(1) } } as const;
+  }
+
+  async chooseImage() {
+    return undefined;
+  }
+
+  async guestNames() {
+    return ['faults', 'hello', 'poller', 'storm', 'timer'];
+  }
+
+  async readGuest(name: string) {
+    return { ok: true, value: { name, bytes: Uint8Array.of(2) } } as const;
+  }
+
+  async copyText(text: string) {
+    this.copied.push(text);
+  }
+
+  emit(event: EngineEvent): void {
+    for (const listener of this.#listeners) listener(event);
+  }
+
+  choose(command: MenuCommand): void {
+    for (const listener of this.#menuListeners) listener(command);
+  }
+
+  get moment(): Moment {
+    const { epoch, insns, generation } = this;
+    const mmioGeneration = Number(generation & 0x7ffffn);
+    return { epoch, live: this.state === 'running', insns, memslotsGeneration: generation, mmioGeneration };
+  }
+
+  get status(): MachineStatus {
+    return {
+      moment: this.moment,
+      state: this.state,
+      reason: this.reason,
+      image: 'poller',
+      mmu: 'ept',
+      era: 'patch',
+      maxPhyAddr: 40,
+      ramBytes: 128 * 1024 * 1024,
+      vcpus: [{ id: 0, rip: this.rip, cpl: 0, mode: '64-bit', activity: 'running', lastExit: 'EPT_MISCONFIG' }],
+      generationsToWrap: 0x7fffe - Number(this.generation & 0x7ffffn),
+    };
+  }
+
+  get isStale(): boolean {
+    return this.spteGeneration >= 0 && this.spteGeneration !== this.moment.mmioGeneration;
+  }
+
+  /** The machine stands still at a new moment, and says so. */
+  stop(reason: MachineStatus['reason'], state: MachineStatus['state'] = 'paused'): MachineStatus {
+    this.epoch += 1;
+    this.state = state;
+    this.reason = reason;
+    this.emit({ kind: 'status', status: this.status });
+    return this.status;
+  }
+
+  /** The guest reads the MMIO page. */
+  touch(outcome: MmioFaultRecord['outcome']): void {
+    const kvmGen = this.moment.mmioGeneration;
+    this.insns += 1234;
+    this.faults.push({
+      seq: this.faults.length,
+      insns: this.insns,
+      vcpu: 0,
+      rip: 0x10_0042n,
+      gva: 0xfeb0_0010n,
+      gpa: 0xfeb0_0010n,
+      access: this.faults.length % 3 === 2 ? 'write' : 'read',
+      outcome,
+      spte: 0xc000_0000_feb0_0006n | (BigInt(Math.max(0, this.spteGeneration)) << 3n),
+      spteGen: this.spteGeneration,
+      kvmGen,
+      size: 4,
+      value: BigInt(this.faults.length * 0x11),
+      claim: 'device',
+      device: 'mmio-bank',
+    });
+    this.spteGeneration = kvmGen;
+  }
+
+  #change(region: UserMemoryRegion, isReal: boolean): Reply<'memslots.set'> | RequestError {
+    const colliding = this.slots.find(
+      ({ id, gpa, size }) =>
+        id !== region.slot && region.guestPhysAddr < gpa + size && gpa < region.guestPhysAddr + region.memorySize,
+    );
+    if (region.memorySize % 0x1000n !== 0n) {
+      const message = 'memory_size is no multiple of the page size; round it to 4 KiB.';
+      return refused(message, { errno: 'EINVAL', check: 'size-unaligned', message, collidingSlot: undefined });
+    }
+    if (colliding) {
+      const message = `The range overlaps slot ${colliding.id}; choose another range or delete that slot first.`;
+      return refused(message, { errno: 'EEXIST', check: 'overlap', message, collidingSlot: colliding.id });
+    }
+    const old = this.slots.find(({ id }) => id === region.slot);
+    const change = region.memorySize === 0n ? 'DELETE' : old ? 'MOVE' : 'CREATE';
+    const bumps = change === 'CREATE' ? 1n : 2n;
+    const before = this.generation;
+    const report = {
+      change,
+      generationBefore: before,
+      generationAfter: before + bumps,
+      mmioGenerationBefore: Number(before & 0x7ffffn),
+      mmioGenerationAfter: Number((before + bumps) & 0x7ffffn),
+      mmioSptesGoneStale: this.spteGeneration >= 0 && !this.isStale ? 1 : 0,
+      pagesZapped: 0,
+      pagesWalkedBefore: 7,
+      wrapped: false,
+    } as const;
+    if (!isReal) return report;
+    this.generation += bumps;
+    this.slots = this.slots.filter(({ id }) => id !== region.slot);
+    if (region.memorySize > 0n) {
+      this.slots.push({ ...slot(region.slot, region.guestPhysAddr, region.memorySize), hva: region.userspaceAddr });
+    }
+    this.changes.push({
+      insns: this.insns,
+      kind: change === 'CREATE' ? 'create' : change === 'DELETE' ? 'delete' : 'move',
+      slot: region.slot,
+      before: report.mmioGenerationBefore,
+      after: report.mmioGenerationAfter,
+      text: `slot ${region.slot}: ${change}`,
+    });
+    this.epoch += 1;
+    this.emit({ kind: 'status', status: this.status });
+    return report;
+  }
+
+  readonly #handlers: Handlers = {
+    'engine.hello': ({ version }) => ({ version }),
+    'machine.status': () => this.status,
+    'machine.create': () => this.stop({ kind: 'loaded' }),
+    'machine.reset': () => this.stop({ kind: 'loaded' }),
+    'run.continue': () => {
+      this.state = 'running';
+      this.emit({ kind: 'status', status: this.status });
+      return this.status;
+    },
+    'run.pause': () => this.stop({ kind: 'paused' }),
+    'run.step': () => {
+      this.rip += 5n;
+      this.insns += 1;
+      return this.stop({ kind: 'step' });
+    },
+    'run.to': ({ address }) => {
+      this.rip = address;
+      return this.stop({ kind: 'run-to', address });
+    },
+    'registers.read': () => fakeRegisters(this.moment, this.rip),
+    'registers.write': ({ name }) => refused(`${name} cannot be written in this script.`),
+    'memory.read': (params) => fakeMemory(this.moment, params),
+    'memory.write': () => this.moment,
+    'disassembly.read': ({ address, before, count }) => fakeDisassembly(this.moment, address, before, count, this.rip),
+    'symbols.search': ({ query }) =>
+      [
+        { name: '_start', address: ENTRY, size: 64 },
+        { name: 'poll', address: 0x10_0040n, size: 96 },
+      ].filter(({ name }) => name.includes(query)),
+    'memslots.read': () => ({
+      moment: this.moment,
+      slots: this.slots,
+      devices: [
+        { name: 'vga', gpa: 0xb8000n, size: 0x8000n },
+        { name: 'mmio-bank', gpa: 0xfeb0_0000n, size: 0x1000n },
+      ],
+      userSlots: 509,
+      hvaBase: HVA_BASE,
+      hvaBytes: 0x800_0000n,
+    }),
+    'memslots.preview': ({ region }) => this.#change(region, false),
+    'memslots.set': ({ region }) => this.#change(region, true),
+    'sptes.pages': () => ({ moment: this.moment, pages: fakeSptes.pages(this.spteGeneration, this.isStale) }),
+    'sptes.rows': ({ filter, offset = 0, limit }) =>
+      fakeSptes.rows(this.moment, this.spteGeneration, this.isStale, filter, offset, limit),
+    'sptes.heat': ({ start, length, buckets }) => {
+      const fresh = new Uint32Array(buckets);
+      const stale = new Uint32Array(buckets);
+      const at = Number(((0xfeb0_0000n - start) * BigInt(buckets)) / length);
+      if (this.spteGeneration >= 0 && at >= 0 && at < buckets) (this.isStale ? stale : fresh)[at] = 1;
+      return { moment: this.moment, fresh, stale };
+    },
+    'spte.decode': (params) => fakeDecode(params),
+    'mmio.log': ({ since, limit }) => ({
+      moment: this.moment,
+      total: this.faults.length,
+      missed: 0,
+      records: this.faults.slice(since, since + limit),
+    }),
+    'mmio.heat': () => ({
+      moment: this.moment,
+      overflow: 0,
+      rows: this.faults.length === 0 ? [] : [{ gfn: MMIO_GFN, count: this.faults.length, invalid: 1, writes: 2 }],
+    }),
+    'breakpoints.list': () => this.breakpoints,
+    'breakpoints.add': ({ spec, once = false, stopAtHit = 1 }) => {
+      const added = {
+        id: this.breakpoints.length + 1,
+        spec: spec.kind === 'exec' ? { ...spec, symbol: spec.symbol } : spec,
+        enabled: true,
+        once,
+        hits: 0,
+        stopAtHit,
+        text:
+          spec.kind === 'exec'
+            ? `execution at 0x${spec.address.toString(16)}`
+            : 'MMIO access to gpa 0xfeb00000–0xfeb00fff',
+      };
+      this.breakpoints = [...this.breakpoints, added];
+      return added;
+    },
+    'breakpoints.update': ({ id, enabled }) => {
+      this.breakpoints = this.breakpoints.map((one) =>
+        one.id === id ? { ...one, enabled: enabled ?? one.enabled } : one,
+      );
+      return this.breakpoints.find((one) => one.id === id) ?? refused(`there is no breakpoint ${id}.`);
+    },
+    'breakpoints.remove': ({ id }) => {
+      this.breakpoints = this.breakpoints.filter((one) => one.id !== id);
+      return this.breakpoints;
+    },
+    'generation.read': () => ({
+      moment: this.moment,
+      mask: 0x7ffff,
+      wrapAt: 0x7fffe,
+      mmioSptesFresh: this.spteGeneration >= 0 && !this.isStale ? 1 : 0,
+      mmioSptesStale: this.isStale ? 1 : 0,
+      events: this.changes,
+    }),
+    'generation.set': ({ memslotsGeneration }) => {
+      this.generation = memslotsGeneration;
+      this.stop({ kind: 'paused' });
+      return {
+        moment: this.moment,
+        mask: 0x7ffff,
+        wrapAt: 0x7fffe,
+        mmioSptesFresh: 0,
+        mmioSptesStale: 1,
+        events: this.changes,
+      };
+    },
+    'stats.read': () => fakeStats(this.moment, this.faults.length),
+    'stats.reset': () => fakeStats(this.moment, 0),
+    'serial.read': () => ({ bytes: new TextEncoder().encode('poller: gpa 0xfeb00000 is MMIO\r\n') }),
+    'serial.write': ({ bytes }) => ({ accepted: bytes.length }),
+  };
+}
+
+function slot(id: number, gpa: bigint, size: bigint): MemslotSnapshot {
+  return {
+    id,
+    gpa,
+    size,
+    hva: HVA_BASE + gpa,
+    logDirtyPages: false,
+    readonly: false,
+    invalid: false,
+    dirtyPages: -1,
+  };
+}
