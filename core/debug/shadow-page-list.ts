@@ -8,6 +8,7 @@ import {
   SP_UNSYNC,
   VM_MMU_VALID_GEN,
 } from '../arena/mmu-layout.ts';
+import { roleText } from '../format/role-text.ts';
 import type { SptePageSnapshot } from '../protocol/snapshots.ts';
 import {
   ENTRIES_PER_PAGE,
@@ -19,7 +20,6 @@ import {
   roleIsDirect,
   roleIsInvalid,
   roleLevel,
-  roleText,
 } from './shadow-page.ts';
 import { KIND_EMPTY, KIND_MMIO, spteFormat, spteGeneration, spteKind, type SpteFormat } from './spte-index.ts';
 

@@ -1,7 +1,6 @@
 /** Shadow page headers and roles as readers need them (struct kvm_mmu_page and union kvm_mmu_page_role of v3.11). */
 import type { Arena } from '../arena/arena.ts';
 import { MMU_PAGE_BYTES, SP_GFN, SP_GFNS, SP_IN_USE, SP_PARENT_PTES, SP_ROLE } from '../arena/mmu-layout.ts';
-import { ACC_EXEC_MASK, ACC_USER_MASK, ACC_WRITE_MASK } from '../kvm/spte-mmio.ts';
 
 export const ENTRIES_PER_PAGE = 512;
 const PAGE = 4096;
@@ -16,25 +15,6 @@ export const pageRole = (arena: Arena, index: number): number => arena.i32[(page
 export const roleLevel = (role: number): number => role & 15;
 export const roleIsDirect = (role: number): boolean => (role & (1 << 13)) !== 0;
 export const roleIsInvalid = (role: number): boolean => (role & (1 << 17)) !== 0;
-
-/** The role in words, in the order in which KVM's own trace lines print it. */
-export function roleText(role: number): string {
-  const access = (role >> 14) & 7;
-  const words = [
-    `level ${roleLevel(role)}`,
-    roleIsDirect(role) ? 'direct' : `quadrant ${(role >> 5) & 3}`,
-    `access ${accessLetters((access & ACC_EXEC_MASK) !== 0, (access & ACC_WRITE_MASK) !== 0, (access & ACC_USER_MASK) !== 0)}`,
-  ];
-  if ((role & (1 << 4)) !== 0) words.push('pae');
-  if ((role & (1 << 18)) !== 0) words.push('nxe');
-  if ((role & (1 << 19)) !== 0) words.push('wp');
-  if ((role & (1 << 20)) !== 0) words.push('smep&!wp');
-  if (roleIsInvalid(role)) words.push('invalid');
-  return words.join(', ');
-}
-
-const accessLetters = (exec: boolean, write: boolean, user: boolean): string =>
-  `${write ? 'w' : '-'}${user ? 'u' : '-'}${exec ? 'x' : '-'}`;
 
 /** kvm_mmu_page_get_gfn: the frame that entry `entry` of a page translates. */
 export function entryGfn(arena: Arena, page: number, entry: number): number {

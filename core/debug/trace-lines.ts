@@ -11,41 +11,61 @@ import {
   TRACE_VCPU,
 } from '../arena/trace-layout.ts';
 import { TRACEPOINTS, TRACE_MAX_ARGS } from '../base/tracepoints.ts';
-import { traceText } from '../format/trace-text.ts';
+import { ftraceLine, traceEventName, traceText, type TraceEvent } from '../format/trace-text.ts';
 import { setTraceEnabled, traceEnabled } from '../kvm/trace.ts';
-import type { TraceLine, TraceSnapshot } from '../protocol/snapshots.ts';
+import type { TraceExport, TraceLine, TraceSnapshot } from '../protocol/snapshots.ts';
 
-/** @param since first running number wanted; @param limit at most so many lines, the oldest first */
-export function readTrace(arena: Arena, since: number, limit: number): Omit<TraceSnapshot, 'moment'> {
-  const { layout, f64 } = arena;
-  const total = f64[(layout.trace + RING_HEAD) >> 3];
-  const oldest = Math.max(0, total - layout.config.traceRecords);
-  const first = Math.max(since, oldest);
-  const lines: TraceLine[] = [];
-  for (let seq = first; seq < Math.min(total, first + limit); seq++) lines.push(traceLine(arena, seq));
-  return { total, missed: Math.max(0, Math.min(total, oldest) - since), lines };
+interface RecordWindow {
+  readonly total: number;
+  readonly missed: number;
+  readonly first: number;
+  readonly end: number;
 }
 
-/** The last lines there are. */
-export function lastTraceLines(arena: Arena, count: number): readonly TraceLine[] {
+/** @param since first running number wanted; @param limit at most so many, the oldest first */
+function windowOf(arena: Arena, since: number, limit: number): RecordWindow {
   const total = arena.f64[(arena.layout.trace + RING_HEAD) >> 3];
-  return readTrace(arena, Math.max(0, total - count), count).lines;
+  const oldest = Math.max(0, total - arena.layout.config.traceRecords);
+  const first = Math.max(since, oldest);
+  return { total, missed: Math.max(0, oldest - since), first, end: Math.max(first, Math.min(total, first + limit)) };
 }
 
-function traceLine(arena: Arena, seq: number): TraceLine {
+export function readTrace(arena: Arena, since: number, limit: number): Omit<TraceSnapshot, 'moment'> {
+  const { total, missed, first, end } = windowOf(arena, since, limit);
+  const lines: TraceLine[] = [];
+  for (let seq = first; seq < end; seq++) {
+    const record = readRecord(arena, seq);
+    const { event, vcpu, insns, args } = record;
+    lines.push({ seq, insns, vcpu, event: traceEventName(event), text: traceText(event, args) });
+  }
+  return { total, missed, lines };
+}
+
+/** The same as a real host's ftrace prints it. */
+export function exportTrace(arena: Arena, since: number, limit: number): TraceExport {
+  const { missed, first, end } = windowOf(arena, since, limit);
+  let text = '';
+  for (let seq = first; seq < end; seq++) text += `${ftraceLine(readRecord(arena, seq))}\n`;
+  return { next: end, missed, text };
+}
+
+/** The last lines there are, in ftrace's form. */
+export function lastTraceLines(arena: Arena, count: number): readonly string[] {
+  const total = arena.f64[(arena.layout.trace + RING_HEAD) >> 3];
+  return exportTrace(arena, Math.max(0, total - count), count)
+    .text.split('\n')
+    .slice(0, -1);
+}
+
+function readRecord(arena: Arena, seq: number): TraceEvent {
   const { layout } = arena;
   const at = layout.trace + TRACE_RING_HEADER_BYTES + (seq % layout.config.traceRecords) * TRACE_RECORD_BYTES;
-  const event = arena.u16[(at + TRACE_EVENT) >> 1];
-  const vcpu = arena.u16[(at + TRACE_VCPU) >> 1];
-  const insns = arena.f64[(at + TRACE_INSNS) >> 3];
-  const args = Array.from({ length: TRACE_MAX_ARGS }, (_unused, i) => arena.u64[((at + TRACE_ARGS) >> 3) + i]);
-  const idleMicroseconds = arena.u32[(at + TRACE_FLAGS) >> 2];
   return {
-    seq,
-    insns,
-    vcpu,
-    event: TRACEPOINTS.find(({ id }) => id === event)?.name ?? `event ${event}`,
-    text: traceText({ event, vcpu, insns, idleMicroseconds, args }),
+    event: arena.u16[(at + TRACE_EVENT) >> 1],
+    vcpu: arena.u16[(at + TRACE_VCPU) >> 1],
+    insns: arena.f64[(at + TRACE_INSNS) >> 3],
+    idleMicroseconds: arena.u32[(at + TRACE_FLAGS) >> 2],
+    args: Array.from({ length: TRACE_MAX_ARGS }, (_unused, i) => arena.u64[((at + TRACE_ARGS) >> 3) + i]),
   };
 }
 

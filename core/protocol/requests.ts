@@ -22,6 +22,7 @@ const bytes = (max: number) =>
 export const MAX_IMAGE_BYTES = 64 * 1024 * 1024;
 export const MAX_MEMORY_READ = 65536;
 export const MAX_ROWS = 1000;
+export const MAX_TRACE_EXPORT = 65536;
 
 export const machineOptionsSchema = v.strictObject({
   ramBytes: v.optional(v.pipe(integer(1024 * 1024, 0x6000_0000), v.multipleOf(4096)), 128 * 1024 * 1024),
@@ -136,6 +137,11 @@ export const REQUEST_SCHEMAS = {
   'stats.reset': none,
   'trace.enable': v.strictObject({ events: v.pipe(v.array(text(64)), v.maxLength(64)) }),
   'trace.read': v.strictObject({ since: integer(0, Number.MAX_SAFE_INTEGER), limit: integer(1, MAX_ROWS) }),
+  /** The trace as ftrace text: whole lines, to be laid beside a trace of a real host. */
+  'trace.export': v.strictObject({
+    since: integer(0, Number.MAX_SAFE_INTEGER),
+    limit: integer(1, MAX_TRACE_EXPORT),
+  }),
   'serial.write': v.strictObject({ bytes: bytes(65536) }),
   /** Everything the guest has sent so far that is still kept (the last 256 KiB). */
   'serial.read': none,
@@ -183,6 +189,7 @@ interface Replies {
   'stats.reset': s.StatsSnapshot;
   'trace.enable': { readonly events: readonly string[] };
   'trace.read': s.TraceSnapshot;
+  'trace.export': s.TraceExport;
   'serial.write': { readonly accepted: number };
   'serial.read': { readonly bytes: Uint8Array };
   'vga.read': s.VgaSnapshot;

@@ -359,6 +359,15 @@ export interface TraceSnapshot {
   readonly lines: readonly TraceLine[];
 }
 
+/** A piece of the trace as text. */
+export interface TraceExport {
+  /** Running number to go on from. */
+  readonly next: number;
+  /** Records that were overwritten before they could be exported. */
+  readonly missed: number;
+  readonly text: string;
+}
+
 export interface BreakpointSnapshot {
   readonly id: number;
   readonly spec: BreakpointSpec;

@@ -21,7 +21,7 @@ function vcpuLines(arena: Arena): readonly string[] {
 
 function traceLines(arena: Arena): readonly string[] {
   try {
-    return lastTraceLines(arena, LINES).map(({ text }) => text);
+    return lastTraceLines(arena, LINES);
   } catch (error) {
     // The worker may have died in the middle of a record.
     return [`the trace cannot be read: ${error instanceof Error ? error.message : String(error)}`];

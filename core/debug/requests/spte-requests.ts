@@ -2,7 +2,6 @@
 import { badRequest } from '../refusal.ts';
 import { ok } from '../../base/result.ts';
 import { decodeSpte } from '../../kvm/spte-decode.ts';
-import { SPTE_ERAS, findSpteEra } from '../../kvm/spte-eras.ts';
 import type { RequestFamily } from '../request-table.ts';
 import { listShadowPages } from '../shadow-page-list.ts';
 import { spteHeat } from '../spte-heat.ts';
@@ -25,10 +24,7 @@ export const spteRequests: RequestFamily<'sptes.pages' | 'sptes.rows' | 'sptes.h
     return ok({ moment, ...spteHeat(index, start, length, buckets) });
   },
   'spte.decode': (_session, { value, era, mmu, maxPhyAddr }) => {
-    const known = findSpteEra(era);
-    if (known === undefined) {
-      return badRequest(`no era is called ${era}; there are ${SPTE_ERAS.map(({ id }) => id).join(', ')}.`);
-    }
-    return ok(decodeSpte(known, { mmu, maxPhyAddr }, value));
+    const decoded = decodeSpte(value, era, mmu, maxPhyAddr);
+    return decoded.ok ? decoded : badRequest(decoded.error);
   },
 };

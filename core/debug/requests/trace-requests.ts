@@ -2,10 +2,10 @@
 import { ok } from '../../base/result.ts';
 import { badRequest } from '../refusal.ts';
 import type { RequestFamily } from '../request-table.ts';
-import { enableEvents, enabledEvents, readTrace } from '../trace-lines.ts';
+import { enableEvents, enabledEvents, exportTrace, readTrace } from '../trace-lines.ts';
 import { presentMachine } from './present.ts';
 
-export const traceRequests: RequestFamily<'trace.enable' | 'trace.read'> = {
+export const traceRequests: RequestFamily<'trace.enable' | 'trace.read' | 'trace.export'> = {
   'trace.enable': (session, { events }) => {
     const { arena } = presentMachine(session).machine;
     const unknown = enableEvents(arena, events);
@@ -14,4 +14,5 @@ export const traceRequests: RequestFamily<'trace.enable' | 'trace.read'> = {
   },
   'trace.read': (session, { since, limit }) =>
     ok({ moment: session.moment(), ...readTrace(presentMachine(session).machine.arena, since, limit) }),
+  'trace.export': (session, { since, limit }) => ok(exportTrace(presentMachine(session).machine.arena, since, limit)),
 };

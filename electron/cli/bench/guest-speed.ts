@@ -1,0 +1,29 @@
+/** Instructions per second on a loop of arithmetic and memory accesses, in each of the guest's paging modes. */
+import { benchMachine, runInsns } from './bench-machine.ts';
+import { median, secondsOf, type Benchmark, type Figure } from './measurement.ts';
+
+const WARM_UP = 5_000_000;
+const ROUND = 10_000_000;
+const ROUNDS = 3;
+const MODES = ['flat', '32', 'pae', 'long'] as const;
+
+export const guestSpeed: Benchmark = {
+  name: 'guest',
+  summary: 'instructions per second on an ALU-and-memory loop',
+  run(say) {
+    const figures = MODES.map((mode): Figure => {
+      say(`spin, mode ${mode}`);
+      const machine = benchMachine({ guest: 'spin', append: `n=4000000000 mode=${mode}` });
+      runInsns(machine, WARM_UP);
+      const rates = Array.from({ length: ROUNDS }, () => ROUND / secondsOf(() => runInsns(machine, ROUND)));
+      return {
+        name: `ALU and memory, ${mode}`,
+        value: median(rates) / 1e6,
+        unit: 'M instructions/s',
+        target: { atLeast: 20 },
+        how: `median of ${ROUNDS} × ${ROUND / 1e6} M instructions of the guest spin under EPT`,
+      };
+    });
+    return Promise.resolve({ benchmark: 'guest', figures, skipped: undefined });
+  },
+};

@@ -1,0 +1,50 @@
+/** The program `umbra`: its commands, and what every one of them does about bad usage. */
+import { Command, CommanderError } from 'commander';
+import { registerBench } from './bench.ts';
+import type { CliIo } from './cli-io.ts';
+import { registerConformance } from './conformance.ts';
+import { registerDemo } from './demo.ts';
+import { CliFailure, STATUS_MACHINE, STATUS_OK, STATUS_USAGE } from './exit-status.ts';
+import { registerRun } from './run.ts';
+import { register as registerSlots } from './slots.ts';
+import { register as registerSpte } from './spte.ts';
+
+/**
+ * Runs one command line.
+ * @param words what follows the program's name
+ * @returns the exit status, or undefined when the command has set the process's own
+ */
+export async function runCli(words: readonly string[], io: CliIo): Promise<number | undefined> {
+  let status: number | undefined;
+  const finish = (value: number): void => {
+    status = value;
+  };
+  const program = new Command('umbra')
+    .description("A real x86 guest under a faithful model of Linux KVM's MMU, without a window.")
+    .exitOverride()
+    .showHelpAfterError('(umbra help COMMAND says more)')
+    .configureOutput({
+      writeOut: (text) => void io.write(text),
+      writeErr: (text) => io.complain(text.trimEnd()),
+    });
+  registerRun(program, io, finish);
+  registerDemo(program, io, finish);
+  registerSpte(program);
+  registerSlots(program);
+  registerBench(program, io, finish);
+  registerConformance(program, io, finish);
+  try {
+    await program.parseAsync(words.length === 0 ? ['help'] : [...words], { from: 'user' });
+    return status;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? STATUS_OK : STATUS_USAGE;
+    if (error instanceof CliFailure) {
+      io.complain(`umbra: ${error.message}`);
+      return error.status;
+    }
+    // A bug of ours: its message, and where it happened only for those who ask.
+    const details = error instanceof Error ? (process.env['UMBRA_DEBUG'] ? error.stack : error.message) : String(error);
+    io.complain(`umbra: an error of Umbra's own: ${details} (set UMBRA_DEBUG=1 to see where)`);
+    return STATUS_MACHINE;
+  }
+}

@@ -1,0 +1,180 @@
+/** One run of a guest from its first instruction to its end, as `umbra run` has it. */
+import type { Era, MmuMode } from '../../core/base/machine-modes.ts';
+import type { EngineEvent } from '../../core/protocol/events.ts';
+import type { MachineStatus } from '../../core/protocol/snapshots.ts';
+import type { BreakpointWish } from './break-spec.ts';
+import { OutputClosed, type CliInput, type CliIo } from './cli-io.ts';
+import { EngineSession } from './engine-session.ts';
+import { STATUS_PIPE } from './exit-status.ts';
+import type { ImageFile } from './image-file.ts';
+import { exitStatusOf, summaryJson, summaryLine } from './run-summary.ts';
+import type { SlotStep } from '../../core/format/slot-script.ts';
+import { applySlotEdit } from './slot-edits.ts';
+import { stopReport } from './stop-report.ts';
+import { TraceFile } from './trace-file.ts';
+
+export interface GuestRunOptions {
+  readonly mem: number;
+  readonly mmu: MmuMode;
+  readonly era: Era;
+  readonly maxphyaddr: number;
+  readonly mmuPages: number;
+  readonly append: string;
+  readonly breakAction: 'stop' | 'continue';
+  readonly maxInsns: number | undefined;
+  readonly trace: string | undefined;
+  readonly json: boolean;
+}
+
+export class GuestRun {
+  readonly #io: CliIo;
+  readonly #engine: EngineSession;
+  readonly #options: GuestRunOptions;
+  readonly #edits: readonly SlotStep[];
+  readonly #trace: TraceFile | undefined;
+  readonly #limit: number;
+  #nextEdit = 0;
+  #serial: Uint8Array[] = [];
+  /** What the guest's line has not taken of the input yet. */
+  #input: Uint8Array | undefined;
+  #breakpointHits = 0;
+
+  constructor(
+    io: CliIo,
+    image: ImageFile,
+    breakpoints: readonly BreakpointWish[],
+    edits: readonly SlotStep[],
+    options: GuestRunOptions,
+  ) {
+    this.#io = io;
+    this.#options = options;
+    this.#edits = edits;
+    this.#limit = options.maxInsns ?? Infinity;
+    this.#engine = new EngineSession((event) => this.#hear(event));
+    this.#engine.ask('machine.create', {
+      image: image.bytes,
+      name: image.name,
+      options: {
+        ramBytes: options.mem,
+        mmu: options.mmu,
+        era: options.era,
+        maxPhyAddr: options.maxphyaddr,
+        mmuPages: options.mmuPages,
+        append: options.append,
+      },
+    });
+    for (const breakpoint of breakpoints) this.#engine.ask('breakpoints.add', breakpoint);
+    if (options.trace !== undefined) {
+      this.#trace = new TraceFile(options.trace);
+      this.#engine.ask('trace.enable', { events: ['*'] });
+    }
+  }
+
+  /** @returns the exit status */
+  async toEnd(): Promise<number> {
+    const began = performance.now();
+    const { input } = this.#io;
+    try {
+      const status = await this.#run(input);
+      const hostMilliseconds = performance.now() - began;
+      return this.#conclude(status, hostMilliseconds);
+    } catch (error) {
+      if (error instanceof OutputClosed) return STATUS_PIPE;
+      throw error;
+    } finally {
+      input?.close();
+      const missing = this.#trace?.close();
+      if (missing !== undefined) this.#io.complain(`umbra: ${missing}`);
+    }
+  }
+
+  async #run(input: CliInput | undefined): Promise<MachineStatus> {
+    for (;;) {
+      this.#applyDueEdits();
+      const untilInsns = Math.min(this.#limit, this.#nextEditAt());
+      this.#engine.ask('run.continue', Number.isFinite(untilInsns) ? { untilInsns } : {});
+      const isStarved = await this.#runToStop(input);
+      const status = this.#engine.ask('machine.status', {});
+      const { reason } = status;
+      if (isStarved) return status;
+      if (reason.kind === 'paused' && status.moment.insns < this.#limit) continue;
+      if (reason.kind !== 'breakpoint' && reason.kind !== 'mmio-breakpoint') return status;
+      this.#breakpointHits += 1;
+      for (const line of stopReport(this.#engine, status)) this.#io.complain(line);
+      if (this.#options.breakAction === 'stop') return status;
+    }
+  }
+
+  /** @returns whether the guest waits for input that cannot come; else something stopped it */
+  async #runToStop(input: CliInput | undefined): Promise<boolean> {
+    for (;;) {
+      this.#feed(input);
+      while (this.#engine.running) {
+        this.#engine.slice();
+        await this.#drain();
+        await this.#io.breathe();
+        this.#feed(input);
+      }
+      await this.#drain();
+      const { state } = this.#engine.ask('machine.status', {});
+      if (state !== 'running') return false;
+      // Halted until something is typed.
+      if (input === undefined || (input.ended && this.#input === undefined)) {
+        this.#engine.ask('run.pause', {});
+        return true;
+      }
+      await input.arrival();
+    }
+  }
+
+  #feed(input: CliInput | undefined): void {
+    this.#input ??= input?.take();
+    while (this.#input !== undefined) {
+      const chunk = this.#input.slice(0, 65536);
+      const { accepted } = this.#engine.ask('serial.write', { bytes: chunk });
+      const rest = this.#input.subarray(accepted);
+      this.#input = rest.length > 0 ? rest : input?.take();
+      if (accepted < chunk.length) return;
+    }
+  }
+
+  async #drain(): Promise<void> {
+    this.#trace?.drain(this.#engine);
+    const chunks = this.#serial;
+    if (chunks.length === 0) return;
+    this.#serial = [];
+    for (const bytes of chunks) await this.#io.write(bytes);
+  }
+
+  #nextEditAt(): number {
+    return this.#edits.at(this.#nextEdit)?.at ?? Infinity;
+  }
+
+  #applyDueEdits(): void {
+    const { insns } = this.#engine.ask('machine.status', {}).moment;
+    while (this.#nextEditAt() <= insns) {
+      const edit = this.#edits[this.#nextEdit];
+      this.#nextEdit += 1;
+      this.#io.complain(`umbra: at ${insns}: ${edit.text}: ${applySlotEdit(this.#engine, edit)}`);
+    }
+  }
+
+  #conclude(status: MachineStatus, hostMilliseconds: number): number {
+    const exitStatus = exitStatusOf(status, this.#limit);
+    if (this.#nextEdit < this.#edits.length) {
+      this.#io.complain(`umbra: ${this.#edits.length - this.#nextEdit} edits of the script were never reached.`);
+    }
+    this.#io.complain(`umbra: ${summaryLine(status, this.#limit)}`);
+    if (this.#options.json) {
+      const stats = this.#engine.ask('stats.read', {});
+      const breakpointHits = this.#breakpointHits;
+      this.#io.complain(summaryJson({ status, stats, exitStatus, breakpointHits, hostMilliseconds }));
+    }
+    return exitStatus;
+  }
+
+  #hear(event: EngineEvent): void {
+    if (event.kind === 'serial') this.#serial.push(event.bytes);
+    else if (event.kind === 'log' && event.level !== 'info') this.#io.complain(`umbra: ${event.text}`);
+  }
+}

@@ -1,0 +1,53 @@
+/** Images for the command line: a guest that comes with the program, by name, or a file. */
+import { readFileSync, readdirSync, statSync } from 'node:fs';
+import path from 'node:path';
+import { MAX_IMAGE_BYTES } from '../../core/protocol/requests.ts';
+import { CliFailure } from './exit-status.ts';
+
+/** Beside the folder of this module in the bundle as in the source tree. */
+const GUESTS = new URL('../guests/', import.meta.url);
+const EXTENSION = '.elf';
+
+export interface ImageFile {
+  readonly name: string;
+  readonly bytes: Uint8Array<ArrayBuffer>;
+}
+
+/** Names of the guests that come with the program. */
+export function guestNames(): readonly string[] {
+  try {
+    return readdirSync(GUESTS)
+      .filter((file) => path.extname(file) === EXTENSION)
+      .map((file) => path.basename(file, EXTENSION))
+      .toSorted();
+  } catch {
+    return [];
+  }
+}
+
+/** A word that is the name of a guest means that guest; write ./NAME for a file of the same name. */
+export function readImage(word: string): ImageFile {
+  if (guestNames().includes(word)) {
+    return { name: word, bytes: new Uint8Array(readFileSync(new URL(`${word}${EXTENSION}`, GUESTS))) };
+  }
+  try {
+    const { size } = statSync(word);
+    if (size > MAX_IMAGE_BYTES) {
+      throw new CliFailure(
+        `${word} has ${size} bytes; an image may have ${MAX_IMAGE_BYTES / 1024 / 1024} MiB at most.`,
+      );
+    }
+    return { name: word, bytes: new Uint8Array(readFileSync(word)) };
+  } catch (error) {
+    if (error instanceof CliFailure) throw error;
+    throw new CliFailure(`${word} cannot be read: ${readFailure(error)}`);
+  }
+}
+
+function readFailure(error: unknown): string {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  if (code === 'ENOENT') return `there is no such file, and no such guest (there are ${guestNames().join(', ')}).`;
+  if (code === 'EACCES') return 'permission denied.';
+  if (code === 'EISDIR') return 'it is a folder.';
+  return error instanceof Error ? error.message : String(error);
+}

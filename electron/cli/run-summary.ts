@@ -1,0 +1,64 @@
+/** What a run came to, for people as a line and for programs as JSON. */
+import { describeStop } from '../../core/format/stop-reason.ts';
+import type { MachineStatus, StatsSnapshot } from '../../core/protocol/snapshots.ts';
+import { STATUS_LIMIT, STATUS_MACHINE, STATUS_OK } from './exit-status.ts';
+
+/** The exit status that a machine's state comes to. `limit` is --max-insns. */
+export function exitStatusOf(status: MachineStatus, limit: number): number {
+  switch (status.reason.kind) {
+    case 'exited':
+      return status.reason.status;
+    case 'error':
+    case 'shutdown':
+      return STATUS_MACHINE;
+    case 'paused':
+      return status.moment.insns >= limit ? STATUS_LIMIT : STATUS_OK;
+    default:
+      return STATUS_OK;
+  }
+}
+
+export function summaryLine(status: MachineStatus, limit: number): string {
+  const isLimit = status.reason.kind === 'paused' && status.moment.insns >= limit;
+  const what = isLimit ? `stopped at --max-insns ${limit}` : describeStop(status.reason) || status.state;
+  return `${what}, after ${status.moment.insns} instructions`;
+}
+
+export interface RunSummary {
+  readonly status: MachineStatus;
+  readonly stats: StatsSnapshot;
+  readonly exitStatus: number;
+  readonly breakpointHits: number;
+  readonly hostMilliseconds: number;
+}
+
+/** One line. Everything but `host` is the same for every run of the same guest with the same options and input. */
+export function summaryJson({ status, stats, exitStatus, breakpointHits, hostMilliseconds }: RunSummary): string {
+  const { moment } = status;
+  return toJson({
+    image: status.image,
+    exitStatus,
+    state: status.state,
+    reason: status.reason,
+    mmu: status.mmu,
+    era: status.era,
+    maxPhyAddr: status.maxPhyAddr,
+    ramBytes: status.ramBytes,
+    insns: moment.insns,
+    memslotsGeneration: moment.memslotsGeneration,
+    mmioGeneration: moment.mmioGeneration,
+    rip: status.vcpus.map(({ rip }) => rip),
+    breakpointHits,
+    vcpu: stats.vcpu,
+    vm: stats.vm,
+    usedMmuPages: stats.usedMmuPages,
+    host: {
+      milliseconds: Math.round(hostMilliseconds),
+      insnsPerSecond: hostMilliseconds > 0 ? Math.round((moment.insns * 1000) / hostMilliseconds) : 0,
+    },
+  });
+}
+
+/** 64-bit values become hexadecimal strings. */
+export const toJson = (value: unknown, indent?: number): string =>
+  JSON.stringify(value, (_key, part: unknown) => (typeof part === 'bigint' ? `0x${part.toString(16)}` : part), indent);
