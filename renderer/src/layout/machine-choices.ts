@@ -8,7 +8,7 @@ export const MMU_CHOICES: readonly { readonly value: MmuMode; readonly title: st
 ];
 
 export const ERA_CHOICES: readonly { readonly value: Era; readonly title: string }[] = [
-  { value: 'patch', title: 'patch (the series' seed)' },
+  { value: 'patch', title: 'patch (seed of the series)' },
   { value: 'v3.11', title: 'v3.11 (as released)' },
   { value: 'v3.10', title: 'v3.10 (walk and zap)' },
 ];
