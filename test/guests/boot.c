@@ -20,7 +20,8 @@ u64 end_of_ram(void) {
 /* Runs before guest_main, without paging. Answers whether the rest is to run in long mode. */
 int prepare_mode(void) {
   if (boot_magic != 0x2badb002) refuse("not started by a Multiboot 1 loader");
-  if (!has_argument("mode") || argument_is("mode", "flat")) chosen_mode = MODE_FLAT;
+  if (!has_argument("mode")) chosen_mode = DEFAULT_MODE;
+  else if (argument_is("mode", "flat")) chosen_mode = MODE_FLAT;
   else if (argument_is("mode", "32")) chosen_mode = MODE_32;
   else if (argument_is("mode", "pae")) chosen_mode = MODE_PAE;
   else if (argument_is("mode", "long")) chosen_mode = MODE_LONG;

@@ -14,15 +14,21 @@ const TOOLCHAIN = path.join(SOURCES, 'toolchain.json');
 /** What every guest is linked with, beside its own file. */
 const PARTS = ['boot', 'console', 'arithmetic', 'arguments', 'paging'];
 
-/** @type {readonly { name: string, bits: 32 | 64, c: readonly string[], assembler: readonly string[] }[]} */
+/** @type {readonly { name: string, bits: 32 | 64, mode: 'FLAT' | 'LONG', c: readonly string[], assembler: readonly string[] }[]} */
 export const GUESTS = [
   // A true ELF32; the others are ELF64 with 32-bit code in them.
-  { name: 'hello', bits: 32, c: ['hello'], assembler: [] },
-  { name: 'storm', bits: 64, c: ['storm'], assembler: [] },
-  { name: 'poller', bits: 64, c: ['poller'], assembler: [] },
-  //F { name: 'faults', bits: 64, c: ['faults', 'fault-cases', 'fault-paging'], assembler: ['faults-32', 'faults-64'] },
-  //T { name: 'timer', bits: 64, c: ['timer'], assembler: ['timer-32', 'timer-64'] },
-  { name: 'spin', bits: 64, c: ['spin'], assembler: [] },
+  { name: 'hello', bits: 32, mode: 'FLAT', c: ['hello'], assembler: [] },
+  { name: 'storm', bits: 64, mode: 'FLAT', c: ['storm'], assembler: [] },
+  { name: 'poller', bits: 64, mode: 'FLAT', c: ['poller'], assembler: [] },
+  {
+    name: 'faults',
+    bits: 64,
+    mode: 'LONG',
+    c: ['faults', 'fault-cases', 'fault-paging'],
+    assembler: ['faults-32', 'faults-64'],
+  },
+  { name: 'timer', bits: 64, mode: 'FLAT', c: ['timer'], assembler: ['timer-32', 'timer-64'] },
+  { name: 'spin', bits: 64, mode: 'FLAT', c: ['spin'], assembler: [] },
 ];
 
 const C_FLAGS = [
@@ -61,14 +67,14 @@ export function recordedToolchain() {
  * @returns {Buffer} the image
  */
 function build(guest, folder) {
-  const withLong = guest.bits === 64 ? ['-DWITH_LONG_MODE'] : [];
+  const defines = [`-DDEFAULT_MODE=MODE_${guest.mode}`, ...(guest.bits === 64 ? ['-DWITH_LONG_MODE'] : [])];
   const assembler = guest.bits === 64 ? '--64' : '--32';
   const emulation = guest.bits === 64 ? 'elf_x86_64' : 'elf_i386';
   const at = (/** @type {string} */ name) => path.join(folder, `${guest.name}-${name}`);
 
   /** @param {string} name */
   const assembleFile = (name) => {
-    run('gcc', [guest.bits === 64 ? '-m64' : '-m32', ...withLong, '-c', `${name}.S`, '-o', at(`${name}.S.o`)]);
+    run('gcc', [guest.bits === 64 ? '-m64' : '-m32', ...defines, '-c', `${name}.S`, '-o', at(`${name}.S.o`)]);
     return at(`${name}.S.o`);
   };
   /**
@@ -77,7 +83,7 @@ function build(guest, folder) {
    */
   const compile = (name, bits) => {
     const [listing, object] = [at(`${name}-${bits}.s`), at(`${name}-${bits}.o`)];
-    run('gcc', [...C_FLAGS, ...BITS_FLAGS[bits], ...withLong, '-S', `${name}.c`, '-o', listing]);
+    run('gcc', [...C_FLAGS, ...BITS_FLAGS[bits], ...defines, '-S', `${name}.c`, '-o', listing]);
     // 32-bit code in a 64-bit image: the assembler is told so, the object is an ELF64 like the others.
     if (bits === 32) writeFileSync(listing, `.code32\n${readFileSync(listing, 'utf8')}`);
     run('as', [assembler, listing, '-o', object]);
