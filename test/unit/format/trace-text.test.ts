@@ -1,0 +1,95 @@
+import { describe, expect, it } from 'vitest';
+import * as tp from '../../../core/base/tracepoints.ts';
+import { ftraceLine, traceEventName, traceText } from '../../../core/format/trace-text.ts';
+
+const role = 4 | (1 << 13) | (7 << 14);
+
+describe('the text of a tracepoint', () => {
+  it.each<readonly [string, number, readonly (bigint | number)[]]>([
+    [
+      'sptep:ffff88007a1b2700 gfn fee00 access 6 gen 7ff6b',
+      tp.TP_MARK_MMIO_SPTE,
+      [0xffff88007a1b2700n, 0xfee00, 6, 0x7ff6b],
+    ],
+    [
+      'spte fff00000fee00b5e kvm_gen 7ff6c spte-gen 7ff6b valid 0',
+      tp.TP_CHECK_MMIO_SPTE,
+      [0x7ff6c, 0x7ff6b, 0xfff00000fee00b5en],
+    ],
+    [
+      'spte fff00000fee00b5e kvm_gen 7ff6b spte-gen 7ff6b valid 1',
+      tp.TP_CHECK_MMIO_SPTE,
+      [0x7ff6b, 0x7ff6b, 0xfff00000fee00b5en],
+    ],
+    ['addr:0 gfn fee00 access 0', tp.TP_HANDLE_MMIO_PAGE_FAULT, [0, 0xfee00, 0]],
+    ['sp gen 0 gfn 0 4 q0 direct wux !nxe root 0 sync new', tp.TP_MMU_GET_PAGE, [0, 0, role, 0, 0, 1]],
+    ['sp gen 0 gfn 0 4 q0 direct wux !nxe root 0 sync existing', tp.TP_MMU_GET_PAGE, [0, 0, role, 0, 0, 0]],
+    [
+      'sp gen a gfn 1f 1 pae q3 -u- invalid nxe root 2 unsync',
+      tp.TP_MMU_UNSYNC_PAGE,
+      [10, 0x1f, 1 | (1 << 4) | (3 << 5) | (4 << 14) | (1 << 17) | (1 << 18), 2, 1],
+    ],
+    ['sp gen 0 gfn 0 1 q0 --x !nxe root 0 sync', tp.TP_MMU_SYNC_PAGE, [0, 0, 1 | (1 << 14), 0, 0]],
+    ['sp gen 0 gfn 0 1 q0 w-- !nxe root 0 sync', tp.TP_MMU_PREPARE_ZAP_PAGE, [0, 0, 1 | (2 << 14), 0, 0]],
+    ['kvm-mmu-valid-gen 3 used_pages 1a2', tp.TP_MMU_INVALIDATE_ZAP_ALL_PAGES, [3, 0x1a2]],
+    [
+      'vcpu 0 gva 7f00 error_code W sptep 0000000000001008 old 0x0 new 0 spurious 0 fixed 0',
+      tp.TP_FAST_PAGE_FAULT,
+      [0, 0x7f00, 2, 0x1008, 0, 0],
+    ],
+    [
+      'vcpu 0 gva 7f00 error_code P|W|U sptep 0000000000001008 old 0x77 new 77 spurious 1 fixed 1',
+      tp.TP_FAST_PAGE_FAULT,
+      [1n << 32n, 0x7f00, 7, 0x1008, 0x77, 0x77],
+    ],
+    [
+      'vcpu 0 gva 0 error_code RSVD|F|0x100 sptep 0000000000000000 old 0x0 new 0 spurious 0 fixed 0',
+      tp.TP_FAST_PAGE_FAULT,
+      [0, 0, 0x118, 0, 0, 0],
+    ],
+    ['vcpu 7', tp.TP_KVM_ENTRY, [7]],
+    ['reason EPT_MISCONFIG rip 0x1000 info 0 0', tp.TP_KVM_EXIT, [49, 0x1000, 1, 0, 0]],
+    ['reason npf rip 0x1000 info f fee00000', tp.TP_KVM_EXIT, [0x400, 0x1000, 2, 0xf, 0xfee00000]],
+    ['reason excp_pf rip 0x0 info 9 1000', tp.TP_KVM_EXIT, [0x4e, 0, 2, 9, 0x1000]],
+    ['reason 0x3f rip 0x0 info 0 0', tp.TP_KVM_EXIT, [63, 0, 1, 0, 0]],
+    ['address 3fef42812000 error_code 181', tp.TP_KVM_PAGE_FAULT, [0x3fef42812000, 0x181]],
+    ['mmio unsatisfied-read len 4 gpa 0xfeb00000 val 0xffffffff', tp.TP_KVM_MMIO, [0, 4, 0xfeb00000, 0xffffffff]],
+    ['mmio read len 8 gpa 0xfeb00000 val 0x0', tp.TP_KVM_MMIO, [1, 8, 0xfeb00000, 0]],
+    ['pio_read at 0x60 size 1 count 3', tp.TP_KVM_PIO, [0, 0x60, 1, 3]],
+    ['f0000:fff0: (real) failed', tp.TP_KVM_EMULATE_INSN, [0xf0000, 0xfff0, 0, 0, 0, 1]],
+    ['0:10:f3 a5 (prot32)', tp.TP_KVM_EMULATE_INSN, [0, 0x10, 2 | (5 << 8), 0xa5f3, 0, 0]],
+    ['0:10:90 (0x2)', tp.TP_KVM_EMULATE_INSN, [0, 0x10, 1 | (2 << 8), 0x90, 0, 0]],
+    ['gva 0x0 gpa 0xfee00000 Read GPA', tp.TP_VCPU_MATCH_MMIO, [0, 0xfee00000, 0, 1]],
+    ['reason KVM_EXIT_UNKNOWN (0)', tp.TP_KVM_USERSPACE_EXIT, [0, 0]],
+    ['reason restart (4)', tp.TP_KVM_USERSPACE_EXIT, [0, (1n << 64n) - 4n]],
+    ['reason error (14)', tp.TP_KVM_USERSPACE_EXIT, [0, (1n << 64n) - 14n]],
+    ['#UD (0x0)', tp.TP_KVM_INJ_EXCEPTION, [6, 0, 0x99]],
+    ['#GP (0x10)', tp.TP_KVM_INJ_EXCEPTION, [13, 1, 0x10]],
+    ['cr_read 0 = 0x80000011', tp.TP_KVM_CR, [0, 0, 0x80000011]],
+    ['msr_write 10 = 0x5 (#GP)', tp.TP_KVM_MSR, [1, 0x10, 5, 1]],
+    ['irq 32', tp.TP_KVM_INJ_VIRQ, [32]],
+    ['slot 3 DELETE gen a -> c', tp.TP_UMBRA_MEMSLOT, [3, 1, 10, 12]],
+  ])('reads %s', (text, event, args) => {
+    expect(traceText(event, [...args.map(BigInt), 0n, 0n, 0n, 0n])).toBe(text);
+  });
+
+  it('exists for every tracepoint', () => {
+    for (const { id, name } of tp.TRACEPOINTS) {
+      expect(traceText(id, [0n, 0n, 0n, 0n, 0n, 0n])).not.toContain(`event ${id}`);
+      expect(traceEventName(id)).toBe(name);
+    }
+  });
+});
+
+describe('an ftrace line', () => {
+  it.each([
+    [0, 0, '    0.000000'],
+    [99, 0, '    0.000000'],
+    [100, 0, '    0.000001'],
+    [123_456_789, 7, '    1.234574'],
+    [1e15, 0, '10000000.000000'],
+  ])('of an event after %i instructions and %i idle microseconds has time %s', (insns, idleMicroseconds, time) => {
+    const line = ftraceLine({ event: tp.TP_KVM_INJ_VIRQ, vcpu: 0, insns, idleMicroseconds, args: [32n] });
+    expect(line).toBe(` qemu-system-x86-1000  [000] ${time}: kvm_inj_virq: irq 32`);
+  });
+});
