@@ -108,11 +108,6 @@ export const VCPU_EXIT_VECTOR = 244;
 export const VCPU_EXIT_ERROR_CODE = 245;
 /** Length in bytes of the instruction that caused the exit. */
 export const VCPU_EXIT_INSN_LENGTH = 246;
-/**
- * Ours, not the hardware's: 0 read, 1 write, 2 fetch, of the access that met an EPT misconfiguration (whose qualification is
- * always 0). For the debugger, which says what a fault is before it is handled; KVM does not look at it.
- */
-export const VCPU_EXIT_ACCESS = 247;
 
 /**
  * The hardware control block: what the VMM sets before entry.

@@ -6,6 +6,7 @@ import {
   VCPU_CODE_BITS,
   VCPU_CR0,
   VCPU_EXIT_INSN_LENGTH,
+  VCPU_EXIT_REASON,
   VCPU_RIP,
   VCPU_SEGMENTS,
   VCPU_SKIP_MMIO_STOP,
@@ -28,19 +29,26 @@ export function internalError(vcpu: VcpuContext, text: string): number {
   return RUN_INTERNAL_ERROR;
 }
 
+/** In VCPU_EXIT_REASON while nothing has left the guest. No exit has this number. */
+export const NO_EXIT = -2;
+
+/** Emulation needs the guest to run first: VCPU_EXIT_REASON says which exit its fetch or its exception ran into. */
+export const EMULATE_NEEDS_EXIT = -2;
+
 /**
  * Executes the instruction without counting it as emulated: CPUID and MSR exits, which KVM answers without its emulator.
- * @returns RESUME_GUEST, or RUN_INTERNAL_ERROR when it cannot be executed
+ * @returns RESUME_GUEST; EMULATE_NEEDS_EXIT; or RUN_INTERNAL_ERROR when it cannot be executed
  */
 export function executeForGuest(vcpu: VcpuContext): number {
-  const { cpu, emulator } = vcpu;
+  const { cpu, emulator, r } = vcpu;
   emulator.mmioNeeded = false;
   emulator.pioNeeded = false;
+  r[VCPU_EXIT_REASON] = NO_EXIT;
   if (cpu.emulateInstruction(emulator) === EMULATE_FAIL) {
-    const text = cpu.unimplemented === '' ? 'the instruction could not be fetched or its fault not delivered' : '';
-    return internalError(vcpu, `emulation failed at rip ${ripText(vcpu)}: ${text}${cpu.unimplemented}`);
+    if (r[VCPU_EXIT_REASON] !== NO_EXIT) return EMULATE_NEEDS_EXIT;
+    return internalError(vcpu, `emulation failed at rip ${ripText(vcpu)}: ${cpu.unimplemented}`);
   }
-  vcpu.r[VCPU_SKIP_MMIO_STOP] = 0;
+  r[VCPU_SKIP_MMIO_STOP] = 0;
   if (emulator.mmioNeeded) traceKvmUserspaceExit(vcpu.mmu.arena, vcpu.id, KVM_EXIT_MMIO, 0);
   if (emulator.pioNeeded) traceKvmUserspaceExit(vcpu.mmu.arena, vcpu.id, KVM_EXIT_IO, 0);
   return RESUME_GUEST;
@@ -52,7 +60,7 @@ export function emulateInstruction(vcpu: VcpuContext): number {
   const traced = traceEnabled(vcpu.mmu.arena, TP_KVM_EMULATE_INSN);
   if (traced) traceInsn(vcpu, false);
   const result = executeForGuest(vcpu);
-  if (result !== RESUME_GUEST) {
+  if (result >= 0) {
     vcpu.count(vcpu.cInsnEmulationFail);
     if (traced) traceInsn(vcpu, true);
   }

@@ -3,14 +3,9 @@
  * arch/x86/kvm/vmx.c), nested page faults (pf_interception of svm.c) and #PF under the shadow MMU (handle_exception), with
  * kvm_mmu_page_fault that most of them go through (mmu.c). All of v3.11.
  */
-import {
-  VCPU_EXIT_ACCESS,
-  VCPU_EXIT_GPA,
-  VCPU_EXIT_GVA,
-  VCPU_EXIT_QUALIFICATION,
-  VCPU_SKIP_MMIO_STOP,
-} from '../arena/vcpu-layout.ts';
+import { VCPU_EXIT_GPA, VCPU_EXIT_GVA, VCPU_EXIT_QUALIFICATION, VCPU_SKIP_MMIO_STOP } from '../arena/vcpu-layout.ts';
 import { MMIO_FIRST } from '../base/mmio-outcomes.ts';
+import { lastAccess } from '../x86/index.ts';
 import { directPageFault, FAULT_RESUME } from './direct-map.ts';
 import { emulateInstruction, internalError, RESUME_GUEST, ripText } from './exit-handlers-emulate.ts';
 import {
@@ -34,6 +29,9 @@ import { RUN_DEBUG_MMIO, RUN_INTERNAL_ERROR } from './vcpu-run.ts';
 const READ = 0;
 const WRITE = 1;
 const FETCH = 2;
+
+const accessOf = (errorCode: number): number =>
+  (errorCode & PFERR_WRITE_MASK) !== 0 ? WRITE : (errorCode & PFERR_FETCH_MASK) !== 0 ? FETCH : READ;
 
 /** Asks the debugger whether to stop in front of this fault. Nothing of it has been handled, and nothing is by asking. */
 function stopsHere(
@@ -143,7 +141,7 @@ export function handleEptMisconfig(vcpu: VcpuContext): number {
   const gpaHi = r[VCPU_EXIT_GPA + 1];
   const gvaLo = r[VCPU_EXIT_GVA];
   const gvaHi = r[VCPU_EXIT_GVA + 1];
-  const access = r[VCPU_EXIT_ACCESS];
+  const access = accessOf(lastAccess(vcpu.cpu));
   if (vcpu.hooks.mmioStopArmed && stopsHere(vcpu, gvaLo, gvaHi, gpaLo, gpaHi, access, true)) return RUN_DEBUG_MMIO;
   vcpu.openRecord(gvaLo, gvaHi, gpaLo, gpaHi, access);
   const answer = handleMmioPageFaultCommon(mmu, r, vcpu.id, gpaLo, gpaHi, vcpu.record);
@@ -159,7 +157,7 @@ export function handleEptMisconfig(vcpu: VcpuContext): number {
 function handleErrorCodeFault(vcpu: VcpuContext, gvaLo: number, gvaHi: number, gpaLo: number, gpaHi: number): number {
   const errorCode = vcpu.r[VCPU_EXIT_QUALIFICATION];
   const reserved = (errorCode & PFERR_RSVD_MASK) !== 0;
-  const access = (errorCode & PFERR_WRITE_MASK) !== 0 ? WRITE : (errorCode & PFERR_FETCH_MASK) !== 0 ? FETCH : READ;
+  const access = accessOf(errorCode);
   if (vcpu.hooks.mmioStopArmed && stopsHere(vcpu, gvaLo, gvaHi, gpaLo, gpaHi, access, reserved)) return RUN_DEBUG_MMIO;
   traceKvmPageFault(vcpu.mmu.arena, vcpu.id, gpaLo, gpaHi, errorCode);
   if (reserved) vcpu.openRecord(gvaLo, gvaHi, gpaLo, gpaHi, access);

@@ -6,6 +6,7 @@ import {
   VCPU_EXIT_INSN_LENGTH,
   VCPU_EXIT_IO_OUT,
   VCPU_EXIT_IO_STRING,
+  VCPU_EXIT_REASON,
   VCPU_F_INSNS,
   VCPU_INTERRUPT_SHADOW,
   VCPU_INTERRUPT_WINDOW,
@@ -28,7 +29,13 @@ import {
   EXIT_TRIPLE_FAULT,
   EXIT_UNIMPLEMENTED,
 } from '../x86/index.ts';
-import { emulateInstruction, executeForGuest, internalError, RESUME_GUEST } from './exit-handlers-emulate.ts';
+import {
+  EMULATE_NEEDS_EXIT,
+  emulateInstruction,
+  executeForGuest,
+  internalError,
+  RESUME_GUEST,
+} from './exit-handlers-emulate.ts';
 import {
   handleEptMisconfig,
   handleEptViolation,
@@ -49,8 +56,21 @@ export const SHUT_DOWN = 2;
 
 const CR0_PG = 0x8000_0000 | 0;
 
-/** @returns RESUME_GUEST, or the RUN_* code to leave with */
+/**
+ * An instruction that cannot be emulated because its fetch or the delivery of its exception needs a page that the tables do
+ * not map (it was zapped just now, say) is started over in the guest, after that exit has been handled as any other.
+ * @returns RESUME_GUEST, or the RUN_* code to leave with
+ */
 export function handleExit(vcpu: VcpuContext, exit: number): number {
+  const result = dispatchExit(vcpu, exit);
+  if (result !== EMULATE_NEEDS_EXIT) return result;
+  const inner = vcpu.r[VCPU_EXIT_REASON];
+  const again = dispatchExit(vcpu, inner);
+  if (again !== EMULATE_NEEDS_EXIT) return again;
+  return internalError(vcpu, `emulating an instruction ran into VM exit ${inner} twice in a row`);
+}
+
+function dispatchExit(vcpu: VcpuContext, exit: number): number {
   switch (exit) {
     case EXIT_EPT_MISCONFIG:
       return handleEptMisconfig(vcpu);

@@ -3,6 +3,7 @@ import {
   VCPU_ACTIVITY,
   VCPU_EXIT_GPA,
   VCPU_EXIT_QUALIFICATION,
+  VCPU_EXIT_REASON,
   VCPU_F_INSNS,
   VCPU_INTERRUPT_SHADOW,
   VCPU_INTERRUPT_WINDOW,
@@ -16,7 +17,7 @@ import { TP_KVM_EXIT } from '../base/tracepoints.ts';
 import { EXIT_BUDGET, EXIT_DEBUG, EXIT_NPF, EXIT_UNIMPLEMENTED, type Cpu } from '../x86/index.ts';
 import type { VmBus } from './bus.ts';
 import { ACTIVE, HALTED, handleExit, refuseShadowPaging, SHUT_DOWN, shutDown } from './exit-handlers.ts';
-import { RESUME_GUEST } from './exit-handlers-emulate.ts';
+import { NO_EXIT, RESUME_GUEST } from './exit-handlers-emulate.ts';
 import { MMU_NPT, MMU_SHADOW, type Mmu } from './mmu.ts';
 import { baseRole, mmuLoad, mmuUnload } from './mmu-roots.ts';
 import { VCPU_BASE_ROLE, VCPU_PENDING_INTERRUPT, VCPU_ROOT_VALID } from './mmu-words.ts';
@@ -85,17 +86,8 @@ export class Vcpu {
       Atomics.store(r, VCPU_MODE, IN_GUEST_MODE);
       traceKvmEntry(mmu.arena, this.id);
       const before = f[VCPU_F_INSNS];
-      let exit = 0;
-      if (r[VCPU_PENDING_INTERRUPT] !== 0) {
-        exit = cpu.injectInterrupt(r[VCPU_PENDING_INTERRUPT] - 1);
-        if (exit === 0) {
-          r[VCPU_PENDING_INTERRUPT] = 0;
-          skip = false;
-          exit = cpu.run(end - before, true);
-        }
-      } else {
-        exit = cpu.run(end - before, !skip);
-      }
+      if (r[VCPU_PENDING_INTERRUPT] !== 0) skip = false;
+      const exit = this.deliverInterrupt() ? cpu.run(end - before, !skip) : r[VCPU_EXIT_REASON];
       Atomics.store(r, VCPU_MODE, OUTSIDE_GUEST_MODE);
 
       if (f[VCPU_F_INSNS] !== before) {
@@ -168,6 +160,24 @@ export class Vcpu {
     r[VCPU_PENDING_INTERRUPT] = vector + 1;
     this.context.count(this.context.cIrqInjections);
     traceKvmInjVirq(mmu.arena, this.id, vector);
+  }
+
+  /**
+   * The delivery of a queued interrupt, which the hardware does at VM entry. False: it ran into the exit in VCPU_EXIT_REASON
+   * and is tried again afterwards, as KVM does with IDT-vectoring information.
+   */
+  private deliverInterrupt(): boolean {
+    const { r } = this.context;
+    if (r[VCPU_PENDING_INTERRUPT] === 0) return true;
+    r[VCPU_EXIT_REASON] = NO_EXIT;
+    const exit = this.cpu.injectInterrupt(r[VCPU_PENDING_INTERRUPT] - 1);
+    // Reason 0 is an exit too, under the shadow MMU.
+    if (exit === 0 && r[VCPU_EXIT_REASON] === NO_EXIT) {
+      r[VCPU_PENDING_INTERRUPT] = 0;
+      return true;
+    }
+    r[VCPU_EXIT_REASON] = exit;
+    return false;
   }
 
   private traceExit(exit: number): void {

@@ -4,4 +4,7 @@ export * from './exits.ts';
 /** The software walk of KVM's emulator: the guest's tables read through memslots. */
 export { walkGuest } from './paging.ts';
 export type { GuestFrames } from './paging-walk.ts';
-export { GUEST_WALK_GPA } from './tlb-layout.ts';
+export { GUEST_WALK_GPA, LAST_ACCESS } from './tlb-layout.ts';
+/** Read, write or fetch: what the last exit was about, which an EPT misconfiguration does not say. */
+export { lastAccess } from './paging-translate.ts';
+export * from './probe.ts';

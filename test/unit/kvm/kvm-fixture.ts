@@ -1,7 +1,6 @@
 /** A VM whose CPU is a script: faults are handed to KVM directly and the emulator executes what the test says. */
 import { createArena, type Arena } from '../../../core/arena/arena.ts';
 import {
-  VCPU_EXIT_ACCESS,
   VCPU_EXIT_GPA,
   VCPU_EXIT_GVA,
   VCPU_EXIT_QUALIFICATION,
@@ -43,6 +42,7 @@ import {
   EXIT_EPT_VIOLATION,
   EXIT_EXCEPTION_NMI,
   EXIT_NPF,
+  LAST_ACCESS,
   type EmulatorOps,
 } from '../../../core/x86/index.ts';
 
@@ -201,7 +201,8 @@ export class KvmFixture {
     r[VCPU_EXIT_GVA + 1] = highHalf(gpa);
     r[VCPU_EXIT_QUALIFICATION] = qualification;
     r[VCPU_EXIT_QUALIFICATION + 1] = 0;
-    r[VCPU_EXIT_ACCESS] = access;
+    // As the hardware keeps it: an error code.
+    r[LAST_ACCESS] = access === 1 ? 2 : 0;
     const result = handleExit(this.vcpu, exit);
     this.enter();
     return result;
