@@ -9,6 +9,7 @@ import {
   VCPU_CR4,
   VCPU_EFER,
   VCPU_F_INSNS,
+  VCPU_MAXPHYADDR,
   VCPU_MSR_APIC_BASE,
   VCPU_MSR_CSTAR,
   VCPU_MSR_KERNEL_GS_BASE,
@@ -55,8 +56,9 @@ const IA32_KERNEL_GS_BASE = 0xc000_0102 | 0;
 const IA32_TSC_AUX = 0xc000_0103 | 0;
 
 const EFER_DEFINED = EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE;
-/** There is no local APIC here: only BSP reads set, and enabling is refused. */
 const APIC_BASE_WRITABLE_LOW = 0xffff_f000 | 0x100;
+/** Global enable. There is no local APIC here: once cleared the bit cannot be set again. */
+const APIC_BASE_ENABLE = 0x800;
 /** Revision of the microcode, in the high half of IA32_BIOS_SIGN_ID. */
 const MICROCODE_REVISION = 1;
 /** BTS and PEBS unavailable, fast strings. */
@@ -164,7 +166,8 @@ export function writeMsr(cpu: Cpu, index: number, lo: number, hi: number): void 
       r[VCPU_MSR_TSC_AUX] = lo;
       return;
     case IA32_APIC_BASE:
-      if ((lo & ~APIC_BASE_WRITABLE_LOW) !== 0 || hi >>> 4 !== 0) return raiseGp(cpu, 0);
+      if ((lo & ~(APIC_BASE_WRITABLE_LOW | (r[VCPU_MSR_APIC_BASE] & APIC_BASE_ENABLE))) !== 0) return raiseGp(cpu, 0);
+      if (hi >>> (r[VCPU_MAXPHYADDR] - 32) !== 0) return raiseGp(cpu, 0);
       return keep(cpu, VCPU_MSR_APIC_BASE, lo, hi);
     case IA32_PAT:
       if (!patTypesValid(lo) || !patTypesValid(hi)) return raiseGp(cpu, 0);
