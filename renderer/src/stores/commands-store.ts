@@ -4,11 +4,14 @@ import { computed, ref } from 'vue';
 import { PANEL_KINDS, PANEL_TITLES } from '../layout/panel-kinds.ts';
 import { useBreakpointsStore } from './breakpoints-store.ts';
 import { useDisassemblyStore } from './disassembly-store.ts';
-import { useFocusStore } from './focus-store.ts';
+import { gpaOfFocus, useFocusStore } from './focus-store.ts';
 import { useLayoutStore } from './layout-store.ts';
 import { useMachineStore } from './machine-store.ts';
 import { useMemslotsStore } from './memslots-store.ts';
 import { useStatsStore } from './stats-store.ts';
+
+/** The page that the demo guest watches. */
+const DEMO_GPA = 0xe000_0000n;
 
 export interface Command {
   readonly id: string;
@@ -40,9 +43,12 @@ export const useCommandsStore = defineStore('commands', () => {
   const target = computed(() => cursor.value ?? machine.rip);
   const atTarget = (act: (address: bigint) => unknown) => () =>
     target.value === undefined ? undefined : act(target.value);
-  const openMemslots = (): void => {
+  /** Over what somebody looks at, else where the machine stands in front of an MMIO fault, else where the demo guest polls. */
+  const newSlot = (): void => {
+    const reason = machine.status?.reason;
+    const faulting = reason?.kind === 'mmio-breakpoint' ? reason.fault.gpa : undefined;
     layout.open('memslots');
-    void memslots.createOver(0n);
+    void memslots.createOver(gpaOfFocus(focus.focus) ?? faulting ?? DEMO_GPA);
   };
 
   const commands: readonly Command[] = [
@@ -90,7 +96,7 @@ export const useCommandsStore = defineStore('commands', () => {
       isEnabled: () => focus.canGoForward,
       run: focus.forward,
     },
-    { id: 'new-slot', title: 'New memslot', isEnabled: () => machine.hasMachine, run: openMemslots },
+    { id: 'new-slot', title: 'New memslot', isEnabled: () => machine.hasMachine, run: newSlot },
     { id: 'reset-stats', title: 'Reset the statistics', isEnabled: () => machine.hasMachine, run: stats.reset },
     { id: 'reset-layout', title: 'Reset the layout', isEnabled: always, run: layout.reset },
     ...PANEL_KINDS.map((kind, index) => ({

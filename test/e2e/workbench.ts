@@ -1,0 +1,57 @@
+/** The workbench as a test uses it: by what is on screen and by nothing else. */
+import type { Locator, Page } from 'playwright-core';
+import { expect } from 'vitest';
+
+export type PanelName =
+  | 'disassembly'
+  | 'registers'
+  | 'memory'
+  | 'memslots'
+  | 'sptes'
+  | 'mmio'
+  | 'breakpoints'
+  | 'generation'
+  | 'serial'
+  | 'statistics';
+
+export interface Workbench {
+  /** Brings a panel to the front. */
+  open(panel: PanelName): Promise<Locator>;
+  panel(panel: PanelName): Locator;
+  /** The text of a reading: `reading('insns')`. */
+  reading(name: string): Promise<string>;
+  waitForState(state: string): Promise<void>;
+  /** Waits until `read` gives what `expected` says. */
+  eventually(read: () => Promise<string>, expected: RegExp, what: string): Promise<void>;
+  serialText(): Promise<string>;
+  /** Fills a field of a form and leaves it. */
+  fill(panel: PanelName, field: string, text: string): Promise<void>;
+}
+
+const PATIENCE = 20_000;
+
+export function workbench(page: Page): Workbench {
+  const panel = (name: PanelName): Locator => page.locator(`[data-panel=${name}]`);
+
+  async function eventually(read: () => Promise<string>, expected: RegExp, what: string): Promise<void> {
+    await expect.poll(read, { timeout: PATIENCE, interval: 100, message: what }).toMatch(expected);
+  }
+
+  return {
+    panel,
+    eventually,
+    async open(name) {
+      await page.locator(`[data-tab=${name}]`).click();
+      await panel(name).waitFor();
+      return panel(name);
+    },
+    reading: async (name) => (await page.locator(`[data-reading=${name}]`).first().innerText()).trim(),
+    async waitForState(state) {
+      await page.locator(`.workbench[data-state=${state}]`).waitFor({ timeout: PATIENCE });
+    },
+    serialText: () => panel('serial').locator('.xterm-rows').innerText(),
+    async fill(name, field, text) {
+      await panel(name).locator(`[name=${field}]`).fill(text);
+    },
+  };
+}
