@@ -7,6 +7,7 @@ import { useBreakpointsStore } from '../stores/breakpoints-store.ts';
 import { useCommandsStore } from '../stores/commands-store.ts';
 import { useDesktopStore } from '../stores/desktop-store.ts';
 import { useMachineStore } from '../stores/machine-store.ts';
+import { useMmioStore } from '../stores/mmio-store.ts';
 import { useNoticesStore } from '../stores/notices-store.ts';
 import { useSerialStore } from '../stores/serial-store.ts';
 
@@ -14,6 +15,7 @@ export function connectStores(pinia: Pinia, host: UmbraDesktop): void {
   const desktop = useDesktopStore(pinia);
   const machine = useMachineStore(pinia);
   const serial = useSerialStore(pinia);
+  const mmio = useMmioStore(pinia);
   const commands = useCommandsStore(pinia);
   desktop.connect(host);
   desktop.onEvent((event) => {
@@ -27,7 +29,10 @@ export function connectStores(pinia: Pinia, host: UmbraDesktop): void {
   // A new machine, or the same from its start, has sent nothing yet.
   watch(
     () => machine.loads,
-    () => serial.clear(),
+    () => {
+      serial.clear();
+      mmio.clear();
+    },
   );
   void greet(pinia);
 }

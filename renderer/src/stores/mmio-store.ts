@@ -68,6 +68,15 @@ export const useMmioStore = defineStore('mmio', () => {
     if (answer.ok && machine.isCurrent(answer.value.moment)) heat.value = answer.value;
   }
 
+  /** The machine that the faults belong to is gone. */
+  function clear(): void {
+    records.value = [];
+    total.value = 0;
+    moment.value = undefined;
+    seenAtLastStop.value = -1;
+    gfn.value = undefined;
+  }
+
   function proposeBreakpoint({ gpa, access }: MmioFaultRecord): void {
     breakpointDraft.value = {
       kind: 'mmio',
@@ -99,5 +108,6 @@ export const useMmioStore = defineStore('mmio', () => {
     breakpointDraft,
     proposeBreakpoint,
     refresh,
+    clear,
   };
 });

@@ -1,0 +1,69 @@
+import { beforeEach, describe, expect, it } from 'vitest';
+import { useMachineStore } from '../../../renderer/src/stores/machine-store.ts';
+import { useNoticesStore } from '../../../renderer/src/stores/notices-store.ts';
+import type { FakeEngine } from './fake-engine.ts';
+import { ENTRY } from './fake-engine.ts';
+import { startStores } from './stores.ts';
+
+let engine: FakeEngine;
+beforeEach(async () => {
+  engine = await startStores();
+});
+
+describe('the machine', () => {
+  it('starts with the startup image, paused at its first instruction', () => {
+    const machine = useMachineStore();
+    expect(machine.state).toBe('paused');
+    expect(machine.rip).toBe(ENTRY);
+    expect(machine.status?.reason).toEqual({ kind: 'loaded' });
+    expect(engine.requests.at(-1)?.name).toBe('machine.create');
+  });
+
+  it('can run while it is paused or halted, and in no other state', async () => {
+    const machine = useMachineStore();
+    expect(machine.canRun).toBe(true);
+    await machine.run();
+    expect([machine.isRunning, machine.canRun]).toEqual([true, false]);
+    await machine.pause();
+    expect(machine.canRun).toBe(true);
+    engine.stop({ kind: 'exited', status: 33 }, 'exited');
+    expect(machine.canRun).toBe(false);
+  });
+
+  it('drops a status that belongs to an earlier moment', () => {
+    const machine = useMachineStore();
+    const old = engine.status;
+    engine.rip = 0x1234n;
+    engine.stop({ kind: 'step' });
+    machine.applyStatus(old);
+    expect(machine.rip).toBe(0x1234n);
+  });
+
+  it('keeps what was seen last when the engine crashes, and starts the same image again', async () => {
+    const machine = useMachineStore();
+    engine.emit({ kind: 'crashed', message: 'out of luck', lastTrace: ['kvm_exit'] });
+    expect(machine.state).toBe('crashed');
+    expect(machine.rip).toBe(ENTRY);
+    expect(machine.canRun).toBe(false);
+    expect(useNoticesStore().problem?.text).toMatch(/out of luck/);
+    // The new engine counts its moments from the start.
+    engine.epoch = 0;
+    await machine.restart();
+    expect(engine.requests.at(-1)?.name).toBe('machine.create');
+    expect(machine.state).toBe('paused');
+    expect(machine.epoch).toBe(1);
+  });
+
+  it('says why something was refused', async () => {
+    const machine = useMachineStore();
+    expect(await machine.stepOut()).toBe(false);
+    expect(useNoticesStore().problem?.text).toMatch(/run.stepOut is not scripted/);
+  });
+
+  it('is there again after a reload of the page, without being made anew', async () => {
+    engine.stop({ kind: 'paused' });
+    const before = engine.requests.length;
+    await useMachineStore().resume();
+    expect(engine.requests.slice(before).map(({ name }) => name)).toEqual(['machine.status']);
+  });
+});
