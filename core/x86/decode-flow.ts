@@ -101,6 +101,9 @@ const conditional =
     return CONDITIONAL_JUMPS[cc];
   };
 
+const repeatCondition = (draft: Draft, number: number): number =>
+  draft.instruction.hasRepnePrefix ? 2 : draft.instruction.hasRepPrefix ? 1 : number;
+
 const loop =
   (number: number): DraftBuilder =>
   (draft) => {
@@ -112,7 +115,9 @@ const loop =
         : name.endsWith('ECX') || name.startsWith('Jecxz')
           ? DWORD
           : WORD;
-    return draft.plain(number, size, executeLoop);
+    // A repeat prefix overrules the opcode's condition, as the processor of the recordings does with F2 E1 (LOOPE).
+    const overruled = number !== 1 && number !== 2 ? number : repeatCondition(draft, number);
+    return draft.plain(overruled, size, executeLoop);
   };
 
 /** Operand size from the name's ending: w, d, q as in Retnq, Enterd, Leavew. */

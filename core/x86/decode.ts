@@ -20,9 +20,10 @@ const MAX_LENGTH = 15;
 
 /**
  * AMD: with an operand-size prefix a near branch in 64-bit mode has a 16-bit displacement and RIP is cut to 16 bits. Intel's
- * processors ignore the prefix there; the recordings that this CPU is held against are of the former.
+ * processors ignore the prefix there; the recordings that this CPU is held against are of the former. NoPause: PAUSE with
+ * REX.B is XCHG with R8; without, it comes out as a NOP, which is all that it does here.
  */
-const OPTIONS = DecoderOptions.AMD;
+const OPTIONS = DecoderOptions.AMD | DecoderOptions.NoPause;
 
 export class InstructionDecoder {
   private readonly cpu: Cpu;

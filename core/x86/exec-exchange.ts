@@ -6,16 +6,7 @@ import { address, WRITE } from './exec-address.ts';
 import { arithmetic, arithmetic64, OP_ADD, OP_CMP } from './exec-arithmetic.ts';
 import { readForWrite, readRegister, writeBack, writeRegister } from './exec-operand.ts';
 import { replaceFlags, ZF } from './flags.ts';
-import {
-  destinationIsMemory,
-  DWORD,
-  I_BYTE_SHIFTS,
-  I_DST,
-  I_OPERATION,
-  I_SRC,
-  operationSize,
-  QWORD,
-} from './instruction.ts';
+import { destinationIsMemory, DWORD, I_BYTE_SHIFTS, I_OPERATION, I_SRC, operationSize, QWORD } from './instruction.ts';
 import { load64, probeWriteAccess, store64 } from './memory-access.ts';
 
 const RAX = VCPU_GPR;
@@ -42,7 +33,7 @@ export function executeExchangeAdd(cpu: Cpu, i: number): void {
 
 /** A memory destination is written in either case: with what it held when the comparison fails (SDM vol 2, CMPXCHG). */
 export function executeCompareExchange(cpu: Cpu, i: number): void {
-  const { code, r } = cpu;
+  const { code } = cpu;
   const word = code[i + I_OPERATION];
   const size = operationSize(word);
   const value = readForWrite(cpu, i);
@@ -61,8 +52,8 @@ export function executeCompareExchange(cpu: Cpu, i: number): void {
     return;
   }
   writeRegister(cpu, RAX, 0, size, value, valueHi);
+  // A register destination is left alone, upper half and all, as the processor does.
   if (destinationIsMemory(word)) writeBack(cpu, i, value, valueHi);
-  else if (size === DWORD) r[code[i + I_DST] + 1] = 0;
 }
 
 /** CMPXCHG8B: EDX:EAX against memory, ECX:EBX into it. */

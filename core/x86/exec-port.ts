@@ -1,9 +1,9 @@
-/** IN and OUT. Permission and the VM exit are in exec-port-access.ts; here is where the value comes from and goes to. */
+/** IN and OUT. Permission and the VM exit are in port-exits.ts; here is where the value comes from and goes to. */
 import { VCPU_GPR } from '../arena/vcpu-layout.ts';
 import type { Cpu } from './cpu.ts';
 import { readRegister, writeRegister } from './exec-operand.ts';
 import { I_IMM, I_OPERATION, KIND_IMMEDIATE, operationSize, sourceKind } from './instruction.ts';
-import { readPort, writePort } from './exec-port-access.ts';
+import { readPort, writePort } from './port-exits.ts';
 
 const RAX = VCPU_GPR;
 const RDX = VCPU_GPR + 4;

@@ -128,7 +128,7 @@ function rotate(cpu: Cpu, op: number, value: number, bits: number, count: number
     result = left === 0 ? unsigned : (unsigned << left) | (unsigned >>> (bits - left));
     result = (result << up) >> up;
     if (op === OP_ROL) setCarryAndOverflow(cpu, result & 1, (result >>> 31) ^ (result & 1));
-    else setCarryAndOverflow(cpu, result >>> 31, (result >>> 31) ^ ((result << 1) >>> 31));
+    else setCarryAndOverflow(cpu, result >>> 31, (result >>> 31) ^ ((result >>> (bits - 2)) & 1));
     return result;
   }
   // Through the carry: a rotation of bits + 1 bits, one step at a time.
@@ -141,7 +141,7 @@ function rotate(cpu: Cpu, op: number, value: number, bits: number, count: number
       result = (((result << 1) | carry) << up) >> up;
       carry = out;
     }
-    if (steps !== 0) setCarryAndOverflow(cpu, carry, (result >>> 31) ^ carry);
+    setCarryAndOverflow(cpu, carry, (result >>> 31) ^ carry);
     return result;
   }
   for (let step = 0; step < steps; step++) {
@@ -149,7 +149,7 @@ function rotate(cpu: Cpu, op: number, value: number, bits: number, count: number
     result = (((((result << up) >>> up) >>> 1) | (carry << (bits - 1))) << up) >> up;
     carry = out;
   }
-  if (steps !== 0) setCarryAndOverflow(cpu, carry, (result >>> 31) ^ ((result << 1) >>> 31));
+  setCarryAndOverflow(cpu, carry, (result >>> 31) ^ ((result >>> (bits - 2)) & 1));
   return result;
 }
 
@@ -216,20 +216,21 @@ export function executeDoubleShift(cpu: Cpu, i: number): void {
   let result: number;
   let carry: number;
   if (size === 1) {
-    // A count beyond 16 is undefined; processors go on through the source into the destination again.
+    // A count beyond 16 is undefined; the processor shifts the source in a second time and leaves CF clear.
     const d = value & 0xffff;
     const s = source & 0xffff;
-    if (left) {
-      const wide = count <= 16 ? (d << 16) | s : (s << 16) | d;
-      const by = count <= 16 ? count : count - 16;
-      carry = (wide >>> (32 - by)) & 1;
-      result = (wide << by) >> 16;
+    const by = count & 15;
+    if (count > 16) {
+      carry = 0;
+      result = left ? (s << by) | (s >>> (16 - by)) : (s >>> by) | (s << (16 - by));
+    } else if (left) {
+      carry = (d >>> (16 - count)) & 1;
+      result = (d << count) | (s >>> (16 - count));
     } else {
-      const wide = count <= 16 ? (s << 16) | d : (d << 16) | s;
-      const by = count <= 16 ? count : count - 16;
-      carry = (wide >>> (by - 1)) & 1;
-      result = ((wide >>> by) << 16) >> 16;
+      carry = (d >>> (count - 1)) & 1;
+      result = (d >>> count) | (s << (16 - count));
     }
+    result = (result << 16) >> 16;
   } else if (left) {
     carry = (value >>> (32 - count)) & 1;
     result = (value << count) | (source >>> (32 - count));

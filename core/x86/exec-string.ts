@@ -10,7 +10,7 @@ import { loadSized, readRegister, storeSized, writeRegister } from './exec-opera
 import { DF, flagZ } from './flags.ts';
 import { DWORD, I_LENGTH, I_OPERATION, I_SEGMENT, operationNumber, operationSize, QWORD } from './instruction.ts';
 import { probeWriteAccess } from './memory-access.ts';
-import { readPort, writePort } from './exec-port-access.ts';
+import { readPort, writePort } from './port-exits.ts';
 
 export const OP_MOVS = 0;
 export const OP_CMPS = 1;

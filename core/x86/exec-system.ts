@@ -9,7 +9,7 @@
  *   control-registers.ts  readControlRegister writeControlRegister readDebugRegister writeDebugRegister
  *                         loadMachineStatusWord storeMachineStatusWord clearTaskSwitched invalidatePage writeBackCaches
  *   msr.ts                readMsr writeMsr readTimestampCounter      cpuid.ts  executeCpuid
- *   system-access.ts      systemLoad                                 exceptions.ts, interrupts.ts, memory-access.ts
+ *   port-exits.ts         readPort writePort                         exceptions.ts, interrupts.ts, memory-access.ts
  *
  * RIP is that of the next instruction while they run. After any of them the run loop looks its next record up afresh,
  * because the mode, the mapping of code or the interrupt flag may have changed.

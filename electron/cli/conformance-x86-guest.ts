@@ -69,9 +69,10 @@ const STACK_TOP = 0x3000;
 
 const KERNEL_CS = 0x08;
 const KERNEL_SS = 0x10;
-const USER_SS = 0x23;
-const USER_CS = 0x2b;
-const TASK = 0x30;
+/** As Linux numbers them: instructions that store CS or SS show it. */
+const USER_SS = 0x2b;
+const USER_CS = 0x33;
+const TASK = 0x40;
 
 const PRESENT = 1n;
 const WRITABLE = 2n;

@@ -39,6 +39,7 @@ type Case = v.InferOutput<typeof caseSchema>;
 const BUDGET = 100_000;
 /** CF PF AF ZF SF DF OF */
 const COMPARED_FLAGS = 0xcd5n;
+const RFLAGS_ID = 0x20_0000n;
 const FLAG_NAMES: readonly [bigint, string][] = [
   [1n, 'CF'],
   [4n, 'PF'],
@@ -49,8 +50,11 @@ const FLAG_NAMES: readonly [bigint, string][] = [
   [0x800n, 'OF'],
 ];
 const REGISTERS = 'rax rcx rdx rbx rsp rbp rsi rdi r8 r9 r10 r11 r12 r13 r14 r15'.split(' ');
+const DEBUG_VECTOR = 1;
 const SIGNALS = new Map([
   [0, '#DE'],
+  // INT1, which a branch into the middle of the code may reach, is the same SIGTRAP to the recording system.
+  [DEBUG_VECTOR, 'int3'],
   [3, 'int3'],
   [6, '#UD'],
   // What the recording system reported alike: #SS, #GP, #PF, #AC.
@@ -75,7 +79,9 @@ const flagNames = (flags: bigint): string =>
 /** What came out otherwise than recorded, in words; empty when nothing did. */
 function runCase(guest: ConformanceGuest, words: BigUint64Array, recorded: Case): readonly string[] {
   fillFromSeed(words, recorded.seed);
-  guest.prepare(words, recorded.code, recorded.regs, recorded.flags);
+  // RFLAGS.ID is not in `flags`: it stayed as an earlier case had left it, and shows in what came out.
+  const id = recorded.asm.startsWith('popf') ? 0n : recorded.out.flags & RFLAGS_ID;
+  guest.prepare(words, recorded.code, recorded.regs, recorded.flags | id);
   const ending = guest.run(BUDGET);
   if (typeof ending === 'string') return [ending];
   return [
@@ -90,7 +96,9 @@ function compareEnding(recorded: Case, ending: Ending): string[] {
   const wrong: string[] = [];
   const signal = SIGNALS.get(ending.vector) ?? `vector ${ending.vector}`;
   if (signal !== out.signal) wrong.push(`ended by ${out.signal}, here by ${signal}`);
-  if (ending.rip !== out.rip) wrong.push(`rip ${hex(out.rip)}, here ${hex(ending.rip)}`);
+  // That system saw the trap of INT1 with RIP at the instruction, before its single byte.
+  const rip = ending.vector === DEBUG_VECTOR ? ending.rip - 1n : ending.rip;
+  if (rip !== out.rip) wrong.push(`rip ${hex(out.rip)}, here ${hex(rip)}`);
   const mask = COMPARED_FLAGS & ~undefinedFlags;
   if (((ending.rflags ^ out.flags) & mask) !== 0n) {
     wrong.push(`flags ${flagNames(out.flags & mask)}, here ${flagNames(ending.rflags & mask)}`);
