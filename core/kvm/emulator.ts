@@ -3,8 +3,16 @@
  * emulator_pio_*_emulated of arch/x86/kvm/x86.c, v3.11). The instruction itself is executed by core/x86; whatever of its
  * accesses is not plain RAM in the TLB comes here.
  */
-import { VCPU_CPL } from '../arena/vcpu-layout.ts';
-import { type Cpu, type EmulatorOps, GUEST_WALK_GPA, type GuestFrames, walkGuest } from '../x86/index.ts';
+import { VCPU_CPL, VCPU_EXIT_REASON } from '../arena/vcpu-layout.ts';
+import {
+  ABORT_EXIT,
+  ABORT_NONE,
+  type Cpu,
+  type EmulatorOps,
+  GUEST_WALK_GPA,
+  type GuestFrames,
+  walkGuest,
+} from '../x86/index.ts';
 import type { VmBus } from './bus.ts';
 import { markPageDirty } from './dirty-log.ts';
 import { gfnToPfn } from './memslots.ts';
@@ -23,6 +31,7 @@ import {
   traceKvmPio,
   traceVcpuMatchMmio,
 } from './trace-events.ts';
+import { NO_EXIT } from './vcpu-exit-reasons.ts';
 
 /** APIC_DEFAULT_PHYS_BASE: always treated as MMIO, "for APIC access vmexit". */
 const APIC_DEFAULT_PHYS_BASE = 0xfee0_0000 | 0;
@@ -127,7 +136,7 @@ export class KvmEmulator implements EmulatorOps, GuestFrames {
       return MMIO;
     }
     const access = (r[VCPU_CPL] === 3 ? PFERR_USER_MASK : 0) | (write ? PFERR_WRITE_MASK : 0);
-    if (!walkGuest(cpu, gvaLo, gvaHi, access, this)) return FAULTED;
+    if (!this.walk(cpu, gvaLo, gvaHi, access)) return FAULTED;
     const gpaLo = (r[GUEST_WALK_GPA] & ~0xfff) | (gvaLo & 0xfff);
     const gpaHi = r[GUEST_WALK_GPA + 1];
     this.gpaLo = gpaLo;
@@ -138,6 +147,18 @@ export class KvmEmulator implements EmulatorOps, GuestFrames {
       return MMIO;
     }
     return MEMORY;
+  }
+
+  /**
+   * gva_to_gpa. The hardware has just walked the same way, so its paging-structure caches know most of it; where it could not
+   * (a table that the second level does not map) the tables are read through the memslots, as KVM always does.
+   */
+  private walk(cpu: Cpu, gvaLo: number, gvaHi: number, access: number): boolean {
+    if (walkGuest(cpu, gvaLo, gvaHi, access)) return true;
+    if (cpu.abort !== ABORT_EXIT) return false;
+    cpu.abort = ABORT_NONE;
+    cpu.r[VCPU_EXIT_REASON] = NO_EXIT;
+    return walkGuest(cpu, gvaLo, gvaHi, access, this);
   }
 
   /** emulator_read_write over two pages: both are translated before any device is asked. */

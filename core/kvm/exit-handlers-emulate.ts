@@ -16,7 +16,7 @@ import { ABORT_NONE, EMULATE_FAIL, GUEST_WALK_GPA, walkGuest } from '../x86/inde
 import { traceEnabled } from './trace.ts';
 import { KEI_CR0_PE, KEI_CS_D, KEI_CS_L, traceKvmEmulateInsn, traceKvmUserspaceExit } from './trace-events.ts';
 import type { VcpuContext } from './vcpu-context.ts';
-import { KVM_EXIT_INTERNAL_ERROR, KVM_EXIT_IO, KVM_EXIT_MMIO } from './vcpu-exit-reasons.ts';
+import { KVM_EXIT_INTERNAL_ERROR, KVM_EXIT_IO, KVM_EXIT_MMIO, NO_EXIT } from './vcpu-exit-reasons.ts';
 import { RUN_INTERNAL_ERROR } from './vcpu-run.ts';
 
 /** Go on in the guest. Anything ≥ 0 is a RUN_* code. */
@@ -28,9 +28,6 @@ export function internalError(vcpu: VcpuContext, text: string): number {
   traceKvmUserspaceExit(vcpu.mmu.arena, vcpu.id, KVM_EXIT_INTERNAL_ERROR, 0);
   return RUN_INTERNAL_ERROR;
 }
-
-/** In VCPU_EXIT_REASON while nothing has left the guest. No exit has this number. */
-export const NO_EXIT = -2;
 
 /** Emulation needs the guest to run first: VCPU_EXIT_REASON says which exit its fetch or its exception ran into. */
 export const EMULATE_NEEDS_EXIT = -2;

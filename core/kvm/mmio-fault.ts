@@ -49,11 +49,11 @@ export function handleMmioPageFaultCommon(
   }
 
   // walk_shadow_page_get_mmio_spte.
-  locklessBegin(r);
+  locklessBegin(mmu, r);
   const sptep = lastSptep(mmu, r, gpaLo, gpaHi);
   const lo = sptep === 0 ? 0 : mmu.i32[sptep >> 2];
   const hi = sptep === 0 ? 0 : mmu.i32[(sptep >> 2) + 1];
-  locklessEnd(r);
+  locklessEnd(mmu, r);
   record.spteLo = lo;
   record.spteHi = hi;
 

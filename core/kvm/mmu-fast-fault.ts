@@ -24,7 +24,7 @@ export function fastPageFault(
 ): boolean {
   if (!canBeFast(errorCode)) return false;
   const { i32 } = mmu;
-  locklessBegin(r);
+  locklessBegin(mmu, r);
   const sptep = lastSptep(mmu, r, lo, hi);
   const oldLo = sptep === 0 ? 0 : i32[sptep >> 2];
   const oldHi = sptep === 0 ? 0 : i32[(sptep >> 2) + 1];
@@ -45,6 +45,6 @@ export function fastPageFault(
   const newLo = sptep === 0 ? 0 : i32[sptep >> 2];
   const newHi = sptep === 0 ? 0 : i32[(sptep >> 2) + 1];
   traceFastPageFault(mmu.arena, vcpuId, lo, hi, errorCode, sptep, oldLo, oldHi, newLo, newHi, retry);
-  locklessEnd(r);
+  locklessEnd(mmu, r);
   return retry;
 }

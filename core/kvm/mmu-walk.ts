@@ -2,11 +2,11 @@
  * Walking the shadow page table of a vCPU (for_each_shadow_entry and its lockless form, arch/x86/kvm/mmu.c of v3.11). A walk
  * is two numbers, sptep and level; nothing is allocated.
  */
-import { VCPU_MODE, VCPU_ROOT_HPA } from '../arena/vcpu-layout.ts';
+import { VCPU_ROOT_HPA } from '../arena/vcpu-layout.ts';
 import { PT32E_ROOT_LEVEL, type Mmu } from './mmu.ts';
 import { isLastSpte, isShadowPresent } from './mmu-spte.ts';
 import { VCPU_PAE_ROOT, VCPU_ROOT_VALID } from './mmu-words.ts';
-import { OUTSIDE_GUEST_MODE, READING_SHADOW_PAGE_TABLES } from './requests.ts';
+import { OUTSIDE_GUEST_MODE, READING_SHADOW_PAGE_TABLES, setVcpuMode } from './requests.ts';
 
 /** SHADOW_PT_INDEX, times 8: byte offset of the entry for a gpa in a table of that level. */
 export function entryOffset(lo: number, hi: number, level: number): number {
@@ -46,10 +46,10 @@ export function lastSptep(mmu: Mmu, r: Int32Array, lo: number, hi: number): numb
 }
 
 /** walk_shadow_page_lockless_begin: whoever frees pages waits (by its IPI) until this vCPU has left the tables. */
-export function locklessBegin(r: Int32Array): void {
-  Atomics.store(r, VCPU_MODE, READING_SHADOW_PAGE_TABLES);
+export function locklessBegin(mmu: Mmu, r: Int32Array): void {
+  setVcpuMode(r, mmu.vcpuCount, READING_SHADOW_PAGE_TABLES);
 }
 
-export function locklessEnd(r: Int32Array): void {
-  Atomics.store(r, VCPU_MODE, OUTSIDE_GUEST_MODE);
+export function locklessEnd(mmu: Mmu, r: Int32Array): void {
+  setVcpuMode(r, mmu.vcpuCount, OUTSIDE_GUEST_MODE);
 }

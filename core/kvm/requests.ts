@@ -14,6 +14,15 @@ export const IN_GUEST_MODE = 1;
 export const EXITING_GUEST_MODE = 2;
 export const READING_SHADOW_PAGE_TABLES = 3;
 
+/**
+ * Sets vcpu->mode. With one vCPU nobody watches it from another thread while it runs, and the fence that orders it before the
+ * reads of requests and tables would be the dearest instruction of an exit.
+ */
+export function setVcpuMode(r: Int32Array, vcpuCount: number, mode: number): void {
+  if (vcpuCount === 1) r[VCPU_MODE] = mode;
+  else Atomics.store(r, VCPU_MODE, mode);
+}
+
 /** kvm_make_request. */
 export function makeRequest(mmu: Mmu, vcpuId: number, request: number): void {
   Atomics.or(mmu.i32, mmu.vcpuBlock(vcpuId) + VCPU_REQUESTS, 1 << request);

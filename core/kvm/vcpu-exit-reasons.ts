@@ -6,3 +6,6 @@ export const KVM_EXIT_HLT = 5;
 export const KVM_EXIT_MMIO = 6;
 export const KVM_EXIT_SHUTDOWN = 8;
 export const KVM_EXIT_INTERNAL_ERROR = 17;
+
+/** In VCPU_EXIT_REASON while nothing has left the guest. No exit has this number. */
+export const NO_EXIT = -2;

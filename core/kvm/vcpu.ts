@@ -7,7 +7,6 @@ import {
   VCPU_F_INSNS,
   VCPU_INTERRUPT_SHADOW,
   VCPU_INTERRUPT_WINDOW,
-  VCPU_MODE,
   VCPU_REQUESTS,
   VCPU_RFLAGS,
   VCPU_RIP,
@@ -17,7 +16,7 @@ import { TP_KVM_EXIT } from '../base/tracepoints.ts';
 import { EXIT_BUDGET, EXIT_DEBUG, EXIT_NPF, EXIT_UNIMPLEMENTED, type Cpu } from '../x86/index.ts';
 import type { VmBus } from './bus.ts';
 import { ACTIVE, HALTED, handleExit, refuseShadowPaging, SHUT_DOWN, shutDown } from './exit-handlers.ts';
-import { NO_EXIT, RESUME_GUEST } from './exit-handlers-emulate.ts';
+import { RESUME_GUEST } from './exit-handlers-emulate.ts';
 import { MMU_NPT, MMU_SHADOW, type Mmu } from './mmu.ts';
 import { baseRole, mmuLoad, mmuUnload } from './mmu-roots.ts';
 import { VCPU_BASE_ROLE, VCPU_PENDING_INTERRUPT, VCPU_ROOT_VALID } from './mmu-words.ts';
@@ -28,10 +27,12 @@ import {
   KVM_REQ_TLB_FLUSH,
   KVM_REQ_TRIPLE_FAULT,
   OUTSIDE_GUEST_MODE,
+  setVcpuMode,
 } from './requests.ts';
 import { traceEnabled } from './trace.ts';
 import { KVM_ISA_SVM, KVM_ISA_VMX, traceKvmEntry, traceKvmExit, traceKvmInjVirq } from './trace-events.ts';
 import { VcpuContext } from './vcpu-context.ts';
+import { NO_EXIT } from './vcpu-exit-reasons.ts';
 import { RUN_BUDGET, RUN_HLT, RUN_SHUTDOWN, RUN_VMM_STOP, type RunCode } from './vcpu-run.ts';
 
 const RFLAGS_IF = 0x200;
@@ -83,12 +84,12 @@ export class Vcpu {
         cpu.flushTlb();
       }
 
-      Atomics.store(r, VCPU_MODE, IN_GUEST_MODE);
+      setVcpuMode(r, mmu.vcpuCount, IN_GUEST_MODE);
       traceKvmEntry(mmu.arena, this.id);
       const before = f[VCPU_F_INSNS];
       if (r[VCPU_PENDING_INTERRUPT] !== 0) skip = false;
       const exit = this.deliverInterrupt() ? cpu.run(end - before, !skip) : r[VCPU_EXIT_REASON];
-      Atomics.store(r, VCPU_MODE, OUTSIDE_GUEST_MODE);
+      setVcpuMode(r, mmu.vcpuCount, OUTSIDE_GUEST_MODE);
 
       if (f[VCPU_F_INSNS] !== before) {
         skip = false;
