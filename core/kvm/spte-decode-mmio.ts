@@ -110,7 +110,13 @@ function notesOn(
       'With MAXPHYADDR 52 no reserved bit is left: hardware sees "not present" and every access goes the slow way.',
     );
   }
-  const { split } = gfnPlacement(era, host);
+  const { inPlace, split } = gfnPlacement(era, host);
+  const shared = inPlace & mmioMagic(era, host).value;
+  if (shared !== 0n) {
+    notes.push(
+      `Bits ${hex(shared)} are magic and address at once here: this kernel reads them into the gfn, whatever it was.`,
+    );
+  }
   if ((spte & split) !== split)
     notes.push('The L1TF mask is not all ones: this kernel on this host did not write the value.');
   if (era.presence === 'bit-11' && (spte & (1n << 11n)) !== 0n) {
