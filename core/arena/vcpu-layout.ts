@@ -140,6 +140,10 @@ export const VCPU_F_INSNS = 160; // words 320–321
 /** float64 index: first of the VCPU_COUNTERS (core/base/counters.ts). */
 export const VCPU_F_COUNTERS = 164; // … up to 195
 
+/** XMM0 … XMM15, four words each, lowest bits first; then MXCSR. */
+export const VCPU_XMM = 448;
+export const VCPU_MXCSR = 512;
+
 /** TLBs begin here (int32 index); their geometry belongs to core/x86/tlb.ts. */
 export const VCPU_TLB = 1024;
 /** Bytes of a vCPU block: 4 KiB of state and 124 KiB of TLBs. */

@@ -19,9 +19,11 @@ import {
   VCPU_MSR_APIC_BASE,
   VCPU_MSR_MORE,
   VCPU_MSR_PAT,
+  VCPU_MXCSR,
   VCPU_RFLAGS,
   VCPU_RIP,
   VCPU_SEGMENTS,
+  VCPU_XMM,
 } from '../arena/vcpu-layout.ts';
 import type { Cpu } from './cpu.ts';
 
@@ -37,6 +39,8 @@ export function resetState(cpu: Cpu): void {
   const { r } = cpu;
   r.fill(0, VCPU_GPR, VCPU_MSR_MORE + 60);
   r.fill(0, VCPU_INTERRUPT_WINDOW - 2, VCPU_EXIT_INSN_LENGTH + 1);
+  r.fill(0, VCPU_XMM, VCPU_MXCSR);
+  r[VCPU_MXCSR] = 0x1f80;
   r[VCPU_RFLAGS] = 2;
   r[VCPU_RIP] = 0xfff0;
   r[VCPU_GPR + 4] = PROCESSOR_SIGNATURE;

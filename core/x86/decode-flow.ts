@@ -18,6 +18,7 @@ import {
 import * as control from './exec-control.ts';
 import { executeNothing } from './exec-move.ts';
 import { executeIn, executeOut } from './exec-port.ts';
+import { executeCompareScalar, executeMoveScalar, xmmWord } from './exec-scalar.ts';
 import {
   executeEnter,
   executeLeave,
@@ -47,10 +48,12 @@ import { executeFarDirect, executeFarIndirect, executePopSegment, executePushSeg
 import {
   BYTE,
   DWORD,
+  I_DST,
   I_IMM,
   I_IMM_HIGH,
   I_OPERATION,
   I_SEGMENT,
+  I_SRC,
   type InstructionHandler,
   KIND_IMMEDIATE,
   operation,
@@ -157,6 +160,17 @@ function returnNear(draft: Draft): InstructionHandler {
   return draft.plain(0, sizeByName(draft, 'Retn'), executeReturn);
 }
 
+/** MOVSD and CMPSD of SSE2. */
+function scalarDouble(draft: Draft, number: number): InstructionHandler {
+  const { code, i } = draft;
+  const to = draft.register(0);
+  const from = draft.register(1);
+  if (to !== Register.None) code[i + I_DST] = xmmWord(to - Register.XMM0);
+  if (from !== Register.None) code[i + I_SRC] = xmmWord(from - Register.XMM0);
+  code[i + I_OPERATION] = operation(draft.isMemory(0) ? 1 : 0, QWORD, 0, draft.kind(1));
+  return number === OP_MOVS ? executeMoveScalar : executeCompareScalar;
+}
+
 /** A string instruction's size comes with the mnemonic; SSE has a MOVSD and a CMPSD too. */
 const string =
   (number: number, size: number): DraftBuilder =>
@@ -168,7 +182,7 @@ const string =
       if (kind >= OpKind.MemorySegSI && kind <= OpKind.MemoryESRDI)
         addressSize = WORD + ((kind - OpKind.MemorySegSI) % 3);
     }
-    if (addressSize === -1) return undefined;
+    if (addressSize === -1) return scalarDouble(draft, number);
     const compares = number === OP_CMPS || number === OP_SCAS;
     let repeat = REPEAT_NONE;
     if (instruction.hasRepnePrefix) repeat = compares ? REPEAT_NOT_EQUAL : REPEAT_EQUAL;

@@ -3,6 +3,7 @@ import { Code, CpuidFeature, Mnemonic } from 'iced-x86';
 import { FS, GS, DS, ES, SS } from '../arena/vcpu-layout.ts';
 import type { Draft, DraftBuilder, FamilyTable } from './decode-draft.ts';
 import * as control from './exec-control.ts';
+import { executeUnimplementedSse, executeX87 } from './exec-scalar.ts';
 import * as system from './exec-system.ts';
 import { DWORD, I_OPERATION, type InstructionHandler, operation, QWORD, WORD } from './instruction.ts';
 
@@ -121,7 +122,7 @@ export const SYSTEM_TABLE: FamilyTable = new Map<number, DraftBuilder>([
   [Mnemonic.Ud0, simple(system.executeInvalid)],
   [Mnemonic.Ud1, simple(system.executeInvalid)],
   [Mnemonic.Ud2, simple(system.executeInvalid)],
-  [Mnemonic.Wait, simple(control.executeX87)],
+  [Mnemonic.Wait, simple(executeX87)],
 ]);
 
 /** Instruction sets that every x86-64 processor has without saying so in CPUID, less x87. */
@@ -143,13 +144,27 @@ const X87: ReadonlySet<CpuidFeature> = new Set([
   CpuidFeature.FPU387SL_ONLY,
 ]);
 
+const SSE: ReadonlySet<CpuidFeature> = new Set([
+  CpuidFeature.MMX,
+  CpuidFeature.SSE,
+  CpuidFeature.SSE2,
+  CpuidFeature.SSE3,
+  CpuidFeature.SSSE3,
+  CpuidFeature.SSE4_1,
+  CpuidFeature.SSE4_2,
+  CpuidFeature.SSE4A,
+  CpuidFeature.FXSR,
+]);
+
 /**
- * What no table has. An extension that CPUID does not offer is an undefined opcode, as on a processor that lacks it: MMX
- * and SSE among them (the operating system cannot have set CR4.OSFXSR), AVX, RDRAND, XSAVE, VMX, SVM, TSX. Anything that
- * every processor has but this one not yet stops the machine under its name.
+ * What no table has. An extension that CPUID does not offer is an undefined opcode, as on a processor that lacks it: AVX,
+ * RDRAND, XSAVE, VMX, SVM, TSX, and MMX and SSE unless CR4.OSFXSR was set in spite of CPUID. Anything that every processor
+ * has but this one not yet stops the machine under its name.
  */
 export function remainingHandler(draft: Draft): InstructionHandler {
   const features = draft.instruction.cpuidFeatures();
-  if (features.some((feature) => X87.has(feature))) return control.executeX87;
+  const memory = [...Array(draft.instruction.opCount).keys()].some((operand) => draft.isMemory(operand)) ? 1 : 0;
+  if (features.some((feature) => X87.has(feature))) return draft.plain(memory, 0, executeX87);
+  if (features.some((feature) => SSE.has(feature))) return draft.plain(memory, 0, executeUnimplementedSse);
   return features.every((feature) => ALWAYS_PRESENT.has(feature)) ? system.executeUnimplemented : system.executeInvalid;
 }

@@ -1,5 +1,6 @@
 /** Decoding by iced-x86: fetches the bytes, fills a record, chooses its handler. */
 import { Code, Decoder, DecoderError, DecoderOptions, Formatter, FormatterSyntax, Instruction } from 'iced-x86';
+import { VCPU_SECOND_LEVEL } from '../arena/vcpu-layout.ts';
 import type { Cpu } from './cpu.ts';
 import { Draft } from './decode-draft.ts';
 import { FLOW_TABLE } from './decode-flow.ts';
@@ -15,15 +16,17 @@ import {
   type InstructionHandler,
 } from './instruction.ts';
 import { fetchPage } from './memory-access.ts';
+import { SECOND_LEVEL_NPT } from './second-level-entry.ts';
 
 const MAX_LENGTH = 15;
 
 /**
- * AMD: with an operand-size prefix a near branch in 64-bit mode has a 16-bit displacement and RIP is cut to 16 bits. Intel's
- * processors ignore the prefix there; the recordings that this CPU is held against are of the former. NoPause: PAUSE with
- * REX.B is XCHG with R8; without, it comes out as a NOP, which is all that it does here.
+ * Where the vendors differ this processor is the one that its CPUID names: AMD's with NPT, Intel's otherwise. With an
+ * operand-size prefix a near branch in 64-bit mode has a 16-bit displacement and RIP is cut to 16 bits on AMD's; Intel's
+ * ignore the prefix. NoPause: PAUSE with REX.B is XCHG with R8; without, it comes out as a NOP, all that it does here.
  */
-const OPTIONS = DecoderOptions.AMD | DecoderOptions.NoPause;
+const decoderOptions = (cpu: Cpu): number =>
+  DecoderOptions.NoPause | (cpu.r[VCPU_SECOND_LEVEL] === SECOND_LEVEL_NPT ? DecoderOptions.AMD : 0);
 
 export class InstructionDecoder {
   private readonly cpu: Cpu;
@@ -66,7 +69,7 @@ export class InstructionDecoder {
   }
 
   private parse(instruction: Instruction, length: number, bits: number): DecoderError {
-    const decoder = new Decoder(bits, this.bytes.slice(0, length), OPTIONS);
+    const decoder = new Decoder(bits, this.bytes.slice(0, length), decoderOptions(this.cpu));
     decoder.decodeOut(instruction);
     const error = decoder.lastError;
     decoder.free();

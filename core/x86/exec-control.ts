@@ -1,7 +1,6 @@
 /** CLC STC CMC CLD STD CLI STI, HLT, and what else acts on the flags or the clock alone. */
 import {
   VCPU_CPL,
-  VCPU_CR0,
   VCPU_GPR,
   VCPU_INTERRUPT_SHADOW,
   VCPU_MSR_TSC_AUX,
@@ -9,7 +8,7 @@ import {
   VCPU_RFLAGS,
 } from '../arena/vcpu-layout.ts';
 import type { Cpu } from './cpu.ts';
-import { raiseException, raiseExit, raiseGp, raiseUd, raiseUnimplemented, VECTOR_BR, VECTOR_NM } from './exceptions.ts';
+import { raiseException, raiseExit, raiseGp, raiseUd, VECTOR_BR } from './exceptions.ts';
 import { EXIT_HLT } from './exits.ts';
 import { address } from './exec-address.ts';
 import { loadSized, readRegister, readForWrite, writeBack } from './exec-operand.ts';
@@ -116,15 +115,4 @@ export function executeAccessControl(cpu: Cpu, i: number): void {
 export function executeCacheLine(cpu: Cpu, i: number): void {
   const lo = address(cpu, i, 1);
   if (cpu.abort === 0) loadSized(cpu, lo, cpu.hi, BYTE);
-}
-
-const CR0_EM_TS = 0xc;
-
-/**
- * x87 and WAIT. This processor offers no x87 (CPUID.01H:EDX.FPU = 0): with CR0.EM or CR0.TS the answer is #NM, as an
- * operating system without FPU arranges; without either there is nothing that a processor of this kind would do.
- */
-export function executeX87(cpu: Cpu, i: number): void {
-  if ((cpu.r[VCPU_CR0] & CR0_EM_TS) !== 0) raiseException(cpu, VECTOR_NM, false, 0);
-  else raiseUnimplemented(cpu, cpu.decoder.describe(i));
 }

@@ -1,5 +1,6 @@
 /**
- * The guest that processor recordings are replayed in: a VM like any other, with a memory slot and EPT, whose "operating
+ * The guest that processor recordings are replayed in: a VM like any other, with a memory slot and NPT (the
+ * recorded processor is AMD's, and the CPU behaves as its CPUID says), whose "operating
  * system" is page tables, a TSS and an IDT of gates that lead to HLT. The recorded instruction runs at CPL 3 in 64-bit mode;
  * what ends it is an exception, delivered through the IDT and read off the kernel's stack.
  */
@@ -29,8 +30,10 @@ import {
   VCPU_GPR,
   VCPU_IDTR_BASE,
   VCPU_IDTR_LIMIT,
+  VCPU_MXCSR,
   VCPU_RIP,
   VCPU_SEGMENTS,
+  VCPU_XMM,
 } from '../../core/arena/vcpu-layout.ts';
 import { highHalf, HVA_BASE, lowHalf, u64FromHalves } from '../../core/base/address.ts';
 import { RUN_HLT, RUN_NAMES, type VmBus, Vm } from '../../core/kvm/index.ts';
@@ -105,7 +108,7 @@ export class ConformanceGuest {
   constructor() {
     const config = { ramBytes: RAM_BYTES, vcpus: 1, memslots: 128, shadowPages: 64, traceRecords: 64 };
     const arena = createArena(config, allocateArena);
-    this.vm = new Vm(arena, { mmu: 'ept', era: 'patch', maxPhyAddr: 40, vcpus: 1 }, NO_DEVICES);
+    this.vm = new Vm(arena, { mmu: 'npt', era: 'patch', maxPhyAddr: 40, vcpus: 1 }, NO_DEVICES);
     this.ram = arena.layout.ram;
     const slot = this.vm.setUserMemoryRegion({
       slot: 0,
@@ -180,6 +183,8 @@ export class ConformanceGuest {
     cpu.noteExternalWrite(this.ram + CODE, 0x1000);
     this.enterUserMode();
     const { r } = cpu;
+    r.fill(0, VCPU_XMM, VCPU_MXCSR);
+    r[VCPU_MXCSR] = 0x1f80;
     // The case before ended in HLT.
     r[VCPU_ACTIVITY] = 0;
     for (const [n, value] of registers.entries()) {
@@ -207,7 +212,7 @@ export class ConformanceGuest {
     };
     set64(VCPU_CR0, 0x8005_0033n); // PE MP ET NE WP AM PG
     set64(VCPU_CR3, BigInt(PML4));
-    set64(VCPU_CR4, 0x20n); // PAE
+    set64(VCPU_CR4, 0x620n); // PAE OSFXSR OSXMMEXCPT
     set64(VCPU_EFER, 0xd01n); // SCE LME LMA NXE
     segment(CS, USER_CS, 0xa0fb, -1, 0n);
     for (const number of [SS, DS, ES, FS, GS]) segment(number, USER_SS, 0xc0f3, -1, 0n);
