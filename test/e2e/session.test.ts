@@ -40,7 +40,7 @@ describe('a session with the demo guest', () => {
     await umbra.page.keyboard.press('F5');
     await bench.eventually(
       () => umbra.page.locator('.run-bar .reason').innerText(),
-      /breakpoint 1: MMIO (read|write) of 0xe0000000, EMULATE/,
+      /breakpoint 1: MMIO (read|write) of 0xe0000000, (EMULATE|CACHED)/,
       'the run bar says what it stopped in front of',
     );
     await bench.waitForState('paused');
@@ -89,6 +89,8 @@ describe('a session with the demo guest', () => {
     expect(Number(await bench.reading('current-generation'))).toBe(before + 1);
     await bench.panel('memslots').locator('[data-slot="2"]').waitFor();
     await umbra.screenshot('06-stale-spte');
+    await umbra.page.emulateMedia({ colorScheme: 'dark' });
+    await umbra.screenshot('06-stale-spte-dark');
   });
 
   it('finds the stale spte at the next access, and reaches RAM', async () => {
@@ -99,7 +101,12 @@ describe('a session with the demo guest', () => {
     await umbra.page.keyboard.press('F5');
     await bench.waitForState('paused');
     const faults = await bench.open('mmio');
-    await bench.eventually(() => faults.innerText(), /INVALID/, 'the log has the fault that met the stale spte');
+    await faults.locator('[name=outcome]').selectOption('INVALID');
+    await bench.eventually(
+      () => faults.innerText(),
+      /0xe0000000\s+[RW]\s+INVALID/,
+      'the fault that met the stale spte',
+    );
     await umbra.screenshot('07-reached-ram');
   });
 

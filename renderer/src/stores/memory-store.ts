@@ -4,6 +4,7 @@ import { hexRows } from '@core/format/hex-grid.ts';
 import { defineStore } from 'pinia';
 import { computed, ref, shallowRef } from 'vue';
 import { latestRequest } from '../api/latest-request.ts';
+import { isLeft } from '../api/stop-change.ts';
 import { useDesktopStore } from './desktop-store.ts';
 import { useMachineStore } from './machine-store.ts';
 
@@ -37,8 +38,7 @@ export const useMemoryStore = defineStore('memory', () => {
   function apply(next: MemorySnapshot): void {
     if (!machine.isCurrent(next.moment)) return;
     const last = snapshot.value;
-    if (last && !last.moment.live && (next.moment.live || next.moment.epoch !== last.moment.epoch))
-      baseline.value = last;
+    if (last && isLeft(last.moment, next.moment)) baseline.value = last;
     snapshot.value = next;
   }
 

@@ -4,6 +4,7 @@ import { defineStore } from 'pinia';
 import { computed, ref, shallowRef } from 'vue';
 import type { MmioOutcome } from '../api/contract-words.ts';
 import type { MmioSpec } from './breakpoints-store.ts';
+import { isLeft } from '../api/stop-change.ts';
 import { useDesktopStore } from './desktop-store.ts';
 import { useMachineStore } from './machine-store.ts';
 
@@ -54,7 +55,7 @@ export const useMmioStore = defineStore('mmio', () => {
     const isRestarted = next.total < total.value;
     const last = moment.value;
     if (isRestarted) seenAtLastStop.value = -1;
-    else if (last && !last.live && next.moment.epoch !== last.epoch) seenAtLastStop.value = total.value - 1;
+    else if (last && isLeft(last, next.moment)) seenAtLastStop.value = total.value - 1;
     const kept = isRestarted ? [] : records.value;
     const newest = kept.at(-1)?.seq ?? -1;
     const fresh = next.records.filter(({ seq }) => seq > newest);

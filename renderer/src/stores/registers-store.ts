@@ -3,6 +3,7 @@ import type { RegisterValue, RegistersSnapshot, RequestError } from '@core/proto
 import { defineStore } from 'pinia';
 import { computed, shallowRef } from 'vue';
 import { latestRequest } from '../api/latest-request.ts';
+import { isLeft } from '../api/stop-change.ts';
 import { useDesktopStore } from './desktop-store.ts';
 import { useMachineStore } from './machine-store.ts';
 
@@ -35,7 +36,7 @@ export const useRegistersStore = defineStore('registers', () => {
     if (!machine.isCurrent(next.moment)) return;
     const last = snapshot.value;
     if (last?.vcpu !== next.vcpu) baseline.value = undefined;
-    else if (!last.moment.live && (next.moment.live || next.moment.epoch !== last.moment.epoch)) baseline.value = last;
+    else if (isLeft(last.moment, next.moment)) baseline.value = last;
     snapshot.value = next;
   }
 

@@ -4,6 +4,7 @@ import { defineStore } from 'pinia';
 import { computed, shallowRef } from 'vue';
 import type { VcpuCounter, VmCounter } from '../api/contract-words.ts';
 import { latestRequest } from '../api/latest-request.ts';
+import { isLeft } from '../api/stop-change.ts';
 import { useDesktopStore } from './desktop-store.ts';
 import { useMachineStore } from './machine-store.ts';
 
@@ -58,7 +59,7 @@ export const useStatsStore = defineStore('stats', () => {
     if (!machine.isCurrent(next.moment)) return;
     const last = snapshot.value;
     const isNewStop = last && (next.moment.live !== last.moment.live || next.moment.epoch !== last.moment.epoch);
-    if (last && !last.moment.live && isNewStop) baseline.value = last;
+    if (last && isLeft(last.moment, next.moment)) baseline.value = last;
     // A reset machine has nothing to do with the samples before it.
     const kept = last && next.moment.insns < last.moment.insns ? [] : samples.value;
     if (last && !isNewStop && !next.moment.live) samples.value = [...kept.slice(0, -1), next];
