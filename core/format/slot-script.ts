@@ -21,7 +21,7 @@ export type SlotAction =
 export interface SlotStep {
   /** Counted from 1. */
   readonly line: number;
-  /** The line without comment and surrounding blanks, for reports. */
+  /** The call as written, without `at`, comment and surrounding blanks, for reports. */
   readonly text: string;
   /** Instructions retired when it is due; 0 where the line says nothing. */
   readonly at: number;
@@ -74,10 +74,10 @@ export function parseSlotScript(script: string): Result<readonly SlotStep[], Slo
     if (steps.length === MAX_SCRIPT_STEPS) {
       return err({ line, column: 1, message: `the script has more than ${MAX_SCRIPT_STEPS} calls` });
     }
-    const parsed = parseStep(words, latest);
+    const parsed = parseStep(text, words, latest);
     if (!parsed.ok) return err({ line, ...parsed.error });
     latest = parsed.value.at;
-    steps.push({ line, text: text.trim(), ...parsed.value });
+    steps.push({ line, ...parsed.value });
   }
   return ok(steps);
 }
@@ -85,7 +85,7 @@ export function parseSlotScript(script: string): Result<readonly SlotStep[], Slo
 const wordsOf = (text: string): readonly Word[] =>
   Array.from(text.matchAll(/[^\s]+/g), (match) => ({ text: match[0], column: match.index + 1 }));
 
-function parseStep(words: readonly Word[], latest: number): Parsed<Pick<SlotStep, 'at' | 'action'>> {
+function parseStep(text: string, words: readonly Word[], latest: number): Parsed<Omit<SlotStep, 'line'>> {
   let at = latest;
   let rest = words;
   if (words[0].text === 'at') {
@@ -106,7 +106,7 @@ function parseStep(words: readonly Word[], latest: number): Parsed<Pick<SlotStep
   }
   if (rest.length === 0) return fault(words[1].column + words[1].text.length, `a command must follow: ${COMMANDS}`);
   const action = parseAction(rest[0], rest.slice(1));
-  return action.ok ? ok({ at, action: action.value }) : action;
+  return action.ok ? ok({ text: text.slice(rest[0].column - 1), at, action: action.value }) : action;
 }
 
 function parseAction(command: Word, operands: readonly Word[]): Parsed<SlotAction> {

@@ -38,6 +38,7 @@ describe('a memslot script', () => {
   it('says when a call is due; a line without a time follows the one above', () => {
     const steps = parseSlotScript('delete slot=1\nat 5_000 delete slot=2\ndelete slot=3\nat 0x2000 delete slot=4');
     expect(steps.ok && steps.value.map(({ at }) => at)).toEqual([0, 5000, 5000, 0x2000]);
+    expect(steps.ok && steps.value[1].text).toBe('delete slot=2');
   });
 
   it.each([
