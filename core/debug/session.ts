@@ -13,14 +13,14 @@ import { Symbols } from '../machine/symbols.ts';
 import { BreakpointTable } from './breakpoint-table.ts';
 import type { Machine } from '../machine/index.ts';
 import { Disassembler } from './disassembler.ts';
-import { GenerationHistory } from './generation-history.ts';
-import { MmioStopHooks } from './mmio-stop.ts';
+import type { GenerationHistory } from './generation-history.ts';
+import type { MmioStopHooks } from './mmio-stop.ts';
 import { mmioFaultCount } from './mmio-records.ts';
 import { momentOf, momentOfNothing, retiredByAll } from './moment.ts';
 import { RateMeter } from './rate-meter.ts';
-import { RunControl } from './run-control.ts';
+import type { RunControl } from './run-control.ts';
 import { SerialHistory } from './serial-history.ts';
-import { SpteTable } from './spte-table.ts';
+import type { SpteTable } from './spte-table.ts';
 import { vcpuSummary } from './vcpu-view.ts';
 
 /** What the session needs of the thread it lives in. */

@@ -10,11 +10,13 @@ import {
   VCPU_CR4,
   VCPU_EFER,
   VCPU_EXIT_REASON,
+  VCPU_F_COUNTERS,
   VCPU_F_INSNS,
   VCPU_GPR,
   VCPU_RIP,
   VCPU_SEGMENTS,
 } from '../arena/vcpu-layout.ts';
+import { VCPU_COUNTER_INDEX } from '../base/counters.ts';
 import { u64FromHalves } from '../base/address.ts';
 import type { VcpuSummary } from '../protocol/snapshots.ts';
 import {
@@ -68,7 +70,7 @@ export function vcpuSummary(cpu: Cpu): VcpuSummary {
     cpl: cpu.r[VCPU_CPL],
     mode: modeWords(cpu),
     activity: activity === 1 ? 'halted' : activity === 2 ? 'shutdown' : 'running',
-    lastExit: exitName(cpu.r[VCPU_EXIT_REASON]),
+    lastExit: cpu.f[VCPU_F_COUNTERS + VCPU_COUNTER_INDEX.exits] === 0 ? '' : exitName(cpu.r[VCPU_EXIT_REASON]),
   };
 }
 
@@ -81,7 +83,7 @@ function modeWords(cpu: Cpu): string {
   return (cpu.r[VCPU_CR4] & CR4_PAE) !== 0 ? `${bits}, PAE paging` : `${bits}, 32-bit paging`;
 }
 
-/** As KVM's trace lines name them (VMX_EXIT_REASONS and SVM's, arch/x86/include/uapi). 0 before the first exit is the shadow #PF too. */
+/** As KVM's trace lines name them (VMX_EXIT_REASONS and SVM's, arch/x86/include/uapi). */
 const EXIT_NAMES: ReadonlyMap<number, string> = new Map([
   [EXIT_BUDGET, ''],
   [EXIT_EXCEPTION_NMI, 'EXCEPTION_NMI'],
