@@ -243,6 +243,13 @@ export class ConformanceGuest {
     };
   }
 
+  /** The lower half of an XMM register; the upper is zero. */
+  setXmm(n: number, value: bigint): void {
+    const { r } = this.vm.vcpus[0].cpu;
+    r[VCPU_XMM + n * 4] = lowHalf(value);
+    r[VCPU_XMM + n * 4 + 1] = highHalf(value);
+  }
+
   /** Register n after the run; RSP is the kernel's by then, the user's is in {@link Ending}. */
   register(n: number): bigint {
     const { r } = this.vm.vcpus[0].cpu;
