@@ -1,0 +1,115 @@
+import { describe, expect, it } from 'vitest';
+import { MMIO_LOG_RECORDS } from '../../../core/arena/trace-layout.ts';
+import { KvmFixture, MIB } from './kvm-fixture.ts';
+
+const HOLE = 0xfeb0_0000n;
+
+/** Emulates one access at a hole and says what it read. */
+function readAt(kvm: KvmFixture, gva: bigint, size: number): bigint {
+  let result = 0n;
+  kvm.cpu.script = (ops, cpu) => {
+    const lo = ops.readData(cpu, Number(gva & 0xffff_ffffn) | 0, Number(gva >> 32n) | 0, size);
+    result = (BigInt(cpu.hi >>> 0) << 32n) | BigInt(lo >>> 0);
+  };
+  kvm.eptViolation(0x8_0000_0000n);
+  return result;
+}
+
+describe('accesses of an emulated instruction', () => {
+  it.each([1, 2, 4, 8])('reads %i bytes from a device', (size) => {
+    const kvm = new KvmFixture().trace('kvm_mmio');
+    kvm.bus.value = 0x1122_3344_5566_7788n & ((1n << BigInt(8 * size)) - 1n);
+    expect(readAt(kvm, HOLE, size)).toBe(kvm.bus.value);
+    expect(kvm.bus.accesses).toEqual([{ write: false, gpa: HOLE, size, value: kvm.bus.value }]);
+    expect(kvm.traced()).toEqual([`kvm_mmio type=1 len=${size} gpa=feb00000 val=${kvm.bus.value.toString(16)}`]);
+  });
+
+  it('reads all ones where no device answers, and traces it as unsatisfied', () => {
+    const kvm = new KvmFixture().trace('kvm_mmio');
+    kvm.bus.claims = -1;
+    expect(readAt(kvm, HOLE, 2)).toBe(0xffffn);
+    expect(kvm.traced()).toEqual(['kvm_mmio type=0 len=2 gpa=feb00000 val=ffff']);
+    expect(kvm.faults()[0]).toMatchObject({ claim: 2, device: 0, size: 2, value: 0xffffn });
+  });
+
+  it('falls back to the bus where there is no memory, and uses memory where there is', () => {
+    const kvm = new KvmFixture();
+    kvm.slot(0, 0n, MIB);
+    kvm.arena.u64[(kvm.arena.layout.ram + 0x5000) >> 3] = 0x0807_0605_0403_0201n;
+    expect(readAt(kvm, 0x5002n, 4)).toBe(0x0605_0403n);
+    expect(kvm.bus.accesses).toEqual([]);
+    kvm.bus.value = 9n;
+    expect(readAt(kvm, 0x10_0000n, 4)).toBe(9n);
+  });
+
+  it.each([
+    [1, 7],
+    [3, 5],
+    [5, 3],
+    [7, 1],
+  ])('splits 8 bytes at a page border into %i and %i, low page first', (first, second) => {
+    const kvm = new KvmFixture();
+    kvm.bus.value = 0xa1n;
+    readAt(kvm, HOLE + 0x1000n - BigInt(first), 8);
+    expect(kvm.bus.accesses.map(({ gpa, size }) => [gpa, size])).toEqual([
+      [HOLE + 0x1000n - BigInt(first), first],
+      [HOLE + 0x1000n, second],
+    ]);
+  });
+
+  it('puts the halves of a crossing read together', () => {
+    const kvm = new KvmFixture();
+    kvm.slot(0, 0n, MIB);
+    kvm.arena.u8.set([0x11, 0x22, 0x33], kvm.arena.layout.ram + 0xffffd);
+    kvm.bus.value = 0x99_8877_6655_44n & 0xff_ffff_ffffn;
+    expect(readAt(kvm, 0xf_fffdn, 8)).toBe(((kvm.bus.value & 0xff_ffff_ffffn) << 24n) | 0x33_2211n);
+  });
+
+  it('writes the part that is memory and sends the rest to the bus', () => {
+    const kvm = new KvmFixture();
+    kvm.slot(0, 0n, MIB);
+    kvm.writes(0xf_fffen, 0x1122_3344_5566_7788n, 8).eptViolation(0x8_0000_0000n, 0x182);
+    expect([...kvm.arena.u8.subarray(kvm.arena.layout.ram + 0xffffe, kvm.arena.layout.ram + 0x100000)]).toEqual([
+      0x88, 0x77,
+    ]);
+    expect(kvm.bus.accesses).toEqual([{ write: true, gpa: 0x10_0000n, size: 6, value: 0x1122_3344_5566n }]);
+  });
+
+  it('takes the APIC page for MMIO whatever lies there', () => {
+    const kvm = new KvmFixture();
+    kvm.slot(0, 0xfee0_0000n, 0x1000n);
+    readAt(kvm, 0xfee0_0020n, 4);
+    expect(kvm.bus.accesses).toHaveLength(1);
+  });
+
+  it('matches a cached gva under the shadow MMU, where gva and gpa are the same', () => {
+    const kvm = new KvmFixture({ mmu: 'shadow' }).trace('vcpu_match_mmio');
+    kvm.touch(HOLE);
+    expect(kvm.traced(), 'nonpaging_map caches the address').toEqual([
+      'vcpu_match_mmio gva=feb00000 gpa=feb00000 write=0 gpa_match=0',
+    ]);
+    // handle_mmio_page_fault_common caches gva 0 in a direct map, which matches nothing.
+    kvm.touch(0xfec0_0000n);
+    kvm.touch(HOLE);
+    expect(kvm.traced().at(-1)).toBe('vcpu_match_mmio gva=feb00000 gpa=feb00000 write=0 gpa_match=1');
+  });
+});
+
+describe('the MMIO log', () => {
+  it('keeps the newest records and counts all of them', () => {
+    const kvm = new KvmFixture();
+    kvm.slot(0, 0n, MIB);
+    kvm.touch(HOLE);
+    for (let i = 0; i < MMIO_LOG_RECORDS; i++) kvm.eptMisconfig(HOLE);
+    expect(kvm.outcomes()[0], 'the first record was overwritten').toBe('CACHED');
+    expect(kvm.arena.f64[kvm.arena.layout.mmioLog >> 3]).toBe(MMIO_LOG_RECORDS + 1);
+  });
+
+  it('notes the access that the emulator made, which a misconfiguration does not tell', () => {
+    const kvm = new KvmFixture();
+    kvm.touch(HOLE);
+    kvm.touch(HOLE, true);
+    expect(kvm.faults().map(({ access }) => access)).toEqual([0, 1]);
+    expect(kvm.faults()[1]).toMatchObject({ size: 4, value: 0x1234n, claim: 1, device: 1 });
+  });
+});
