@@ -44,11 +44,19 @@ export class Pit implements PortDevice, TimedDevice {
     this.#requests = requests;
   }
 
+  /** As firmware leaves it: counter 0 ticks 18.2 times a second, counter 1 asks for memory refresh, counter 2 rests. */
   reset(): void {
     for (const [n, counter] of this.#counters.entries()) counter.reset(n !== 2);
+    const [ticks, refresh] = this.#counters;
+    ticks.writeControl(0x34);
+    ticks.writeCount(0, 0);
+    ticks.writeCount(0, 0);
+    refresh.writeControl(0x54);
+    refresh.writeCount(REFRESH_CYCLES, 0);
     this.#f[PORT_61] = 0;
     this.#f[IRQ_LEVEL] = 0;
     this.#f[SEEN_CYCLE] = 0;
+    this.#drive(ticks.output(0));
   }
 
   advance(now: number): void {

@@ -31,11 +31,11 @@ export const GUESTS = [
   { name: 'spin', bits: 64, mode: 'FLAT', c: ['spin'], assembler: [] },
 ];
 
-const C_FLAGS = [
-  ...['-std=gnu11', '-O2', '-Wall', '-Wextra', '-Werror', '-ffreestanding', '-fno-pic', '-fno-pie', '-fno-ident'],
-  ...['-fno-stack-protector', '-fno-asynchronous-unwind-tables', '-fcf-protection=none', '-mgeneral-regs-only'],
-  ...['-fno-tree-loop-distribute-patterns', '-fno-strict-aliasing', '-march=x86-64', '-mtune=generic'],
-];
+const C_FLAGS =
+  '-std=gnu11 -O2 -Wall -Wextra -Werror ' +
+  '-ffreestanding -fno-pic -fno-pie -fno-ident -fno-stack-protector ' +
+  '-fno-asynchronous-unwind-tables -fcf-protection=none -mgeneral-regs-only -fno-tree-loop-distribute-patterns -fno-strict-aliasing ' +
+  '-march=x86-64 -mtune=generic';
 const BITS_FLAGS = { 32: ['-m32', '-march=i686'], 64: ['-m64', '-mno-red-zone', '-mcmodel=small'] };
 
 /**
@@ -83,7 +83,7 @@ function build(guest, folder) {
    */
   const compile = (name, bits) => {
     const [listing, object] = [at(`${name}-${bits}.s`), at(`${name}-${bits}.o`)];
-    run('gcc', [...C_FLAGS, ...BITS_FLAGS[bits], ...defines, '-S', `${name}.c`, '-o', listing]);
+    run('gcc', [...C_FLAGS.split(' '), ...BITS_FLAGS[bits], ...defines, '-S', `${name}.c`, '-o', listing]);
     // 32-bit code in a 64-bit image: the assembler is told so, the object is an ELF64 like the others.
     if (bits === 32) writeFileSync(listing, `.code32\n${readFileSync(listing, 'utf8')}`);
     run('as', [assembler, listing, '-o', object]);
