@@ -19,6 +19,7 @@ import { walkGuest } from './paging.ts';
 import {
   CR0_PG,
   CR0_WP,
+  CR4_PGE,
   CR4_SMAP,
   CR4_SMEP,
   EFER_LMA,
@@ -83,7 +84,8 @@ function insert(cpu: Cpu, lo: number, hi: number, access: number, page: number, 
   const executable =
     (rights & RIGHT_EXECUTE) !== 0 && (nested & NESTED_EXECUTE) !== 0 && (user || !userPage || (cr4 & CR4_SMEP) === 0);
   if (!readable && !writable && !executable) return;
-  const flags = ((rights & RIGHT_GLOBAL) !== 0 ? TLB_GLOBAL : 0) | ((rights & RIGHT_LARGE) !== 0 ? TLB_LARGE : 0);
+  const global = (rights & RIGHT_GLOBAL) !== 0 && (cr4 & CR4_PGE) !== 0;
+  const flags = (global ? TLB_GLOBAL : 0) | ((rights & RIGHT_LARGE) !== 0 ? TLB_LARGE : 0);
   const hasCode = writable && isCodePage(cpu, page >>> 12);
   tlbInsert(cpu, user, lo, hi, page, readable, writable, executable, hasCode, flags);
 }
