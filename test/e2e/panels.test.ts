@@ -186,6 +186,19 @@ describe('the layout', () => {
     await umbra.page.locator('[data-tab=serial]').waitFor();
   });
 
+  it('fits small and large windows', async () => {
+    for (const [width, height] of [
+      [1280, 800],
+      [1920, 1080],
+    ]) {
+      await umbra.page.setViewportSize({ width, height });
+      await umbra.page.waitForTimeout(300);
+      const bar = await umbra.page.locator('.run-bar').evaluate((element) => element.scrollWidth - element.clientWidth);
+      expect(bar, `nothing of the run bar is cut off at ${width}`).toBeLessThanOrEqual(0);
+      await umbra.screenshot(`16-window-${width}`);
+    }
+  });
+
   it('has made no noise on its console', () => {
     expect(umbra.pageErrors).toEqual([]);
   });

@@ -37,7 +37,7 @@ export const useDisassemblyStore = defineStore('disassembly', () => {
     );
     if (answer === undefined) return undefined;
     error.value = answer.ok ? undefined : answer.error;
-    if (!answer.ok || !machine.isCurrent(answer.value.moment)) return undefined;
+    if (!answer.ok || !machine.admit(answer.value.moment)) return undefined;
     moment.value = answer.value.moment;
     return answer.value.lines;
   }

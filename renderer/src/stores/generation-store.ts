@@ -27,7 +27,7 @@ export const useGenerationStore = defineStore('generation', () => {
     const answer = await requests.run(() => desktop.call('generation.read', {}));
     if (answer === undefined) return;
     error.value = answer.ok ? undefined : answer.error;
-    if (answer.ok && machine.isCurrent(answer.value.moment)) snapshot.value = answer.value;
+    if (answer.ok && machine.admit(answer.value.moment)) snapshot.value = answer.value;
   }
 
   /** Moves the generation so that `changes` more memslot changes wrap it. */
@@ -39,7 +39,7 @@ export const useGenerationStore = defineStore('generation', () => {
       memslotsGeneration: status.moment.memslotsGeneration + distance,
     });
     error.value = answer.ok ? undefined : answer.error;
-    if (answer.ok) snapshot.value = answer.value;
+    if (answer.ok && machine.admit(answer.value.moment)) snapshot.value = answer.value;
     return answer.ok;
   }
 

@@ -46,8 +46,18 @@ export const useMachineStore = defineStore('machine', () => {
   const vcpu = computed(() => status.value?.vcpus.find(({ id }) => id === selectedVcpu.value));
   const rip = computed(() => vcpu.value?.rip);
 
-  /** Whether a reply still belongs to what is on screen. */
   const isCurrent = (moment: Moment): boolean => moment.epoch >= epoch.value;
+
+  /** Whether a reply still belongs to what is on screen. One from a moment that we have not heard of makes us ask. */
+  function admit(moment: Moment): boolean {
+    if (moment.epoch > epoch.value) void refreshStatus();
+    return isCurrent(moment);
+  }
+
+  async function refreshStatus(): Promise<void> {
+    const answer = await desktop.call('machine.status', {});
+    if (answer.ok) applyStatus(answer.value);
+  }
 
   function applyStatus(next: MachineStatus): void {
     if (!isCurrent(next.moment)) return;
@@ -134,7 +144,8 @@ export const useMachineStore = defineStore('machine', () => {
     canRun,
     vcpu,
     rip,
-    isCurrent,
+    admit,
+    refreshStatus,
     applyStatus,
     create,
     load,

@@ -18,6 +18,8 @@ export const useMemoryStore = defineStore('memory', () => {
   const space = ref<AddressSpace>('gva');
   /** First byte of the first row. */
   const address = ref(0n);
+  /** Until somebody goes somewhere, it shows the code that runs first. */
+  let isPlaced = false;
   const columns = ref(16);
   const visibleRows = ref(16);
   const snapshot = shallowRef<MemorySnapshot>();
@@ -36,13 +38,14 @@ export const useMemoryStore = defineStore('memory', () => {
     before.value.has(at) && before.value.get(at) !== value;
 
   function apply(next: MemorySnapshot): void {
-    if (!machine.isCurrent(next.moment)) return;
+    if (!machine.admit(next.moment)) return;
     const last = snapshot.value;
     if (last && isLeft(last.moment, next.moment)) baseline.value = last;
     snapshot.value = next;
   }
 
   async function refresh(): Promise<void> {
+    if (!isPlaced && machine.rip !== undefined) place(space.value, machine.rip);
     const length = columns.value * Math.min(visibleRows.value, MAX_ROWS_SHOWN);
     const params = { space: space.value, vcpu: machine.selectedVcpu, address: address.value, length };
     const answer = await requests.run(() => desktop.call('memory.read', params));
@@ -51,9 +54,14 @@ export const useMemoryStore = defineStore('memory', () => {
     if (answer.ok) apply(answer.value);
   }
 
-  async function goTo(nextSpace: AddressSpace, target: bigint): Promise<void> {
+  function place(nextSpace: AddressSpace, target: bigint): void {
+    isPlaced = true;
     space.value = nextSpace;
     address.value = target - (target % BigInt(columns.value));
+  }
+
+  async function goTo(nextSpace: AddressSpace, target: bigint): Promise<void> {
+    place(nextSpace, target);
     await refresh();
   }
 

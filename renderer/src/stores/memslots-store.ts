@@ -37,7 +37,7 @@ export const useMemslotsStore = defineStore('memslots', () => {
     const answer = await requests.run(() => desktop.call('memslots.read', {}));
     if (answer === undefined) return;
     error.value = answer.ok ? undefined : answer.error;
-    if (answer.ok && machine.isCurrent(answer.value.moment)) snapshot.value = answer.value;
+    if (answer.ok && machine.admit(answer.value.moment)) snapshot.value = answer.value;
   }
 
   async function refreshPreview(): Promise<void> {

@@ -21,7 +21,7 @@ export const useMmioHeatStore = defineStore('mmio-heat', () => {
   async function refresh(viewport: MapViewport, buckets: number): Promise<void> {
     const { start, length } = viewport;
     const answer = await requests.run(() => desktop.call('sptes.heat', { start, length, buckets }));
-    if (answer?.ok && machine.isCurrent(answer.value.moment)) strip.value = { viewport, counts: answer.value };
+    if (answer?.ok && machine.admit(answer.value.moment)) strip.value = { viewport, counts: answer.value };
   }
 
   return { strip, refresh };

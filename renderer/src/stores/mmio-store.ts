@@ -8,7 +8,7 @@ import { isLeft } from '../api/stop-change.ts';
 import { useDesktopStore } from './desktop-store.ts';
 import { useMachineStore } from './machine-store.ts';
 
-const LIMIT = 500;
+const LIMIT = 200;
 const KEPT = 5000;
 const HEAT_ROWS = 200;
 /** Requests to catch up with the end of the log; more can have happened meanwhile, and the next round shows it. */
@@ -29,7 +29,6 @@ export const useMmioStore = defineStore('mmio', () => {
   const seenAtLastStop = ref(-1);
   /** A breakpoint that somebody wants to make of a row; the breakpoints panel opens its form with it. */
   const breakpointDraft = shallowRef<MmioSpec>();
-  let isAsking = false;
 
   const gfnOf = ({ gpa }: MmioFaultRecord): number => Number(gpa >> 12n);
   const shown = computed(() =>
@@ -45,7 +44,7 @@ export const useMmioStore = defineStore('mmio', () => {
     for (let round = 0; round < ROUNDS; round += 1) {
       const next = (records.value.at(-1)?.seq ?? -1) + 1;
       const answer = await desktop.call('mmio.log', { since: Math.max(next, total.value - LIMIT), limit: LIMIT });
-      if (!answer.ok || !machine.isCurrent(answer.value.moment)) return;
+      if (!answer.ok || !machine.admit(answer.value.moment)) return;
       apply(answer.value);
       if ((records.value.at(-1)?.seq ?? -1) >= total.value - 1) return;
     }
@@ -66,7 +65,7 @@ export const useMmioStore = defineStore('mmio', () => {
 
   async function refreshHeat(): Promise<void> {
     const answer = await desktop.call('mmio.heat', { limit: HEAT_ROWS });
-    if (answer.ok && machine.isCurrent(answer.value.moment)) heat.value = answer.value;
+    if (answer.ok && machine.admit(answer.value.moment)) heat.value = answer.value;
   }
 
   /** The machine that the faults belong to is gone. */
@@ -89,13 +88,6 @@ export const useMmioStore = defineStore('mmio', () => {
     };
   }
 
-  async function refresh(): Promise<void> {
-    if (isAsking) return;
-    isAsking = true;
-    await Promise.all([refreshLog(), refreshHeat()]);
-    isAsking = false;
-  }
-
   return {
     records,
     heat,
@@ -108,7 +100,8 @@ export const useMmioStore = defineStore('mmio', () => {
     hottest,
     breakpointDraft,
     proposeBreakpoint,
-    refresh,
+    refreshLog,
+    refreshHeat,
     clear,
   };
 });

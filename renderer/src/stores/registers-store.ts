@@ -33,7 +33,7 @@ export const useRegistersStore = defineStore('registers', () => {
   });
 
   function apply(next: RegistersSnapshot): void {
-    if (!machine.isCurrent(next.moment)) return;
+    if (!machine.admit(next.moment)) return;
     const last = snapshot.value;
     if (last?.vcpu !== next.vcpu) baseline.value = undefined;
     else if (isLeft(last.moment, next.moment)) baseline.value = last;

@@ -41,7 +41,7 @@ export const useSptesStore = defineStore('sptes', () => {
 
   async function refreshPages(): Promise<void> {
     const answer = await pageRequests.run(() => desktop.call('sptes.pages', {}));
-    if (answer?.ok && machine.isCurrent(answer.value.moment)) pages.value = answer.value.pages;
+    if (answer?.ok && machine.admit(answer.value.moment)) pages.value = answer.value.pages;
   }
 
   async function refreshRows(): Promise<void> {
@@ -51,7 +51,7 @@ export const useSptesStore = defineStore('sptes', () => {
     );
     if (answer === undefined) return;
     error.value = answer.ok ? undefined : answer.error;
-    if (!answer.ok || !machine.isCurrent(answer.value.moment)) return;
+    if (!answer.ok || !machine.admit(answer.value.moment)) return;
     rows.value = answer.value.rows;
     offset.value = answer.value.offset;
     total.value = answer.value.total;

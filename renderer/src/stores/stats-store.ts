@@ -56,7 +56,7 @@ export const useStatsStore = defineStore('stats', () => {
   const mmioRates = computed(() => samples.value.map(({ mmioPerSecond }) => mmioPerSecond));
 
   function apply(next: StatsSnapshot): void {
-    if (!machine.isCurrent(next.moment)) return;
+    if (!machine.admit(next.moment)) return;
     const last = snapshot.value;
     const isNewStop = last && (next.moment.live !== last.moment.live || next.moment.epoch !== last.moment.epoch);
     if (last && isLeft(last.moment, next.moment)) baseline.value = last;

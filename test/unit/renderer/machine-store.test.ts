@@ -1,4 +1,4 @@
-import { beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { useMachineStore } from '../../../renderer/src/stores/machine-store.ts';
 import { useNoticesStore } from '../../../renderer/src/stores/notices-store.ts';
 import type { FakeEngine } from './fake-engine.ts';
@@ -37,6 +37,14 @@ describe('the machine', () => {
     engine.stop({ kind: 'step' });
     machine.applyStatus(old);
     expect(machine.rip).toBe(0x1234n);
+  });
+
+  it('asks for the status when a reply comes from a moment that it has not heard of', async () => {
+    const machine = useMachineStore();
+    engine.epoch += 1;
+    engine.insns = 77;
+    expect(machine.admit(engine.moment)).toBe(true);
+    await vi.waitFor(() => expect(machine.status?.moment.insns).toBe(77));
   });
 
   it('keeps what was seen last when the engine crashes, and starts the same image again', async () => {

@@ -16,17 +16,17 @@ describe('the log of MMIO faults', () => {
   it('is shown newest first, each fault once', async () => {
     const mmio = useMmioStore();
     touchTimes(3);
-    await mmio.refresh();
+    await mmio.refreshLog();
     touchTimes(2);
-    await mmio.refresh();
-    await mmio.refresh();
+    await mmio.refreshLog();
+    await mmio.refreshLog();
     expect(mmio.shown.map(({ seq }) => seq)).toEqual([4, 3, 2, 1, 0]);
   });
 
   it('goes on at its end when more has happened than can be read at once', async () => {
     const mmio = useMmioStore();
     touchTimes(2000);
-    await mmio.refresh();
+    await mmio.refreshLog();
     expect(mmio.total).toBe(2000);
     expect(mmio.shown.at(0)?.seq).toBe(1999);
   });
@@ -34,19 +34,19 @@ describe('the log of MMIO faults', () => {
   it('begins anew with a new machine', async () => {
     const mmio = useMmioStore();
     touchTimes(5);
-    await mmio.refresh();
+    await mmio.refreshLog();
     engine.faults = [];
     touchTimes(1);
     engine.stop({ kind: 'loaded' });
-    await mmio.refresh();
-    await mmio.refresh();
+    await mmio.refreshLog();
+    await mmio.refreshLog();
     expect(mmio.shown.map(({ seq }) => seq)).toEqual([0]);
   });
 
   it('can be narrowed to an outcome or a gfn', async () => {
     const mmio = useMmioStore();
     touchTimes(4);
-    await mmio.refresh();
+    await mmio.refreshLog();
     mmio.outcome = 'FIRST';
     expect(mmio.shown).toHaveLength(1);
     mmio.outcome = 'any';
@@ -57,7 +57,7 @@ describe('the log of MMIO faults', () => {
   it('makes a breakpoint of a row: its page, its direction', async () => {
     const mmio = useMmioStore();
     touchTimes(3);
-    await mmio.refresh();
+    await mmio.refreshLog();
     mmio.proposeBreakpoint(mmio.shown[0]);
     expect(mmio.breakpointDraft).toMatchObject({ start: 0xfeb0_0000n, length: 0x1000n, access: 'write' });
   });
