@@ -41,7 +41,7 @@ import {
   executeCompareExchange8,
   executeExchangeAdd,
 } from './exec-exchange.ts';
-import { hotMove, hotArithmetic, hotExtend, hotIncrement, hotLea } from './exec-hot.ts';
+import { hotArithmetic, hotExtend, hotIncrement, hotMove } from './exec-hot.ts';
 import {
   executeConditionalMove,
   executeExchange,
@@ -249,7 +249,7 @@ export const INTEGER_TABLE: FamilyTable = new Map<number, DraftBuilder>([
   [Mnemonic.Movsx, moveExtend(4)],
   [Mnemonic.Movsxd, moveExtend(4)],
   [Mnemonic.Movbe, (draft) => draft.binary(0, executeMoveBigEndian)],
-  [Mnemonic.Lea, (draft) => hotLea(draft) ?? draft.plain(0, draft.size(0), executeLea)],
+  [Mnemonic.Lea, (draft) => draft.plain(0, draft.size(0), executeLea)],
   [Mnemonic.Xchg, exchange],
   [Mnemonic.Xadd, (draft) => draft.binary(0, executeExchangeAdd)],
   [Mnemonic.Cmpxchg, (draft) => draft.binary(0, executeCompareExchange)],

@@ -39,6 +39,16 @@ export const WRITE = 0x100;
 export function address(cpu: Cpu, i: number, access: number): number {
   const { r, code } = cpu;
   const kind = code[i + I_EA];
+  if (kind === EA_32) {
+    const offset = (r[code[i + I_BASE]] + code[i + I_DISP] + (r[code[i + I_INDEX]] << code[i + I_SCALE])) | 0;
+    const words = VCPU_SEGMENTS + code[i + I_SEGMENT] * SEGMENT_WORDS;
+    cpu.hi = 0;
+    // A writable expand-up data segment of 4 GiB, as every flat system has, passes at one look.
+    if (r[words + SEG_LIMIT] === -1 && (r[words + SEG_ATTRIBUTES] & (SEG_UNUSABLE | 0x9e)) === 0x92) {
+      return (offset + r[words + SEG_BASE]) | 0;
+    }
+    return segmentAddress(cpu, code[i + I_SEGMENT], offset, 0, access);
+  }
   if (kind >= EA_64_ADDRESS_32) return otherAddress(cpu, i, access);
   const base = code[i + I_BASE];
   const disp = code[i + I_DISP];
