@@ -20,9 +20,14 @@ const PN_XNUM = 0xffff;
 export const isElf = (bytes: Uint8Array): boolean =>
   bytes[0] === 0x7f && bytes[1] === 0x45 && bytes[2] === 0x4c && bytes[3] === 0x46;
 
-export function planElf(bytes: Uint8Array, header: MultibootHeader): Result<ImagePlan, ImageError> {
+export function planElf(bytes: Uint8Array, header: MultibootHeader | undefined): Result<ImagePlan, ImageError> {
   const file = readHeader(bytes);
   if (!file.ok) return file;
+  if (header === undefined) {
+    const message =
+      'This ELF has no Multiboot 1 header in its first 8 KiB; link one in (magic 0x1badb002, flags, checksum).';
+    return err(imageError('unsupported', message));
+  }
   const segments = readSegments(bytes, file.value);
   if (!segments.ok) return segments;
   const entry = physicalEntry(file.value, segments.value);

@@ -46,12 +46,7 @@ export function planImage(bytes: Uint8Array, ramBytes: number): Result<ImagePlan
 
 function planFormat(bytes: Uint8Array, header: MultibootHeader | undefined): Result<ImagePlan, ImageError> {
   if (header?.addresses !== undefined) return planByAddresses(bytes, header);
-  if (isElf(bytes)) {
-    if (header !== undefined) return planElf(bytes, header);
-    const message =
-      'This ELF has no Multiboot 1 header in its first 8 KiB; link one in (magic 0x1badb002, flags, checksum).';
-    return err(imageError('unsupported', message));
-  }
+  if (isElf(bytes)) return planElf(bytes, header);
   if (header !== undefined) {
     const message = 'The image has a Multiboot header but is no ELF, and the header gives no load addresses (flag 16).';
     return err(imageError('malformed', message));
