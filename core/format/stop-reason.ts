@@ -10,9 +10,9 @@ export function describeStop(reason: StopReason): string {
     case 'loaded':
       return 'loaded; at its first instruction';
     case 'paused':
-      return 'paused';
+      return 'on request';
     case 'step':
-      return 'stepped';
+      return 'after a step';
     case 'run-to':
       return `reached ${formatAddress(reason.address)}`;
     case 'breakpoint':

@@ -99,8 +99,20 @@ export const useMachineStore = defineStore('machine', () => {
   /** After a reload of the page the machine is still there: it is in another process. */
   async function resume(): Promise<void> {
     const answer = await desktop.call('machine.status', {});
-    if (answer.ok && answer.value.state !== 'empty') status.value = answer.value;
-    else await loadStartup();
+    if (!answer.ok || answer.value.state === 'empty') {
+      await loadStartup();
+      return;
+    }
+    const { mmu, era, maxPhyAddr, ramBytes } = answer.value;
+    status.value = answer.value;
+    options.value = { mmu, era, maxPhyAddr, ramBytes };
+  }
+
+  /** The image that is loaded. After a reload of the page only its name is known, which is enough for our own guests. */
+  async function presentImage(): Promise<ImageAnswer> {
+    if (image.value) return { ok: true, value: image.value };
+    const name = status.value?.image;
+    return name !== undefined && desktop.guests.includes(name) ? desktop.readGuest(name) : desktop.startupImage();
   }
 
   const command = async (name: RunRequest): Promise<boolean> => take(await desktop.call(name, {}));
@@ -114,7 +126,7 @@ export const useMachineStore = defineStore('machine', () => {
       if (isDone) loads.value += 1;
       return isDone;
     }
-    return image.value ? create(image.value, options.value) : loadStartup();
+    return load(await presentImage(), options.value);
   }
 
   const runTo = async (address: bigint): Promise<boolean> =>
@@ -151,6 +163,7 @@ export const useMachineStore = defineStore('machine', () => {
     load,
     loadStartup,
     resume,
+    presentImage,
     restart,
     runTo,
     run: () => command('run.continue'),

@@ -1,5 +1,5 @@
 /** Shadow pages and their sptes: the tree, the table as far as it is looked at, and the one spte under the glass. */
-import type { Params, RequestError, SptePageSnapshot, SpteRow } from '@core/protocol/index.ts';
+import type { Moment, Params, RequestError, SptePageSnapshot, SpteRow } from '@core/protocol/index.ts';
 import { defineStore } from 'pinia';
 import { computed, ref, shallowRef } from 'vue';
 import { latestRequest } from '../api/latest-request.ts';
@@ -24,6 +24,7 @@ export const useSptesStore = defineStore('sptes', () => {
   const offset = ref(0);
   const total = ref(0);
   const selected = shallowRef<SpteRow>();
+  const moment = shallowRef<Moment>();
   const error = shallowRef<RequestError>();
   let wantedFirst = 0;
 
@@ -52,6 +53,7 @@ export const useSptesStore = defineStore('sptes', () => {
     if (answer === undefined) return;
     error.value = answer.ok ? undefined : answer.error;
     if (!answer.ok || !machine.admit(answer.value.moment)) return;
+    moment.value = answer.value.moment;
     rows.value = answer.value.rows;
     offset.value = answer.value.offset;
     total.value = answer.value.total;
@@ -123,6 +125,7 @@ export const useSptesStore = defineStore('sptes', () => {
     offset,
     total,
     selected,
+    moment,
     error,
     rowAt,
     refresh,

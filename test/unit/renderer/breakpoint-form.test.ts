@@ -1,0 +1,52 @@
+import { describe, expect, it } from 'vitest';
+import { formOf, parseBreakpoint } from '../../../renderer/src/layout/breakpoint-form.ts';
+
+const symbols = [{ name: 'main', address: 0x10_0000n, size: 16 }];
+const exec = { ...formOf(undefined, undefined), kind: 'exec' as const };
+const mmio = { ...formOf(undefined, undefined), kind: 'mmio' as const };
+
+describe('the form of a breakpoint', () => {
+  it('takes a symbol for an address, and keeps its name', () => {
+    expect(parseBreakpoint({ ...exec, place: 'main' }, symbols)).toEqual({
+      ok: true,
+      spec: { kind: 'exec', address: 0x10_0000n, symbol: 'main' },
+    });
+  });
+
+  it('takes an address in hexadecimal', () => {
+    expect(parseBreakpoint({ ...exec, place: '100040' }, [])).toMatchObject({ spec: { address: 0x10_0040n } });
+  });
+
+  it('says of a name that nobody knows that nobody knows it', () => {
+    const parsed = parseBreakpoint({ ...exec, place: 'mian' }, symbols);
+    expect(parsed).toMatchObject({ ok: false, field: 'place', message: expect.stringMatching(/mian/) });
+  });
+
+  it('reads the range of an MMIO breakpoint', () => {
+    expect(parseBreakpoint({ ...mmio, start: 'e0000000', length: '8K', freshness: 'stale' }, [])).toMatchObject({
+      spec: { kind: 'mmio', start: 0xe000_0000n, length: 0x2000n, freshness: 'stale', outcomes: [] },
+    });
+  });
+
+  it.each([
+    [{ start: '' }, 'start'],
+    [{ start: '0', length: '0' }, 'length'],
+    [{ start: '0', length: 'much' }, 'length'],
+  ])('%o is a mistake in %s', (fields, field) => {
+    expect(parseBreakpoint({ ...mmio, ...fields }, [])).toMatchObject({ ok: false, field });
+  });
+
+  it('shows a breakpoint as it was made', () => {
+    const spec = {
+      kind: 'mmio',
+      start: 0xe000_0000n,
+      length: 0x1000n,
+      access: 'write',
+      outcomes: ['INVALID'],
+      freshness: 'any',
+    } as const;
+    const form = formOf({ id: 1, spec, enabled: true, once: true, hits: 0, stopAtHit: 3, text: '' }, undefined);
+    expect(form).toMatchObject({ once: true, stopAtHit: 3 });
+    expect(parseBreakpoint(form, [])).toEqual({ ok: true, spec });
+  });
+});

@@ -1,0 +1,43 @@
+import { beforeEach, describe, expect, it } from 'vitest';
+import { useDisassemblyStore } from '../../../renderer/src/stores/disassembly-store.ts';
+import { useMachineStore } from '../../../renderer/src/stores/machine-store.ts';
+import { ENTRY } from './fake-engine.ts';
+import { startStores } from './stores.ts';
+
+beforeEach(async () => {
+  await startStores();
+  await useDisassemblyStore().refresh();
+});
+
+describe('the disassembly', () => {
+  it('stands around rip and follows it', async () => {
+    const disassembly = useDisassemblyStore();
+    expect(disassembly.anchor).toBe(ENTRY);
+    expect(disassembly.lines.some(({ address }) => address < ENTRY)).toBe(true);
+    await useMachineStore().runTo(0x20_0000n);
+    await disassembly.refresh();
+    expect(disassembly.anchor).toBe(0x20_0000n);
+  });
+
+  it('stays where it was sent until it is sent back', async () => {
+    const disassembly = useDisassemblyStore();
+    await disassembly.goTo(0x30_0000n);
+    await useMachineStore().step();
+    await disassembly.refresh();
+    expect(disassembly.anchor).toBe(0x30_0000n);
+    await disassembly.goToRip();
+    expect(disassembly.anchor).toBe(ENTRY + 5n);
+  });
+
+  it('grows at both ends, in order and without repeating an instruction', async () => {
+    const disassembly = useDisassemblyStore();
+    const before = disassembly.lines.length;
+    await disassembly.extendForward();
+    const added = await disassembly.extendBackward();
+    const addresses = disassembly.lines.map(({ address }) => address);
+    expect(added).toBe(100);
+    expect(addresses.length).toBeGreaterThan(before + added);
+    expect(new Set(addresses).size).toBe(addresses.length);
+    expect(addresses).toEqual(addresses.toSorted((a, b) => (a < b ? -1 : 1)));
+  });
+});

@@ -1,0 +1,64 @@
+import { beforeEach, describe, expect, it } from 'vitest';
+import { useSptesStore } from '../../../renderer/src/stores/sptes-store.ts';
+import type { FakeEngine } from './fake-engine.ts';
+import { MMIO_GFN } from './fake-engine.ts';
+import { startStores } from './stores.ts';
+
+let engine: FakeEngine;
+beforeEach(async () => {
+  engine = await startStores();
+  engine.touch('FIRST');
+});
+
+describe('the table of sptes', () => {
+  it('begins with MMIO sptes, the first of them selected', async () => {
+    const sptes = useSptesStore();
+    await sptes.refresh();
+    expect(sptes.total).toBe(1);
+    expect(sptes.selected?.gfn).toBe(MMIO_GFN);
+  });
+
+  it('holds only the rows around those that are looked at', async () => {
+    const sptes = useSptesStore();
+    await sptes.setFilter({});
+    expect(sptes.total).toBe(1200);
+    await sptes.ensure(900, 930);
+    expect(sptes.rows.length).toBeLessThanOrEqual(200);
+    expect(sptes.rowAt(0)).toBeUndefined();
+    expect(sptes.rowAt(915)?.gfn).toBe(0x100 + 915);
+  });
+
+  it('does not ask again for rows that it has', async () => {
+    const sptes = useSptesStore();
+    await sptes.setFilter({});
+    const before = engine.requests.length;
+    await sptes.ensure(10, 60);
+    expect(engine.requests.length).toBe(before);
+  });
+
+  it('keeps the selected spte when it leaves the filter, and sees it turn stale', async () => {
+    const sptes = useSptesStore();
+    await sptes.setFilter({ kinds: ['mmio'], freshness: 'fresh' });
+    expect(sptes.selected?.stale).toBe(false);
+    engine.generation += 1n;
+    engine.stop({ kind: 'paused' });
+    await sptes.refresh();
+    expect(sptes.total).toBe(0);
+    expect(sptes.selected).toMatchObject({ gfn: MMIO_GFN, stale: true });
+  });
+
+  it('turns its order around when the same column is chosen twice', async () => {
+    const sptes = useSptesStore();
+    await sptes.sortBy('gen');
+    expect(sptes.filter).toMatchObject({ sort: 'gen', descending: false });
+    await sptes.sortBy('gen');
+    expect(sptes.filter).toMatchObject({ sort: 'gen', descending: true });
+  });
+
+  it('knows the children of a shadow page', async () => {
+    const sptes = useSptesStore();
+    await sptes.refresh();
+    expect(sptes.children.get(-1)?.map(({ index }) => index)).toEqual([0]);
+    expect(sptes.children.get(1)?.map(({ index }) => index)).toEqual([2, 3]);
+  });
+});
