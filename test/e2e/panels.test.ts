@@ -160,6 +160,23 @@ describe('another guest', () => {
     expect(Date.now() - pausedAt).toBeLessThan(2000);
   });
 
+  it('can be one of an era without a generation, and the window says so', async () => {
+    await umbra.page.keyboard.press('Control+O');
+    const dialog = umbra.page.getByRole('dialog', { name: 'Open an image' });
+    await dialog.locator('[name=era]').selectOption('v3.10');
+    await dialog.locator('[name=mmu]').selectOption('shadow');
+    await dialog.getByRole('button', { name: 'Load' }).click();
+    await dialog.waitFor({ state: 'detached' });
+    await bench.eventually(() => bench.reading('generation'), /^none$/, 'the run bar');
+    expect(await bench.panel('generation').innerText()).toMatch(/v3\.10 keeps no generation/);
+    await umbra.page.keyboard.press('F5');
+    const log = bench.panel('mmio').locator('.scroller');
+    await bench.eventually(() => log.innerText(), /EMULATE|CACHED/, 'MMIO works all the same');
+    await umbra.page.keyboard.press('F5');
+    await bench.waitForState('paused');
+    await umbra.screenshot('17-era-without-generation');
+  });
+
   it('that is broken is refused with a sentence, and the present one stays', async () => {
     await umbra.page.keyboard.press('Control+O');
     const dialog = umbra.page.getByRole('dialog', { name: 'Open an image' });

@@ -110,6 +110,27 @@ describe('a session with the demo guest', () => {
     await umbra.screenshot('07-reached-ram');
   });
 
+  it('takes the memory away again, in two steps of the generation', async () => {
+    const memslots = bench.panel('memslots');
+    await memslots.getByRole('button', { name: 'Delete slot 2…' }).click();
+    const preview = memslots.locator('[data-verdict=future-report]');
+    await bench.eventually(() => preview.innerText(), /DELETE[\s\S]*\+2/, 'a deletion bumps twice');
+    await memslots.locator('button[type=submit]').click();
+    await memslots.locator('[data-verdict=past-report]').waitFor();
+    expect(await memslots.locator('[data-slot="2"]').count()).toBe(0);
+    await umbra.page.keyboard.press('F5');
+    await bench.eventually(bench.serialText, /turned from RAM into MMIO/, 'the guest sees MMIO again');
+    await umbra.page.keyboard.press('F5');
+    await bench.waitForState('paused');
+    await bench.open('generation');
+    await bench.eventually(
+      () => bench.panel('generation').locator('ol').innerText(),
+      /delete[\s\S]*create/i,
+      'the history has both changes, newest first',
+    );
+    await umbra.screenshot('09-mmio-again');
+  });
+
   it('has made no noise on its console', () => {
     expect(umbra.pageErrors).toEqual([]);
   });
