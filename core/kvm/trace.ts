@@ -6,7 +6,7 @@
  * saturating), so that its time is TRACE_INSNS × 10 ns + that.
  */
 import type { Arena } from '../arena/arena.ts';
-import { DEV_CLOCK } from '../arena/device-layout.ts';
+import { CLOCK_IDLE_NS, DEV_CLOCK } from '../arena/device-layout.ts';
 import { VM_TRACE_MASK } from '../arena/mmu-layout.ts';
 import {
   RING_HEAD,
@@ -43,7 +43,7 @@ export function traceBegin(arena: Arena, vcpuId: number, event: number): number 
   f64[(record + TRACE_INSNS) >> 3] = f64[((layout.vcpus + vcpuId * VCPU_BYTES) >> 3) + VCPU_F_INSNS];
   arena.u16[(record + TRACE_EVENT) >> 1] = event;
   arena.u16[(record + TRACE_VCPU) >> 1] = vcpuId;
-  const idle = f64[(layout.devices + DEV_CLOCK) >> 3] / 1000;
+  const idle = f64[(layout.devices + DEV_CLOCK + CLOCK_IDLE_NS) >> 3] / 1000;
   i32[(record + TRACE_FLAGS) >> 2] = idle < 0xffff_ffff ? idle >>> 0 : -1;
   const args = (record + TRACE_ARGS) >> 2;
   i32.fill(0, args, args + 12);

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Arena } from '../../../core/arena/arena.ts';
-import { DEV_CLOCK } from '../../../core/arena/device-layout.ts';
+import { CLOCK_IDLE_NS, DEV_CLOCK } from '../../../core/arena/device-layout.ts';
 import { SP_GFN, SP_MMU_VALID_GEN, SP_ROLE, SP_ROOT_COUNT } from '../../../core/arena/mmu-layout.ts';
 import {
   RING_HEAD,
@@ -75,7 +75,7 @@ describe('a tracepoint', () => {
   it('that is on is recorded alone, with its moment', () => {
     const arena = bareArena();
     arena.f64[((arena.layout.vcpus + VCPU_BYTES) >> 3) + VCPU_F_INSNS] = 123_456;
-    arena.f64[(arena.layout.devices + DEV_CLOCK) >> 3] = 2_500_999;
+    arena.f64[(arena.layout.devices + DEV_CLOCK + CLOCK_IDLE_NS) >> 3] = 2_500_999;
     for (const { id } of TRACEPOINTS) {
       setTraceEnabled(arena, id, true);
       const head = traceHead(arena);
