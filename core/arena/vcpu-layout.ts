@@ -91,6 +91,8 @@ export const VCPU_INTERRUPT_WINDOW = 226;
 
 /** Two words that are always zero: the base or index register of an address that has none. */
 export const VCPU_ZERO = 228;
+/** 1: a single-step trap is due whose delivery ran into a VM exit (SDM vol 3C, "pending debug exceptions"). */
+export const VCPU_PENDING_DEBUG = 230;
 
 /** VM-exit information, valid after a run that ended in a VM exit. */
 export const VCPU_EXIT_REASON = 232;

@@ -19,6 +19,7 @@ import { fetchPage } from './memory-access.ts';
 import { SECOND_LEVEL_NPT } from './second-level-entry.ts';
 
 const MAX_LENGTH = 15;
+const LEGACY_PREFIXES = new Set([0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65, 0x66, 0x67, 0xf0, 0xf2, 0xf3]);
 
 /**
  * Where the vendors differ this processor is the one that its CPUID names: AMD's with NPT, Intel's otherwise. With an
@@ -85,10 +86,29 @@ export class InstructionDecoder {
     handlers[i >> INSTRUCTION_SHIFT] =
       error === DecoderError.None && instruction.code !== Code.INVALID
         ? chooseHandler(new Draft(code, i, instruction, bits))
-        : error === DecoderError.NoMoreBytes
+        : error === DecoderError.NoMoreBytes || this.isTooLong(bits)
           ? executeTooLong
           : executeInvalid;
     return i;
+  }
+
+  /**
+   * Whether what made the bytes invalid is their number: without the repeated prefixes they decode, or still go on at the
+   * end, and with them they are more than 15.
+   */
+  private isTooLong(bits: number): boolean {
+    let prefixes = 0;
+    while (prefixes < MAX_LENGTH && LEGACY_PREFIXES.has(this.bytes[prefixes])) prefixes++;
+    const kept = [...new Set(this.bytes.subarray(0, prefixes))];
+    if (kept.length === prefixes) return false;
+    const shorter = Uint8Array.of(...kept, ...this.bytes.subarray(prefixes));
+    const decoder = new Decoder(bits, shorter, decoderOptions(this.cpu));
+    const instruction = decoder.decode();
+    const error = decoder.lastError;
+    const length = instruction.length + prefixes - kept.length;
+    decoder.free();
+    instruction.free();
+    return error === DecoderError.NoMoreBytes || (error === DecoderError.None && length > MAX_LENGTH);
   }
 
   /** The instruction at RIP in words, for a message. */

@@ -40,7 +40,8 @@ export function emulateInstruction(cpu: Cpu, ops: EmulatorOps): number {
     return abandon(cpu, i, lo, hi);
   }
   cpu.f[VCPU_F_INSNS]++;
-  if (cpu.singleStep && deliverSingleStep(cpu) !== CONTINUE) return EMULATE_FAIL;
+  // A trap whose delivery exits is delivered at the next entry.
+  if (cpu.singleStep) deliverSingleStep(cpu);
   return EMULATE_DONE;
 }
 

@@ -16,6 +16,7 @@ import {
   VCPU_F_INSNS,
   VCPU_INTERRUPT_SHADOW,
   VCPU_INTERRUPT_WINDOW,
+  VCPU_PENDING_DEBUG,
   VCPU_RFLAGS,
   VCPU_RIP,
   VCPU_SEGMENTS,
@@ -63,6 +64,10 @@ function loop(cpu: Cpu, stopBeforeFirstBreakpoint: boolean): number {
   let mayStop = stopBeforeFirstBreakpoint;
   cpu.linkFrom = 0;
   cpu.previous = 0;
+  if (r[VCPU_PENDING_DEBUG] !== 0) {
+    const exit = deliverSingleStep(cpu);
+    if (exit !== CONTINUE) return exit;
+  }
   for (;;) {
     if (cpu.left <= 0) return EXIT_BUDGET;
     const shadow = r[VCPU_INTERRUPT_SHADOW];
@@ -135,12 +140,19 @@ function stepOne(cpu: Cpu, i: number, shadow: number, trap: boolean): number {
   return cpu.singleStep ? deliverSingleStep(cpu) : CONTINUE;
 }
 
-/** The trap after an instruction that began with TF set (SDM vol 3B, "Single-Step Exception Condition"). */
+/**
+ * The trap after an instruction that began with TF set (SDM vol 3B, "Single-Step Exception Condition"). The instruction has
+ * retired, so a trap whose delivery exits stays due until the next entry.
+ */
 export function deliverSingleStep(cpu: Cpu): number {
+  const { r } = cpu;
   cpu.singleStep = false;
-  cpu.r[DR6] |= DR6_BS;
+  r[DR6] |= DR6_BS;
+  r[VCPU_PENDING_DEBUG] = 1;
   raiseException(cpu, VECTOR_DB, false, 0);
-  return deliver(cpu);
+  const exit = deliver(cpu);
+  if (exit === CONTINUE) r[VCPU_PENDING_DEBUG] = 0;
+  return exit;
 }
 
 /** CONTINUE, or the exit that delivery ran into; for the shadow MMU that may be reason 0. */
