@@ -165,13 +165,7 @@ describe('running', () => {
   });
 
   test('HLT that only a key can end says so', () => {
-    const program = [
-      ...withInterrupts(4, []),
-      ...outWide(0x3fc, 0x08),
-      ...outWide(0x3f9, 0x01),
-      ...[STI, HLT],
-      ...FOREVER,
-    ];
+    const program = [...withInterrupts(4, []), ...outWide(0x3fc, 0x08), ...outWide(0x3f9, 0x01), STI, HLT, ...FOREVER];
     expect(runToStop(programmed(program).machine)).toMatchObject({ kind: 'halted', waitsForInput: true });
   });
 
