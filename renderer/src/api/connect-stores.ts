@@ -6,6 +6,7 @@ import { watch } from 'vue';
 import { useBreakpointsStore } from '../stores/breakpoints-store.ts';
 import { useCommandsStore } from '../stores/commands-store.ts';
 import { useDesktopStore } from '../stores/desktop-store.ts';
+import { useDisassemblyStore } from '../stores/disassembly-store.ts';
 import { useMachineStore } from '../stores/machine-store.ts';
 import { useMmioStore } from '../stores/mmio-store.ts';
 import { useNoticesStore } from '../stores/notices-store.ts';
@@ -16,6 +17,7 @@ export function connectStores(pinia: Pinia, host: UmbraDesktop): void {
   const machine = useMachineStore(pinia);
   const serial = useSerialStore(pinia);
   const mmio = useMmioStore(pinia);
+  const disassembly = useDisassemblyStore(pinia);
   const commands = useCommandsStore(pinia);
   desktop.connect(host);
   desktop.onEvent((event) => {
@@ -32,6 +34,7 @@ export function connectStores(pinia: Pinia, host: UmbraDesktop): void {
     () => {
       serial.clear();
       mmio.clear();
+      void disassembly.goToRip();
     },
   );
   void greet(pinia);

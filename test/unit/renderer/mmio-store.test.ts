@@ -31,6 +31,16 @@ describe('the log of MMIO faults', () => {
     expect(mmio.shown.at(0)?.seq).toBe(1999);
   });
 
+  it('follows a running guest in short pieces', async () => {
+    const mmio = useMmioStore();
+    touchTimes(2000);
+    engine.state = 'running';
+    await mmio.refreshLog();
+    expect(mmio.total).toBe(2000);
+    expect(mmio.shown.map(({ seq }) => seq).slice(0, 2)).toEqual([1999, 1998]);
+    expect(mmio.shown.length).toBeLessThanOrEqual(50);
+  });
+
   it('begins anew with a new machine', async () => {
     const mmio = useMmioStore();
     touchTimes(5);
