@@ -91,10 +91,11 @@ function follow(cpu: Cpu, first: number): number {
   const { epoch } = cpu.cache;
   let left = cpu.left;
   let i = first;
+  // Links stay inside a page, where the high half of RIP cannot change.
+  const hi = r[VCPU_RIP + 1];
   for (;;) {
     const length = code[i];
     const lo = r[VCPU_RIP];
-    const hi = r[VCPU_RIP + 1];
     const next = (lo + length) | 0;
     r[VCPU_RIP] = next;
     if (next >>> 0 < length) carryRip(cpu);
@@ -225,7 +226,9 @@ function link(cpu: Cpu, i: number, lo: number): void {
   if (((cpu.r[VCPU_RIP] ^ before) & ~0xfff) !== 0 || code[i + I_SECOND_PAGE] !== 0) return;
   if (cpu.previousEpoch !== cpu.cache.epoch) return;
   if (cpu.hasBreakpointAt(lo & 0xfff)) return;
-  if (cpu.linkFrom === previous) code[previous + I_TARGET] = i;
+  // A branch that ends its page may have carried RIP into the high half: its target is set afresh each time.
+  const insidePage = (before & 0xfff) + code[previous + I_LENGTH] < 0x1000;
+  if (cpu.linkFrom === previous) code[previous + I_TARGET] = insidePage ? i : 0;
   else if (((before + code[previous + I_LENGTH]) | 0) === cpu.r[VCPU_RIP]) code[previous + I_NEXT] = i;
 }
 
