@@ -70,9 +70,9 @@ function openFirst(
   record.outcome = MMIO_FIRST;
   const sptep = lastSptep(mmu, r, gpaLo, gpaHi);
   if (sptep === 0) return;
-  record.spteLo = mmu.i32[sptep >> 2];
-  record.spteHi = mmu.i32[(sptep >> 2) + 1];
-  record.spteGen = visibleSpteGeneration(mmu, record.spteLo, record.spteHi);
+  const lo = mmu.i32[sptep >> 2];
+  const hi = mmu.i32[(sptep >> 2) + 1];
+  record.noteSpte(lo, hi, visibleSpteGeneration(mmu, lo, hi));
 }
 
 function bug(vcpu: VcpuContext, gpaLo: number, gpaHi: number, ept: boolean): number {

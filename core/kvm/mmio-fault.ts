@@ -3,10 +3,10 @@
  * misconfiguration, turns out to be.
  */
 import { MMIO_BUG, MMIO_CACHED, MMIO_EMULATE, MMIO_INVALID, MMIO_RETRY } from '../base/mmio-outcomes.ts';
-import { currentMmioGeneration, ERA_V3_10 } from './eras.ts';
+import { ERA_V3_10 } from './eras.ts';
 import { vcpuCacheMmioInfo, vcpuMatchMmioGpa } from './mmio-cache.ts';
 import type { MmioRecord } from './mmio-record.ts';
-import { checkMmioSpte } from './mmio-spte.ts';
+import { checkMmioSpte, currentGeneration } from './mmio-spte.ts';
 import type { Mmu } from './mmu.ts';
 import { isMmio } from './mmu-spte.ts';
 import { lastSptep, locklessBegin, locklessEnd } from './mmu-walk.ts';
@@ -20,7 +20,7 @@ export const RET_MMIO_PF_RETRY = 0;
 export const RET_MMIO_PF_BUG = -1;
 
 /** Current generation as people see it: −1 in an era that has none. */
-export const visibleGeneration = (mmu: Mmu): number => (mmu.era === ERA_V3_10 ? -1 : currentMmioGeneration(mmu.arena));
+export const visibleGeneration = (mmu: Mmu): number => (mmu.era === ERA_V3_10 ? -1 : currentGeneration(mmu));
 
 /** Generation in an MMIO spte as people see it. */
 export const visibleSpteGeneration = (mmu: Mmu, lo: number, hi: number): number =>
@@ -54,11 +54,9 @@ export function handleMmioPageFaultCommon(
   const lo = sptep === 0 ? 0 : mmu.i32[sptep >> 2];
   const hi = sptep === 0 ? 0 : mmu.i32[(sptep >> 2) + 1];
   locklessEnd(mmu, r);
-  record.spteLo = lo;
-  record.spteHi = hi;
+  record.noteSpte(lo, hi, visibleSpteGeneration(mmu, lo, hi));
 
   if (isMmio(mmu, lo, hi)) {
-    record.spteGen = visibleSpteGeneration(mmu, lo, hi);
     if (!checkMmioSpte(mmu, vcpuId, lo, hi)) {
       record.outcome = MMIO_INVALID;
       return RET_MMIO_PF_INVALID;

@@ -1,6 +1,7 @@
 /**
- * The MMIO fault in progress of one vCPU, and its way into the arena: the log ring and the heat table (layouts:
- * core/arena/trace-layout.ts). Nothing here is KVM's; it is what the debugger shows of it.
+ * The MMIO fault in progress of one vCPU: written straight into the next record of the log ring, which it becomes when it is
+ * committed, and then counted in the heat table (layouts: core/arena/trace-layout.ts). Nothing here is KVM's; it is what the
+ * debugger shows of it.
  */
 import type { Arena } from '../arena/arena.ts';
 import {
@@ -13,10 +14,12 @@ import {
   MMIO_HEAT_BUCKETS,
   MMIO_HEAT_BYTES,
   MMIO_LOG_BYTES,
+  MMIO_LOG_CLAIM,
   MMIO_LOG_GPA,
   MMIO_LOG_GVA,
   MMIO_LOG_INSNS,
   MMIO_LOG_KVM_GEN,
+  MMIO_LOG_OUTCOME,
   MMIO_LOG_RECORDS,
   MMIO_LOG_RIP,
   MMIO_LOG_SPTE,
@@ -27,107 +30,140 @@ import {
 } from '../arena/trace-layout.ts';
 import { MMIO_INVALID } from '../base/mmio-outcomes.ts';
 
-/** Nobody asked the bus. */
-export const CLAIM_NONE = 0;
-export const CLAIM_DEVICE = 1;
-export const CLAIM_UNSATISFIED = 2;
+/** Values of MMIO_LOG_CLAIM. */
+const CLAIM_DEVICE = 1;
+const CLAIM_UNSATISFIED = 2;
 
-/** head modulo the ring's size. `%` on doubles is a call into C; this is four instructions. */
-const ringIndex = (head: number): number => head - Math.floor(head / MMIO_LOG_RECORDS) * MMIO_LOG_RECORDS;
+/** int32 indexes inside a record. OUTCOME's word holds outcome, access, size and vCPU; CLAIM's claim and device: a byte each. */
+const GVA = MMIO_LOG_GVA >> 2;
+const GPA = MMIO_LOG_GPA >> 2;
+const RIP = MMIO_LOG_RIP >> 2;
+const VALUE = MMIO_LOG_VALUE >> 2;
+const SPTE = MMIO_LOG_SPTE >> 2;
+const SPTE_GEN = MMIO_LOG_SPTE_GEN >> 2;
+const KVM_GEN = MMIO_LOG_KVM_GEN >> 2;
+const OUTCOME = MMIO_LOG_OUTCOME >> 2;
+const CLAIM = MMIO_LOG_CLAIM >> 2;
 
+/** Neighbouring frames fill neighbouring buckets, so a full table is one long run: nobody searches all of it. */
+const HEAT_PROBES = 8;
 const HEAT_LIMIT = (MMIO_HEAT_BUCKETS * 3) / 4;
 
 export class MmioRecord {
-  readonly arena: Arena;
-  readonly vcpuId: number;
+  private readonly i32: Int32Array<SharedArrayBuffer>;
+  private readonly f64: Float64Array<SharedArrayBuffer>;
+  private readonly vcpuId: number;
+  /** f64 index of the ring's head, byte offset of its first record; byte offset of the heat table's header. */
+  private readonly head: number;
+  private readonly records: number;
+  private readonly heatHeader: number;
+
   /** A fault is being handled: the emulator notes the first access that it sends to the bus. */
   open = false;
-  insns = 0;
-  ripLo = 0;
-  ripHi = 0;
-  gvaLo = 0;
-  gvaHi = 0;
-  gpaLo = 0;
-  gpaHi = 0;
+  /** int32 index of the record. */
+  private at = 0;
+  private gpaLo = 0;
+  private gpaHi = 0;
   /** 0 read, 1 write, 2 fetch. */
-  access = 0;
+  private access = 0;
+  /** Size of the access noted, 0 = none yet. */
+  private size = 0;
   /** MMIO_* of core/base/mmio-outcomes.ts. */
   outcome = 0;
-  spteLo = 0;
-  spteHi = 0;
-  spteGen = -1;
-  kvmGen = -1;
-  size = 0;
-  valueLo = 0;
-  valueHi = 0;
-  claim = CLAIM_NONE;
-  /** Device number + 1, 0 = none. */
-  device = 0;
 
   constructor(arena: Arena, vcpuId: number) {
-    this.arena = arena;
+    this.i32 = arena.i32;
+    this.f64 = arena.f64;
     this.vcpuId = vcpuId;
+    this.head = (arena.layout.mmioLog + RING_HEAD) >> 3;
+    this.records = arena.layout.mmioLog + TRACE_RING_HEADER_BYTES;
+    this.heatHeader = arena.layout.mmioHeat;
+  }
+
+  begin(
+    insns: number,
+    ripLo: number,
+    ripHi: number,
+    gvaLo: number,
+    gvaHi: number,
+    gpaLo: number,
+    gpaHi: number,
+    access: number,
+    kvmGen: number,
+  ): void {
+    const { i32, f64 } = this;
+    const head = f64[this.head];
+    // head modulo the ring's size: `%` on doubles is a call into C.
+    const at = this.records + (head - Math.floor(head / MMIO_LOG_RECORDS) * MMIO_LOG_RECORDS) * MMIO_LOG_BYTES;
+    const w = at >> 2;
+    f64[(at + MMIO_LOG_INSNS) >> 3] = insns;
+    i32[w + GVA] = gvaLo;
+    i32[w + GVA + 1] = gvaHi;
+    i32[w + GPA] = gpaLo;
+    i32[w + GPA + 1] = gpaHi;
+    i32[w + RIP] = ripLo;
+    i32[w + RIP + 1] = ripHi;
+    i32[w + VALUE] = 0;
+    i32[w + VALUE + 1] = 0;
+    i32[w + SPTE] = 0;
+    i32[w + SPTE + 1] = 0;
+    i32[w + SPTE_GEN] = -1;
+    i32[w + KVM_GEN] = kvmGen;
+    i32[w + CLAIM] = 0;
+    this.at = w;
+    this.gpaLo = gpaLo;
+    this.gpaHi = gpaHi;
+    this.access = access;
+    this.size = 0;
+    this.open = true;
+  }
+
+  /** What the walk ended at. */
+  noteSpte(lo: number, hi: number, gen: number): void {
+    const w = this.at;
+    this.i32[w + SPTE] = lo;
+    this.i32[w + SPTE + 1] = hi;
+    this.i32[w + SPTE_GEN] = gen;
   }
 
   /** The emulator sent an access to the bus. */
   noteDispatch(write: boolean, size: number, lo: number, hi: number, device: number): void {
     if (!this.open || this.size !== 0) return;
+    const { i32, at } = this;
     this.access = write ? 1 : 0;
     this.size = size;
-    this.valueLo = lo;
-    this.valueHi = hi;
-    this.claim = device < 0 ? CLAIM_UNSATISFIED : CLAIM_DEVICE;
-    this.device = device + 1;
+    i32[at + VALUE] = lo;
+    i32[at + VALUE + 1] = hi;
+    i32[at + CLAIM] = device < 0 ? CLAIM_UNSATISFIED : CLAIM_DEVICE | ((device + 1) << 8);
   }
 
-  /** Appends the record to the log and counts it in the heat table. */
+  /** Publishes the record and counts it in the heat table. */
   commit(): void {
-    const { arena } = this;
-    const { i32, f64, layout } = arena;
-    const ring = (layout.mmioLog + RING_HEAD) >> 3;
-    const head = f64[ring];
-    const at = layout.mmioLog + TRACE_RING_HEADER_BYTES + ringIndex(head) * MMIO_LOG_BYTES;
-    const w = at >> 2;
-    f64[(at + MMIO_LOG_INSNS) >> 3] = this.insns;
-    i32[w + (MMIO_LOG_GVA >> 2)] = this.gvaLo;
-    i32[w + (MMIO_LOG_GVA >> 2) + 1] = this.gvaHi;
-    i32[w + (MMIO_LOG_GPA >> 2)] = this.gpaLo;
-    i32[w + (MMIO_LOG_GPA >> 2) + 1] = this.gpaHi;
-    i32[w + (MMIO_LOG_RIP >> 2)] = this.ripLo;
-    i32[w + (MMIO_LOG_RIP >> 2) + 1] = this.ripHi;
-    i32[w + (MMIO_LOG_VALUE >> 2)] = this.valueLo;
-    i32[w + (MMIO_LOG_VALUE >> 2) + 1] = this.valueHi;
-    i32[w + (MMIO_LOG_SPTE >> 2)] = this.spteLo;
-    i32[w + (MMIO_LOG_SPTE >> 2) + 1] = this.spteHi;
-    i32[w + (MMIO_LOG_SPTE_GEN >> 2)] = this.spteGen;
-    i32[w + (MMIO_LOG_KVM_GEN >> 2)] = this.kvmGen;
-    // Outcome, access, size and vCPU; then claim and device: the bytes 56 … 63, in that order.
-    i32[w + 14] = this.outcome | (this.access << 8) | (this.size << 16) | (this.vcpuId << 24);
-    i32[w + 15] = this.claim | (this.device << 8);
-    f64[ring] = head + 1;
-    this.heat();
+    this.i32[this.at + OUTCOME] = this.outcome | (this.access << 8) | (this.size << 16) | (this.vcpuId << 24);
+    this.f64[this.head] += 1;
     this.open = false;
+    this.heat();
   }
 
   private heat(): void {
-    const { f64, i32, layout } = this.arena;
+    const { f64, i32, heatHeader } = this;
     const gfn = (this.gpaLo >>> 12) + (this.gpaHi >>> 0) * 0x10_0000;
-    const table = (layout.mmioHeat + TRACE_RING_HEADER_BYTES) >> 3;
+    const table = (heatHeader + TRACE_RING_HEADER_BYTES) >> 3;
     // gfn modulo the table's size, which is a power of two below 2^20.
     let bucket = (this.gpaLo >>> 12) & (MMIO_HEAT_BUCKETS - 1);
-    for (;;) {
+    for (let probes = 0; ; probes++) {
       const at = table + bucket * (MMIO_HEAT_BYTES / 8);
       const key = f64[at + HEAT_GFN / 8];
       if (key !== gfn + 1) {
-        if (key !== 0) {
+        if (key !== 0 && probes < HEAT_PROBES) {
           bucket = (bucket + 1) & (MMIO_HEAT_BUCKETS - 1);
           continue;
         }
-        if (i32[(layout.mmioHeat + HEAT_USED) >> 2] >= HEAT_LIMIT) {
-          f64[(layout.mmioHeat + HEAT_OVERFLOW) >> 3] += 1;
+        if (key !== 0 || i32[(heatHeader + HEAT_USED) >> 2] >= HEAT_LIMIT) {
+          f64[(heatHeader + HEAT_OVERFLOW) >> 3] += 1;
           return;
         }
-        i32[(layout.mmioHeat + HEAT_USED) >> 2] += 1;
+        i32[(heatHeader + HEAT_USED) >> 2] += 1;
         f64[at + HEAT_GFN / 8] = gfn + 1;
       }
       f64[at + HEAT_COUNT / 8] += 1;

@@ -3,7 +3,9 @@
  * shadow_*_mask variables that kvm_mmu_set_mask_ptes sets, arch/x86/kvm/mmu.c of v3.11). All state is in the arena.
  */
 import type { Arena } from '../arena/arena.ts';
+import { MEMSLOTS_GENERATION } from '../arena/memslot-layout.ts';
 import {
+  VM_ACTIVE_MEMSLOTS,
   VM_ERA,
   VM_MAXPHYADDR,
   VM_MMU_LOCK,
@@ -73,6 +75,10 @@ export class Mmu {
   readonly usedPages: number;
   readonly maxPages: number;
   readonly validGen: number;
+  readonly activeMemslots: number;
+  /** The low half of the generation in the first memslot table, and the distance to the second. */
+  readonly memslotsGeneration: number;
+  readonly memslotTableWords: number;
   readonly lock: number;
   readonly lockWaiters: number;
   /** f64 indexes of VM counters. */
@@ -111,6 +117,9 @@ export class Mmu {
     this.usedPages = (vm + VM_N_USED_MMU_PAGES) >> 2;
     this.maxPages = (vm + VM_N_MAX_MMU_PAGES) >> 2;
     this.validGen = (vm + VM_MMU_VALID_GEN) >> 2;
+    this.activeMemslots = (vm + VM_ACTIVE_MEMSLOTS) >> 2;
+    this.memslotsGeneration = (layout.memslots + MEMSLOTS_GENERATION) >> 2;
+    this.memslotTableWords = layout.memslotTableBytes >> 2;
     this.lock = (vm + VM_MMU_LOCK) >> 2;
     this.lockWaiters = (vm + VM_MMU_LOCK_WAITERS) >> 2;
     this.cShadowZapped = vmCounterWord(arena, 'mmu_shadow_zapped');

@@ -79,24 +79,8 @@ export class VcpuContext {
 
   /** Starts the record of an MMIO fault at a gpa. */
   openRecord(gvaLo: number, gvaHi: number, gpaLo: number, gpaHi: number, access: number): void {
-    const { record, r } = this;
-    record.open = true;
-    record.insns = this.f[VCPU_F_INSNS];
-    record.ripLo = r[VCPU_RIP];
-    record.ripHi = r[VCPU_RIP + 1];
-    record.gvaLo = gvaLo;
-    record.gvaHi = gvaHi;
-    record.gpaLo = gpaLo;
-    record.gpaHi = gpaHi;
-    record.access = access;
-    record.spteLo = 0;
-    record.spteHi = 0;
-    record.spteGen = -1;
-    record.kvmGen = visibleGeneration(this.mmu);
-    record.size = 0;
-    record.valueLo = 0;
-    record.valueHi = 0;
-    record.claim = 0;
-    record.device = 0;
+    const { r } = this;
+    const kvmGen = visibleGeneration(this.mmu);
+    this.record.begin(this.f[VCPU_F_INSNS], r[VCPU_RIP], r[VCPU_RIP + 1], gvaLo, gvaHi, gpaLo, gpaHi, access, kvmGen);
   }
 }

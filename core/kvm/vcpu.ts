@@ -66,7 +66,8 @@ export class Vcpu {
     let skip = skipBreakpoint;
     context.internalError = '';
     for (;;) {
-      if (Atomics.load(r, VCPU_REQUESTS) !== 0 && !this.serveRequests()) return shutDown(context) as RunCode;
+      // A plain load: who sets a request from elsewhere kicks the vCPU out of guest mode, and the exchange below is ordered.
+      if (r[VCPU_REQUESTS] !== 0 && !this.serveRequests()) return shutDown(context) as RunCode;
       if (r[VCPU_ACTIVITY] !== ACTIVE) {
         if (r[VCPU_ACTIVITY] === SHUT_DOWN) return RUN_SHUTDOWN;
         if (!this.wake()) return RUN_HLT;
