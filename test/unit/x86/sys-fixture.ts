@@ -15,6 +15,7 @@ import {
   SEG_SELECTOR,
   SEGMENT_WORDS,
   SS,
+  VCPU_BYTES,
   VCPU_CODE_BITS,
   VCPU_CPL,
   VCPU_CR0,
@@ -110,6 +111,23 @@ export class Bench {
     this.r[VCPU_ROOT_HPA] = this.newHostTable();
     for (let gpa = 0; gpa < RAM_BYTES; gpa += 0x1000) this.mapHost(BigInt(gpa), this.ram(gpa));
     this.flat(32);
+  }
+
+  /** A function that puts the bench back to what it is now, guest RAM cleared: cheaper than a new one. */
+  checkpoint(): () => void {
+    const { u8, layout } = this.arena;
+    const { poolNext, tableNext } = this;
+    const block = u8.slice(layout.vcpus, layout.vcpus + VCPU_BYTES);
+    const tables = u8.slice(layout.shadowPages, poolNext);
+    return () => {
+      u8.set(block, layout.vcpus);
+      u8.set(tables, layout.shadowPages);
+      u8.fill(0, layout.shadowPages + tables.length, this.poolNext);
+      u8.fill(0, layout.ram, layout.ram + RAM_BYTES);
+      this.poolNext = poolNext;
+      this.tableNext = tableNext;
+      this.cpu.abort = ABORT_NONE;
+    };
   }
 
   /** Arena offset of guest RAM. */
