@@ -3,6 +3,7 @@ import { VCPU_CODE_BITS, VCPU_EFER } from '../arena/vcpu-layout.ts';
 import { highHalf, lowHalf, u64FromHalves } from '../base/address.ts';
 import { err, ok, type Result } from '../base/result.ts';
 import type { RegisterValue } from '../protocol/snapshots.ts';
+import { computeFlags } from '../x86/flags.ts';
 import type { Cpu } from '../x86/index.ts';
 import { flagNames } from './register-flags.ts';
 import { REGISTERS, registerNamed, type RegisterPlace } from './register-table.ts';
@@ -47,7 +48,7 @@ export function writeRegister(cpu: Cpu, name: string, value: bigint): Result<und
 }
 
 function readPlace(cpu: Cpu, place: RegisterPlace): bigint {
-  if (place.word < 0) return BigInt(cpu.rflags() >>> 0);
+  if (place.word < 0) return BigInt(computeFlags(cpu.r) >>> 0);
   const low = cpu.r[place.word];
   if (place.bits === 64) return u64FromHalves(low, cpu.r[place.word + 1]);
   return BigInt(place.bits === 32 ? low >>> 0 : low & 0xffff);

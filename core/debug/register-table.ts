@@ -1,6 +1,6 @@
 /**
  * Every register that can be shown, where the arena keeps it and what may be written into it. RFLAGS alone is not a plain
- * field: its arithmetic flags are lazy (core/x86/flags.ts), so the processor reads and writes it.
+ * field: its arithmetic flags are lazy (core/x86/flags.ts), so they are worked out to be shown and the processor writes them.
  */
 import {
   CS,

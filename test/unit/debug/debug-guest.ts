@@ -45,17 +45,31 @@ export class TestSession {
     return new TextDecoder().decode(this.ask('serial.read', {}).bytes);
   }
 
-  /** The whole machine but the words that threads talk through. */
+  /** A copy of the whole machine but the words that threads talk through. */
   arenaBytes(): Buffer {
+    const bytes = Buffer.from(this.#arena());
+    bytes.fill(0, CONTROL, CONTROL_END);
+    return bytes;
+  }
+
+  /** Whether the machine is still what it was when the copy was taken. */
+  isAt(copy: Buffer): boolean {
+    const arena = this.#arena();
+    return (
+      copy.subarray(0, CONTROL).equals(arena.subarray(0, CONTROL)) &&
+      copy.subarray(CONTROL_END).equals(arena.subarray(CONTROL_END))
+    );
+  }
+
+  #arena(): Buffer {
     const { arenaBuffer } = this.engine;
     if (arenaBuffer === undefined) throw new Error('there is no machine');
-    const bytes = Buffer.from(new Uint8Array(arenaBuffer));
-    bytes.fill(0, CONTROL, CONTROL + 4096);
-    return bytes;
+    return Buffer.from(arenaBuffer);
   }
 }
 
 const CONTROL = 4096;
+const CONTROL_END = 2 * CONTROL;
 const RAM = 8 * 1024 * 1024;
 
 export const guestImage = (name: string): Uint8Array<ArrayBuffer> =>

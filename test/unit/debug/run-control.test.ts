@@ -41,7 +41,7 @@ describe('stepping', () => {
     const status = ran.run(count);
     expect(stepped.ask('machine.status', {}).moment.insns).toBe(count);
     expect(rip(stepped)).toBe(status.vcpus[0].rip);
-    expect(stepped.arenaBytes().equals(ran.arenaBytes())).toBe(true);
+    expect(stepped.isAt(ran.arenaBytes())).toBe(true);
   });
 
   it('cut in odd pieces comes to the same machine too', () => {
@@ -50,7 +50,7 @@ describe('stepping', () => {
     for (let at = 0; at < 60_000; at += 7919) pieces.run(at);
     pieces.run(60_000);
     whole.run(60_000);
-    expect(pieces.arenaBytes().equals(whole.arenaBytes())).toBe(true);
+    expect(pieces.isAt(whole.arenaBytes())).toBe(true);
   });
 
   it('over a call stops behind it, with the stack as before', () => {
@@ -96,7 +96,7 @@ describe('a breakpoint on execution', () => {
     while (broken.run().state === 'paused');
     plain.run();
     expect(broken.ask('breakpoints.list', {})[0].hits).toBeGreaterThan(2);
-    expect(broken.arenaBytes().equals(plain.arenaBytes())).toBe(true);
+    expect(broken.isAt(plain.arenaBytes())).toBe(true);
   });
 
   it('at a symbol that the image lacks is refused', () => {
@@ -122,7 +122,7 @@ describe('a breakpoint on MMIO faults', () => {
     session.ask('run.step', { vcpu: 0 });
     expect(session.ask('mmio.log', { since: 0, limit: 1 }).total).toBe(total + 1);
     expect(session.ask('machine.status', {}).moment.insns).toBe(status.moment.insns + 1);
-    expect(session.arenaBytes().equals(before)).toBe(false);
+    expect(session.isAt(before)).toBe(false);
   });
 
   it('leaves nothing in the machine but the exits that it made the processor take twice', () => {
@@ -136,7 +136,7 @@ describe('a breakpoint on MMIO faults', () => {
     const exits = (session: TestSession): number => session.ask('stats.read', {}).vcpu.exits;
     expect(exits(broken) - exits(plain)).toBe(stops);
     for (const session of [broken, plain]) session.ask('stats.reset', {});
-    expect(broken.arenaBytes().equals(plain.arenaBytes())).toBe(true);
+    expect(broken.isAt(plain.arenaBytes())).toBe(true);
   });
 
   it('tells a stale spte from a fresh one after a slot was made', () => {
