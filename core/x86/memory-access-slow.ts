@@ -4,11 +4,11 @@
  *
  * Of an access that crosses pages both are translated before a byte moves.
  */
-import { VCPU_CODE_BITS, VCPU_CPL, VCPU_CR0, VCPU_RFLAGS } from '../arena/vcpu-layout.ts';
+import { VCPU_CODE_BITS, VCPU_CPL, VCPU_CR0, VCPU_EFER, VCPU_RFLAGS } from '../arena/vcpu-layout.ts';
 import type { Cpu } from './cpu.ts';
-import { raiseException, VECTOR_AC } from './exceptions.ts';
-import { ACCESS_IMPLICIT, CR0_AM, PFERR_USER, PFERR_WRITE } from './paging-entry.ts';
-import { translate } from './paging-translate.ts';
+import { raiseException, raiseNonCanonical, VECTOR_AC } from './exceptions.ts';
+import { ACCESS_IMPLICIT, CR0_AM, EFER_LMA, PFERR_USER, PFERR_WRITE } from './paging-entry.ts';
+import { isCanonical, translate } from './paging-translate.ts';
 import { isCodePage, noteCodeWrite } from './system-code-pages.ts';
 import { T_HIGH, T_PAGE, T_READ, T_WRITE, T_WRITE_CODE, tlbEntryOf } from './tlb.ts';
 
@@ -50,6 +50,13 @@ function nextPageHigh(cpu: Cpu, nextLo: number, hi: number): number {
   return nextLo === 0 && cpu.r[VCPU_CODE_BITS] === 64 ? (hi + 1) | 0 : hi;
 }
 
+/** Canonical, where that counts: KVM's walker expects it checked. Otherwise raises what a non-canonical address raises. */
+function addressable(cpu: Cpu, hi: number): boolean {
+  if ((cpu.r[VCPU_EFER] & EFER_LMA) === 0 || isCanonical(hi)) return true;
+  raiseNonCanonical(cpu);
+  return false;
+}
+
 export function loadSlow(cpu: Cpu, lo: number, hi: number, size: number): number {
   if (misaligned(cpu, lo, size)) return 0;
   return loadAs(cpu, lo, hi, size, accessOfCpl(cpu));
@@ -64,7 +71,7 @@ export function loadAs(cpu: Cpu, lo: number, hi: number, size: number, access: n
   let at = find(cpu, user, T_READ, lo, hi);
   if (first >= size) {
     if (at < 0) {
-      if (emulated) return emulator.readData(cpu, lo, hi, size);
+      if (emulated) return addressable(cpu, hi) ? emulator.readData(cpu, lo, hi, size) : 0;
       at = translate(cpu, lo, hi, access);
       if (at < 0) return 0;
     }
@@ -73,7 +80,9 @@ export function loadAs(cpu: Cpu, lo: number, hi: number, size: number, access: n
   const nextLo = (lo + first) | 0;
   const nextHi = nextPageHigh(cpu, nextLo, hi);
   let next = find(cpu, user, T_READ, nextLo, nextHi);
-  if (emulated && (at < 0 || next < 0)) return emulator.readData(cpu, lo, hi, size);
+  if (emulated && (at < 0 || next < 0)) {
+    return addressable(cpu, hi) && addressable(cpu, nextHi) ? emulator.readData(cpu, lo, hi, size) : 0;
+  }
   if (at < 0) at = translate(cpu, lo, hi, access);
   if (at < 0) return 0;
   if (next < 0) next = translate(cpu, nextLo, nextHi, access);
@@ -103,7 +112,7 @@ export function storeAs(
   if (first >= size) {
     if (at < 0) {
       if (emulated) {
-        emulator.writeData(cpu, lo, hi, size, valueLo, valueHi);
+        if (addressable(cpu, hi)) emulator.writeData(cpu, lo, hi, size, valueLo, valueHi);
         return;
       }
       at = translate(cpu, lo, hi, access | PFERR_WRITE);
@@ -116,7 +125,7 @@ export function storeAs(
   const nextHi = nextPageHigh(cpu, nextLo, hi);
   let next = findWritable(cpu, user, nextLo, nextHi);
   if (emulated && (at < 0 || next < 0)) {
-    emulator.writeData(cpu, lo, hi, size, valueLo, valueHi);
+    if (addressable(cpu, hi) && addressable(cpu, nextHi)) emulator.writeData(cpu, lo, hi, size, valueLo, valueHi);
     return;
   }
   if (at < 0) at = translate(cpu, lo, hi, access | PFERR_WRITE);

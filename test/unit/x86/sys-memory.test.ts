@@ -334,4 +334,10 @@ it('an address that is not canonical never reaches the emulator or the TLB as an
   for (let bit = 48; bit < 64; bit++) {
     expect(bench.access('read', 0x7000_0000n | (1n << BigInt(bit))), `bit ${bit}`).toEqual(gp());
   }
+  const refuse = (): never => {
+    throw new Error('the emulator was asked');
+  };
+  bench.cpu.emulator = { readData: refuse, writeData: refuse, portIn: refuse, portOut: refuse };
+  expect(bench.access('read', 0x8000_0000_0000n)).toEqual(gp());
+  expect(bench.access('write', 0x8000_0000_0000n)).toEqual(gp());
 });
