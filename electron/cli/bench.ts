@@ -25,6 +25,10 @@ export function registerBench(program: Command, io: CliIo, finish: (status: numb
     .option('--json', 'only the JSON', false)
     .addHelpText('after', `\nBenchmarks:\n${list}`)
     .action(async (name: string | undefined, { json }: { readonly json: boolean }) => {
+      const [load] = os.loadavg();
+      if (load > os.availableParallelism() / 2) {
+        io.complain(`bench: this machine is busy (load ${load.toFixed(1)}); the figures will be worse than it can do.`);
+      }
       const measurements: Measurement[] = [];
       for (const benchmark of BENCHMARKS.filter((candidate) => name === undefined || candidate.name === name)) {
         measurements.push(await benchmark.run((line) => io.complain(`bench ${benchmark.name}: ${line}`)));
@@ -40,6 +44,7 @@ function reportJson(measurements: readonly Measurement[]): string {
     cpu: os.cpus().at(0)?.model ?? 'unknown',
     cores: os.availableParallelism(),
     node: process.version,
+    load: os.loadavg()[0],
     measurements: measurements.map(({ benchmark, skipped, figures }) => ({
       benchmark,
       skipped,
