@@ -3,7 +3,7 @@
  * CPL is (SDM vol 3A, "Access Rights": implicit supervisor-mode accesses).
  */
 import type { Cpu } from './cpu.ts';
-import { loadAs, probeWriteAs, storeAs } from './memory-access-slow.ts';
+import { loadAs, storeAs } from './memory-access-slow.ts';
 import { ACCESS_IMPLICIT, PFERR_USER } from './paging-entry.ts';
 
 /** `size` 1, 2, 4 or 8; the high half of eight bytes in `cpu.hi`. Check `cpu.abort`. */
@@ -28,9 +28,4 @@ export function stackStore(
   valueHi: number,
 ): void {
   storeAs(cpu, lo, hi, size, valueLo, valueHi, accessOf(cpl));
-}
-
-/** Faults as a store there would. */
-export function stackProbe(cpu: Cpu, cpl: number, lo: number, hi: number, size: number): void {
-  probeWriteAs(cpu, lo, hi, size, accessOf(cpl));
 }

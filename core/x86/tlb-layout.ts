@@ -22,8 +22,6 @@ export const GUEST_WALK_RIGHTS = VCPU_TLB + 140;
 export const LAST_ACCESS = VCPU_TLB + 141;
 /** The descriptor that was fetched last: low and high half, and of a 16-byte one bits 64–95 (segments-descriptor.ts). */
 export const DESCRIPTOR = VCPU_TLB + 144;
-/** The stack that an inner level is to use: selector, its descriptor as attributes, limit, base; pointer (interrupts-stack.ts). */
-export const NEW_STACK = VCPU_TLB + 148;
 /** Arena pages written by other vCPUs that this one decoded from: a count, then page numbers (system-code-pages.ts). */
 export const STALE_CODE_COUNT = VCPU_TLB + 160;
 export const STALE_CODE = VCPU_TLB + 161;
