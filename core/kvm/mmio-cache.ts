@@ -14,12 +14,6 @@ export function vcpuCacheMmioInfo(r: Int32Array, gvaLo: number, gvaHi: number, g
   r[VCPU_MMIO_GFN + 1] = (gfn / 0x1_0000_0000) | 0;
 }
 
-/** vcpu_clear_mmio_info(vcpu, ~0ul). Leaves mmio_gfn, as KVM does. */
-export function vcpuClearMmioInfo(r: Int32Array): void {
-  r[VCPU_MMIO_GVA] = 0;
-  r[VCPU_MMIO_GVA + 1] = 0;
-}
-
 /** Page 0 never matches: 0 means "none". */
 export const vcpuMatchMmioGva = (r: Int32Array, lo: number, hi: number): boolean =>
   r[VCPU_MMIO_GVA] === (lo & ~0xfff) && r[VCPU_MMIO_GVA + 1] === hi && (r[VCPU_MMIO_GVA] | r[VCPU_MMIO_GVA + 1]) !== 0;

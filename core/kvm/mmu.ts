@@ -7,7 +7,6 @@ import { MEMSLOTS_GENERATION } from '../arena/memslot-layout.ts';
 import {
   VM_ACTIVE_MEMSLOTS,
   VM_ERA,
-  VM_MAXPHYADDR,
   VM_MMU_LOCK,
   VM_MMU_MODE,
   VM_MMU_VALID_GEN,
@@ -30,7 +29,6 @@ export const PT_PRESENT_MASK = 1;
 export const PT_WRITABLE_MASK = 2;
 export const PT_USER_MASK = 4;
 export const PT_ACCESSED_MASK = 0x20;
-export const PT_DIRTY_MASK = 0x40;
 export const PT_PAGE_SIZE_MASK = 0x80;
 /** Software bits of v3.11, in both formats. */
 export const SPTE_HOST_WRITEABLE = 0x400;
@@ -38,7 +36,6 @@ export const SPTE_MMU_WRITEABLE = 0x800;
 
 const EPT_EXECUTABLE_MASK = 4;
 const EPT_ACCESS_BIT = 0x100;
-const EPT_DIRTY_BIT = 0x200;
 /** Write-back memory type, and "ignore PAT" (vmx_get_mt_mask without an assigned device). */
 const EPT_MEMORY_TYPE_WB = (6 << 3) | 0x40;
 
@@ -61,9 +58,8 @@ export class Mmu {
   /** shadow_mmio_mask. */
   readonly mmioMaskLo: number;
   readonly mmioMaskHi: number;
-  /** shadow_accessed_mask and shadow_dirty_mask, low halves; 0 on EPT without A/D flags. */
+  /** shadow_accessed_mask, low half; 0 on EPT without A/D flags. The dirty bit is hardware's to set: v3.11 never does. */
   readonly accessedMask: number;
-  readonly dirtyMask: number;
   /** Low bits of an spte that links to a page table: upper levels grant everything. */
   readonly linkBits: number;
   /** Low bits of a leaf with ACC_EXEC and ACC_USER, memory type included, without accessed, write and software bits. */
@@ -104,12 +100,10 @@ export class Mmu {
     if (this.mode === MMU_EPT) {
       const ad = i32[(vm + VM_EPT_AD) >> 2] !== 0;
       this.accessedMask = ad ? EPT_ACCESS_BIT : 0;
-      this.dirtyMask = ad ? EPT_DIRTY_BIT : 0;
       this.linkBits = PT_PRESENT_MASK | PT_WRITABLE_MASK | EPT_EXECUTABLE_MASK | this.accessedMask;
       this.leafBits = PT_PRESENT_MASK | EPT_EXECUTABLE_MASK | EPT_MEMORY_TYPE_WB;
     } else {
       this.accessedMask = PT_ACCESSED_MASK;
-      this.dirtyMask = PT_DIRTY_MASK;
       this.linkBits = PT_PRESENT_MASK | PT_WRITABLE_MASK | PT_USER_MASK | PT_ACCESSED_MASK;
       this.leafBits = PT_PRESENT_MASK | PT_USER_MASK;
     }
@@ -127,10 +121,6 @@ export class Mmu {
     this.cCacheMiss = vmCounterWord(arena, 'mmu_cache_miss');
     this.cRemoteTlbFlush = vmCounterWord(arena, 'remote_tlb_flush');
     this.cLargepages = vmCounterWord(arena, 'largepages');
-  }
-
-  get maxPhyAddr(): number {
-    return this.i32[(this.vm + VM_MAXPHYADDR) >> 2];
   }
 
   /** int32 index of a vCPU's block. */

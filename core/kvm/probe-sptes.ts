@@ -146,13 +146,6 @@ export function readSpte(mmu: Mmu, page: number, entry: number): SpteView {
   };
 }
 
-/** The page and entry that an spte's hpa names; undefined when it lies in no shadow page. */
-export function locateSpte(mmu: Mmu, sptep: number): { readonly page: number; readonly entry: number } | undefined {
-  const { shadowPages, config } = mmu.arena.layout;
-  if (sptep < shadowPages || sptep >= shadowPages + config.shadowPages * 4096 || (sptep & 7) !== 0) return undefined;
-  return { page: pageOfHpa(mmu, sptep), entry: (sptep & 0xfff) >> 3 };
-}
-
 /**
  * Calls `visit` for every entry that is not empty, page by page: for filters and counts over a million entries without an
  * object each. `gfn` is what the entry maps.

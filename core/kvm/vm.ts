@@ -30,7 +30,6 @@ import { getDirtyLog } from './dirty-log.ts';
 import { MMIO_GEN_WRAP } from './eras.ts';
 import { noHooks, type KvmHooks } from './hooks.ts';
 import { LIMITS_V3_11 } from './limits.ts';
-import { previewMemoryRegion } from './memslot-preview.ts';
 import { setMemoryRegion, type MemslotError, type UserMemoryRegion } from './memslot-update.ts';
 import { activeMemslots, memslotsGeneration } from './memslots.ts';
 import { visibleGeneration } from './mmio-fault.ts';
@@ -43,7 +42,7 @@ import { initPool, NO_PAGE } from './shadow-page-pool.ts';
 import { changeMmuPages } from './shadow-page-zap.ts';
 import { mmioSpteMask } from './spte-mmio.ts';
 import { Vcpu } from './vcpu.ts';
-import { mmioSpteCounts, pagesWalkedBefore, predictZappedPages, type VmMemslotReport } from './vm-report.ts';
+import { mmioSpteCounts, type VmMemslotReport } from './vm-report.ts';
 
 export interface VmConfig {
   readonly mmu: MmuMode;
@@ -120,24 +119,6 @@ export class Vm {
       pagesZapped: mmu.f64[mmu.cShadowZapped] - zapped,
       pagesWalkedBefore: change === 'NONE' || change === 'FLAGS_ONLY' ? 0 : used,
       wrapped: change !== 'NONE' && mmioGenerationAfter >= MMIO_GEN_WRAP,
-    });
-  }
-
-  /** What {@link Vm.setUserMemoryRegion} would do or say; changes nothing. */
-  previewUserMemoryRegion(region: UserMemoryRegion): Result<VmMemslotReport, MemslotError> {
-    const { mmu } = this;
-    const preview = previewMemoryRegion(this.arena, LIMITS_V3_11, region);
-    if (!preview.ok) return preview;
-    const { wraps, ...report } = preview.value;
-    const { change } = report;
-    const emptied = change === 'DELETE' || change === 'MOVE' || wraps;
-    const same = report.mmioGenerationAfter === report.mmioGenerationBefore;
-    return ok({
-      ...report,
-      mmioSptesGoneStale: same || emptied ? 0 : mmioSpteCounts(mmu).fresh,
-      pagesZapped: predictZappedPages(mmu, change, wraps),
-      pagesWalkedBefore: pagesWalkedBefore(mmu, change),
-      wrapped: wraps,
     });
   }
 
