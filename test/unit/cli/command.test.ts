@@ -1,0 +1,24 @@
+/** The command as people type it: a process with real streams and a real exit status. */
+import { spawnSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+
+const script = fileURLToPath(new URL('../../../scripts/umbra.mjs', import.meta.url));
+const umbra = (...words: string[]) => spawnSync(process.execPath, [script, ...words], { encoding: 'utf8', input: '' });
+
+describe('the command umbra', () => {
+  it("exits with the guest's status, its serial line alone on standard output", () => {
+    const { status, stdout, stderr } = umbra('run', 'hello', '--mem', '8M');
+    expect(status).toBe(1);
+    expect(stdout.startsWith('Hello from the guest.\r\n')).toBe(true);
+    expect(stderr).toContain('umbra: guest exited with status 1');
+  });
+
+  it('exits with 2 and a sentence, without a stack, when it is used badly', () => {
+    const { status, stdout, stderr } = umbra('run', 'nowhere.elf');
+    expect(status).toBe(2);
+    expect(stdout).toBe('');
+    expect(stderr).toContain('nowhere.elf cannot be read: there is no such file');
+    expect(stderr).not.toMatch(/^\s+at /m);
+  });
+});
