@@ -10,7 +10,7 @@ export const TRACE_RING_HEADER_BYTES = 64;
 export const TRACE_INSNS = 0; // float64: instructions retired when emitted
 export const TRACE_EVENT = 8; // uint16: TP_* id
 export const TRACE_VCPU = 10; // uint16
-export const TRACE_FLAGS = 12; // int32, free
+export const TRACE_FLAGS = 12; // uint32: virtual time skipped in HLT before the event, in microseconds, saturating
 export const TRACE_ARGS = 16; // 6 × u64
 export const TRACE_RECORD_BYTES = 64;
 
