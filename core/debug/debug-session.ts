@@ -111,8 +111,7 @@ export class DebugSession {
       const run = this.#session.debuggee?.run;
       if (run !== undefined && !READS.test(name)) {
         run.fail(sentence(error));
-        this.#session.bumpEpoch();
-        this.#session.announceStatus();
+        this.#session.announceChange();
       }
       return refused(message);
     }

@@ -116,6 +116,12 @@ export class Session {
     this.platform.emit({ kind: 'status', status: this.status() });
   }
 
+  /** A new epoch that nobody has to ask for. */
+  announceChange(): void {
+    this.bumpEpoch();
+    this.announceStatus();
+  }
+
   /** Bytes that the guest sends; they leave in batches. */
   hearSerial(bytes: Uint8Array): void {
     this.serial.append(bytes);

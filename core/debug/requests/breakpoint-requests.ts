@@ -59,5 +59,5 @@ const unknown = (id: number): Handled<never> => badRequest(`there is no breakpoi
 
 function rearm(session: Session): void {
   session.debuggee?.run.armBreakpoints();
-  session.bumpEpoch();
+  session.announceChange();
 }

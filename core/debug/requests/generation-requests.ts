@@ -18,7 +18,6 @@ export const generationRequests: RequestFamily<'generation.read' | 'generation.s
     }
     const before = session.moment();
     machine.vm.setMemslotsGeneration(memslotsGeneration);
-    session.bumpEpoch();
     const after = session.moment();
     history.record({
       insns: after.insns,
@@ -28,6 +27,7 @@ export const generationRequests: RequestFamily<'generation.read' | 'generation.s
       after: after.mmioGeneration,
       text: `memslots generation set to ${memslotsGeneration} by hand`,
     });
+    session.announceChange();
     return ok(snapshot(session));
   },
 };

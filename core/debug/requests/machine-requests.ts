@@ -60,7 +60,6 @@ function install(
     history: new GenerationHistory(),
     sptes: new SpteTable(),
   });
-  session.bumpEpoch();
-  session.announceStatus();
+  session.announceChange();
   return ok(session.status());
 }

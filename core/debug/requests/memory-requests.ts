@@ -24,7 +24,7 @@ export const memoryRequests: RequestFamily<'memory.read' | 'memory.write'> = {
       for (const { cpu } of machine.vm.vcpus) cpu.noteExternalWrite(offset, length);
     }
     run.forgetStop();
-    session.bumpEpoch();
+    session.announceChange();
     return ok(session.moment());
   },
 };

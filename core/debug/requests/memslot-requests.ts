@@ -41,7 +41,7 @@ export const memslotRequests: RequestFamily<MemslotNames> = {
   'memslots.dirtyLog': (session, { slot }) => {
     const log = presentMachine(session).machine.vm.getDirtyLog(slot);
     if (!log.ok) return refusedBy(log.error);
-    session.bumpEpoch();
+    session.announceChange();
     return ok({ moment: session.moment(), bitmap: log.value });
   },
 };
@@ -58,9 +58,8 @@ function setRegion(session: Session, region: UserMemoryRegion): Handled<MemslotR
   if (report.change === 'NONE') return ok(report);
   const { insns } = session.moment();
   for (const event of eventsOf(region, report)) history.record({ insns, ...event });
-  session.bumpEpoch();
   session.platform.emit({ kind: 'log', level: 'info', text: changeText(region, report) });
-  session.announceStatus();
+  session.announceChange();
   return ok(report);
 }
 

@@ -19,7 +19,7 @@ export const registerRequests: RequestFamily<'registers.read' | 'registers.write
     const written = writeRegister(vcpu.value.cpu, name, value);
     if (!written.ok) return refused(written.error);
     presentMachine(session).run.forgetStop();
-    session.bumpEpoch();
+    session.announceChange();
     return ok(snapshot(session, vcpu.value));
   },
 };

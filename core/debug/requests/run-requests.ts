@@ -48,8 +48,7 @@ function begin(
 }
 
 function changed(session: Session): Handled<MachineStatus> {
-  session.bumpEpoch();
   session.flushSerial();
-  session.announceStatus();
+  session.announceChange();
   return ok(session.status());
 }

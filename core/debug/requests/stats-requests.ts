@@ -12,7 +12,7 @@ export const statsRequests: RequestFamily<'stats.read' | 'stats.reset'> = {
   'stats.read': (session) => ok(snapshot(session)),
   'stats.reset': (session) => {
     resetCounters(presentMachine(session).machine.arena);
-    session.bumpEpoch();
+    session.announceChange();
     return ok(snapshot(session));
   },
 };
