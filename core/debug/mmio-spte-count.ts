@@ -1,4 +1,4 @@
-/** How many MMIO sptes stand in the shadow pages, and how many of them carry the current generation. */
+/** How many MMIO sptes stand in the shadow pages, and how many of them carry a generation. */
 import type { Arena } from '../arena/arena.ts';
 import { isMmioSpte, mmioSpteGeneration } from '../kvm/spte-mmio.ts';
 import { ENTRIES_PER_PAGE, pageInUse, pageTable } from './shadow-page.ts';
@@ -10,8 +10,9 @@ export interface MmioSpteCount {
   readonly stale: number;
 }
 
-export function countMmioSptes(arena: Arena): MmioSpteCount {
-  const { maskLow, maskHigh, generation } = spteFormat(arena);
+/** @param generation which counts as fresh; the current one unless told; −1 calls all of them fresh */
+export function countMmioSptes(arena: Arena, generation = spteFormat(arena).generation): MmioSpteCount {
+  const { maskLow, maskHigh } = spteFormat(arena);
   let fresh = 0;
   let stale = 0;
   for (let page = 0; page < arena.layout.config.shadowPages; page++) {

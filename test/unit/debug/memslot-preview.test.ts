@@ -1,0 +1,201 @@
+/** What the preview of a memslot call says is what the call then does, and both are what the sptes and counters show. */
+import { describe, expect, it } from 'vitest';
+import { ERAS, type Era, type MmuMode } from '../../../core/base/machine-modes.ts';
+import type { MemslotChange, SpteRow, UserMemoryRegion } from '../../../core/protocol/snapshots.ts';
+import { sessionWith, type TestSession } from './debug-guest.ts';
+
+const HVA = 0x7f00_0000_0000n;
+const LOG = 1;
+const READONLY = 2;
+/** Of the storm; one access to each takes five instructions. */
+const PAGES = 600;
+const WRAP = 0x7fffe;
+
+const region = (changes: Partial<UserMemoryRegion> = {}): UserMemoryRegion => ({
+  slot: 5,
+  flags: 0,
+  guestPhysAddr: 0xc000_0000n,
+  memorySize: 0x2000n,
+  userspaceAddr: HVA,
+  ...changes,
+});
+
+type Step =
+  | { readonly does: 'run'; readonly insns: number }
+  /** The MMIO generation, as far as the era has one. */
+  | { readonly does: 'generation'; readonly at: number }
+  | { readonly does: 'accept'; readonly what: MemslotChange; readonly region: UserMemoryRegion; readonly wraps?: true }
+  | { readonly does: 'refuse'; readonly check: string; readonly region: UserMemoryRegion };
+
+const run = (insns: number): Step => ({ does: 'run', insns });
+const generation = (at: number): Step => ({ does: 'generation', at });
+const accept = (what: MemslotChange, changes: Partial<UserMemoryRegion> = {}): Step => ({
+  does: 'accept',
+  what,
+  region: region(changes),
+});
+const wraps = (what: MemslotChange, changes: Partial<UserMemoryRegion> = {}): Step => ({
+  does: 'accept',
+  what,
+  region: region(changes),
+  wraps: true,
+});
+const refuse = (check: string, changes: Partial<UserMemoryRegion>): Step => ({
+  does: 'refuse',
+  check,
+  region: region(changes),
+});
+
+const moved = { guestPhysAddr: 0xd000_0000n };
+const gone = { memorySize: 0n };
+const other = { slot: 6, guestPhysAddr: 0xb000_0000n };
+
+const STEPS: readonly Step[] = [
+  refuse('delete-empty', gone),
+  accept('CREATE', { slot: 9, guestPhysAddr: 0xa000_0000n }),
+  run(27_000),
+  refuse('overlap', { guestPhysAddr: 0x1000n }),
+  refuse('slot-out-of-range', { slot: 125 }),
+  refuse('unknown-flags', { flags: 4 }),
+  refuse('size-unaligned', { memorySize: 0x1001n }),
+  refuse('gpa-unaligned', { guestPhysAddr: 0x1n }),
+  refuse('hva-unaligned', { userspaceAddr: HVA + 1n }),
+  accept('CREATE'),
+  refuse('hva-changed', { userspaceAddr: HVA + 0x1000n }),
+  refuse('size-changed', { memorySize: 0x1000n }),
+  refuse('readonly-toggled', { flags: READONLY }),
+  refuse('overlap', { ...other, guestPhysAddr: 0xc000_1000n }),
+  refuse('overlap', { guestPhysAddr: 0xa000_1000n }),
+  accept('NONE'),
+  accept('FLAGS_ONLY', { flags: LOG }),
+  run(3_200),
+  accept('FLAGS_ONLY'),
+  accept('CREATE', { ...other, flags: LOG }),
+  run(3_200),
+  accept('MOVE', moved),
+  // The roots of a vCPU that has not run since were zapped already and only wait to be let go of.
+  accept('MOVE'),
+  accept('DELETE', gone),
+  accept('CREATE'),
+  run(3_200),
+  accept('DELETE', gone),
+  run(3_200),
+  generation(WRAP - 1),
+  run(3_200),
+  wraps('CREATE'),
+  run(3_200),
+  generation(WRAP - 2),
+  run(3_200),
+  wraps('MOVE', moved),
+  run(3_200),
+  generation(WRAP - 2),
+  accept('FLAGS_ONLY', { ...moved, flags: LOG }),
+  run(3_200),
+  wraps('FLAGS_ONLY', moved),
+  run(3_200),
+  generation(WRAP - 1),
+  run(3_200),
+  wraps('DELETE', gone),
+  run(3_200),
+  // Past the value that is checked: no zap, and the generation begins anew at 0.
+  generation(WRAP + 1),
+  run(3_200),
+  accept('CREATE'),
+  run(1_500),
+  // Moved back by hand, which no change does: what goes stale now stands beside what turns fresh again with generation 0.
+  generation(WRAP + 1),
+  accept('FLAGS_ONLY', { flags: LOG }),
+];
+
+const toMemslots = (era: Era, mmioGeneration: number): bigint =>
+  BigInt.asUintN(19, BigInt(mmioGeneration) - (era === 'v3.11' ? 0x7ffffn - 150n : 0n));
+
+const mmioRows = (session: TestSession): readonly SpteRow[] =>
+  session.ask('sptes.rows', { filter: { kinds: ['mmio'] }, offset: 0, limit: 1000 }).rows;
+const usedPages = (session: TestSession): number => session.ask('stats.read', {}).usedMmuPages;
+
+function acceptStep(session: TestSession, era: Era, step: Extract<Step, { does: 'accept' }>): void {
+  const fresh = new Map(mmioRows(session).flatMap((row) => (row.stale ? [] : [[row.sptep, row.value]])));
+  const before = session.ask('stats.read', {});
+  const previewed = session.ask('memslots.preview', { region: step.region });
+  const report = session.ask('memslots.set', { region: step.region });
+  expect(previewed, 'the preview').toEqual(report);
+  const after = session.ask('stats.read', {});
+  const installs = { NONE: 0n, CREATE: 1n, FLAGS_ONLY: 1n, MOVE: 2n, DELETE: 2n }[step.what];
+  expect(report).toEqual({
+    change: step.what,
+    generationBefore: before.moment.memslotsGeneration,
+    generationAfter: before.moment.memslotsGeneration + installs,
+    mmioGenerationBefore: before.moment.mmioGeneration,
+    mmioGenerationAfter: after.moment.mmioGeneration,
+    mmioSptesGoneStale: mmioRows(session).filter((row) => row.stale && fresh.get(row.sptep) === row.value).length,
+    pagesZapped: after.vm.mmu_shadow_zapped - before.vm.mmu_shadow_zapped,
+    pagesWalkedBefore: step.what === 'CREATE' ? before.usedMmuPages : 0,
+    wrapped: era !== 'v3.10' && step.wraps === true,
+  });
+  expect(after.moment.memslotsGeneration).toBe(report.generationAfter);
+}
+
+function refuseStep(session: TestSession, step: Extract<Step, { does: 'refuse' }>): void {
+  const before = session.ask('memslots.read', {});
+  const previewed = session.engine.handle('memslots.preview', { region: step.region });
+  const set = session.engine.handle('memslots.set', { region: step.region });
+  expect(previewed).toEqual(set);
+  expect(set).toMatchObject({ ok: false, error: { code: 'refused', memslot: { check: step.check } } });
+  expect(session.ask('memslots.read', {})).toEqual(before);
+}
+
+function follow(session: TestSession, era: Era, step: Step): void {
+  switch (step.does) {
+    case 'run':
+      session.run(session.ask('machine.status', {}).moment.insns + step.insns);
+      return;
+    case 'generation':
+      if (era !== 'v3.10') session.ask('generation.set', { memslotsGeneration: toMemslots(era, step.at) });
+      return;
+    case 'accept':
+      return acceptStep(session, era, step);
+    case 'refuse':
+      return refuseStep(session, step);
+  }
+}
+
+const storm = (era: Era, mmu: MmuMode): TestSession =>
+  sessionWith('storm', { era, mmu, append: `pages=${PAGES} passes=100000` });
+
+describe.each(ERAS)('in era %s', (era) => {
+  // One root, and the four of a guest without paging.
+  it.each(['ept', 'shadow'] as const)('under %s a call does what its preview says, step by step', (mmu) => {
+    const session = storm(era, mmu);
+    const failures: string[] = [];
+    for (const [i, step] of STEPS.entries()) {
+      const asked = 'region' in step ? step.region : undefined;
+      try {
+        follow(session, era, step);
+      } catch (error) {
+        failures.push(`step ${i}: ${step.does} of slot ${asked?.slot}: ${String(error)}`);
+      }
+    }
+    expect(failures).toEqual([]);
+  });
+});
+
+describe('a slot made over a storm of MMIO', () => {
+  it.each([
+    { era: 'patch', stale: PAGES + 1, zapped: 0, left: 'all of them' },
+    { era: 'v3.11', stale: PAGES + 1, zapped: 0, left: 'all of them' },
+    { era: 'v3.10', stale: 0, zapped: 3, left: 'none' },
+  ] as const)('leaves $left standing in $era', ({ era, stale, zapped }) => {
+    const session = storm(era, 'ept');
+    session.run(27_000);
+    expect(mmioRows(session)).toHaveLength(PAGES + 1);
+    const walked = usedPages(session);
+    expect(session.ask('memslots.set', { region: region() })).toMatchObject({
+      mmioSptesGoneStale: stale,
+      pagesZapped: zapped,
+      pagesWalkedBefore: walked,
+    });
+    expect(mmioRows(session)).toHaveLength(stale);
+    expect(usedPages(session)).toBe(walked - zapped);
+  });
+});
