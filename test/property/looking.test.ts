@@ -54,11 +54,14 @@ const looks = fc.oneof(
     .map((region) => request('memslots.preview', { region })),
 );
 
-describe.each(['flat', 'long'])('looking at a guest in mode %s', (mode) => {
+describe.each([
+  { mode: 'flat', insns: 20_000, words: '32-bit, no paging' },
+  { mode: 'long', insns: 100_000, words: '64-bit, 4-level paging' },
+])('looking at a guest in mode $mode', ({ mode, insns, words }) => {
   it('leaves the arena as it is, byte by byte', () => {
     const session = sessionWith('poller', { append: `mode=${mode} pause=10` });
     session.ask('trace.enable', { events: ['*'] });
-    session.run(20_000);
+    expect(session.run(insns).vcpus[0].mode).toBe(words);
     const before = session.arenaBytes();
     fc.assert(
       fc.property(fc.array(looks, { minLength: 12, maxLength: 12 }), (asked) => {
