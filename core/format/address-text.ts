@@ -4,7 +4,8 @@ import type { AddressSpace } from '../protocol/snapshots.ts';
 const U64_MAX = (1n << 64n) - 1n;
 
 /** `0x` and at least `digits` hexadecimal digits. */
-export const formatHex = (value: bigint | number, digits = 1): string => `0x${value.toString(16).padStart(digits, '0')}`;
+export const formatHex = (value: bigint | number, digits = 1): string =>
+  `0x${value.toString(16).padStart(digits, '0')}`;
 
 /** An address at the width people know it by: 8 digits where that is enough, 16 above 4 GiB. */
 export const formatAddress = (value: bigint): string => formatHex(value, value > 0xffff_ffffn ? 16 : 8);
