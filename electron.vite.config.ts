@@ -43,6 +43,7 @@ export default defineConfig({
     plugins: [vue()],
     build: {
       target: 'chrome130',
+      minify: 'oxc',
       sourcemap: true,
       rolldownOptions: { optimization: inlineConstants, input: { index: inProject('renderer/index.html') } },
     },
