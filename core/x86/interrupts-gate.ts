@@ -5,16 +5,7 @@
  * Registers change only when nothing can fault any more, so a delivery that is cut short by a fault or a VM exit can be made
  * again.
  */
-import {
-  CS,
-  SEG_BASE,
-  SEG_SELECTOR,
-  SS,
-  VCPU_CPL,
-  VCPU_CR0,
-  VCPU_IDTR_LIMIT,
-  VCPU_RIP,
-} from '../arena/vcpu-layout.ts';
+import { CS, SEG_BASE, SEG_SELECTOR, SS, VCPU_CPL, VCPU_CR0, VCPU_IDTR_LIMIT, VCPU_RIP } from '../arena/vcpu-layout.ts';
 import type { Cpu } from './cpu.ts';
 import { raiseException, raiseGp, VECTOR_TS } from './exceptions.ts';
 import { ABORT_NONE } from './exits.ts';
