@@ -3,9 +3,8 @@ import type { Arena } from '../arena/arena.ts';
 import { VM_COUNTERS_AT, VM_N_USED_MMU_PAGES, SP_MMIO_CACHED } from '../arena/mmu-layout.ts';
 import { VM_COUNTER_INDEX } from '../base/counters.ts';
 import type { Era } from '../base/machine-modes.ts';
-import type { MemslotChangeReport } from '../kvm/index.ts';
+import { countMmioSptes, type MemslotChangeReport } from '../kvm/index.ts';
 import type { MemslotChange, MemslotReport } from '../protocol/snapshots.ts';
-import { countMmioSptes } from './mmio-spte-count.ts';
 import { pageHeader, pageInUse, pageRole, roleIsInvalid } from './shadow-page.ts';
 
 /** The MMU before a change. */

@@ -1,7 +1,6 @@
 /** union kvm_mmu_page_role in v3.11's bit order (arch/x86/include/asm/kvm_host.h). */
 export const ROLE_LEVEL_MASK = 0xf;
 export const ROLE_CR4_PAE = 1 << 4;
-export const ROLE_QUADRANT_SHIFT = 5;
 export const ROLE_DIRECT = 1 << 13;
 export const ROLE_ACCESS_SHIFT = 14;
 export const ROLE_INVALID = 1 << 17;
@@ -10,22 +9,7 @@ export const ROLE_CR0_WP = 1 << 19;
 export const ROLE_SMEP_ANDNOT_WP = 1 << 20;
 
 export const roleLevel = (role: number): number => role & ROLE_LEVEL_MASK;
-export const roleQuadrant = (role: number): number => (role >> ROLE_QUADRANT_SHIFT) & 3;
-export const roleAccess = (role: number): number => (role >> ROLE_ACCESS_SHIFT) & 7;
-export const roleIsDirect = (role: number): boolean => (role & ROLE_DIRECT) !== 0;
-export const roleIsInvalid = (role: number): boolean => (role & ROLE_INVALID) !== 0;
 
 /** The role of a direct page below a base role: what it maps does not depend on the guest's table format. */
 export const directRole = (baseRole: number, level: number, access: number): number =>
   (baseRole & ~ROLE_CR4_PAE) | level | ROLE_DIRECT | (access << ROLE_ACCESS_SHIFT);
-
-const ACCESS = ['---', '--x', 'w--', 'w-x', '-u-', '-ux', 'wu-', 'wux'];
-
-/** Text as the kvmmmu tracepoints print a role (KVM_MMU_PAGE_PRINTK), without generation, gfn and root count. */
-export function roleText(role: number): string {
-  const pae = (role & ROLE_CR4_PAE) === 0 ? '' : ' pae';
-  const direct = roleIsDirect(role) ? ' direct' : '';
-  const invalid = roleIsInvalid(role) ? ' invalid' : '';
-  const nxe = (role & ROLE_NXE) === 0 ? '!nxe' : 'nxe';
-  return `${roleLevel(role)}${pae} q${roleQuadrant(role)}${direct} ${ACCESS[roleAccess(role)]}${invalid} ${nxe}`;
-}

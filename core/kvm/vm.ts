@@ -165,7 +165,7 @@ export class Vm {
   setMemslotsGeneration(generation: bigint): void {
     this.arena.u64[(activeMemslots(this.arena) + MEMSLOTS_GENERATION) >> 3] = generation;
     const { i32, vm } = this.mmu;
-    i32[(vm + VM_MMIO_FRESH) >> 2] = countMmioSptes(this.mmu).fresh;
+    i32[(vm + VM_MMIO_FRESH) >> 2] = countMmioSptes(this.arena).fresh;
     i32[(vm + VM_MMIO_FRESH_GEN) >> 2] = Math.max(0, visibleGeneration(this.mmu));
   }
 

@@ -2,11 +2,11 @@
 import { ok } from '../../base/result.ts';
 import { VM_MMIO_SPTES } from '../../arena/mmu-layout.ts';
 import { MMIO_GEN_MASK, MMIO_GEN_WRAP } from '../../kvm/eras.ts';
+import { countMmioSptes } from '../../kvm/index.ts';
 import type { GenerationSnapshot } from '../../protocol/snapshots.ts';
 import { notAllowed } from '../refusal.ts';
 import type { RequestFamily } from '../request-table.ts';
 import type { Session } from '../session.ts';
-import { countMmioSptes } from '../mmio-spte-count.ts';
 import { presentMachine } from './present.ts';
 
 export const generationRequests: RequestFamily<'generation.read' | 'generation.set'> = {
