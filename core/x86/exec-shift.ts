@@ -2,7 +2,7 @@
 import { VCPU_GPR } from '../arena/vcpu-layout.ts';
 import type { Cpu } from './cpu.ts';
 import { readForWrite, readRegister, writeBack } from './exec-operand.ts';
-import { CF, flagC, OF, replaceFlags, setResultFlags, setResultFlags64 } from './flags.ts';
+import { CF, flagC, OF, setCarryAndOverflow, setResultFlags, setResultFlags64 } from './flags.ts';
 import {
   I_BYTE_SHIFTS,
   I_IMM,
@@ -25,10 +25,6 @@ export const OP_SHR = 5;
 export const OP_SAR = 7;
 
 const CL = VCPU_GPR + 2;
-
-/** Rotates set CF and OF and leave the other flags. */
-const setCarryAndOverflow = (cpu: Cpu, carry: number, overflow: number): void =>
-  replaceFlags(cpu.r, CF | OF, (carry !== 0 ? CF : 0) | (overflow !== 0 ? OF : 0));
 
 /** Shifts and rotates by CL, 1 or an immediate. A masked count of zero changes nothing, not even a flag. */
 export function executeShift(cpu: Cpu, i: number): void {
@@ -127,8 +123,8 @@ function rotate(cpu: Cpu, op: number, value: number, bits: number, count: number
     const left = op === OP_ROL ? by : (bits - by) & (bits - 1);
     result = left === 0 ? unsigned : (unsigned << left) | (unsigned >>> (bits - left));
     result = (result << up) >> up;
-    if (op === OP_ROL) setCarryAndOverflow(cpu, result & 1, (result >>> 31) ^ (result & 1));
-    else setCarryAndOverflow(cpu, result >>> 31, (result >>> 31) ^ ((result >>> (bits - 2)) & 1));
+    if (op === OP_ROL) setCarryAndOverflow(cpu.r, result & 1, (result >>> 31) ^ (result & 1));
+    else setCarryAndOverflow(cpu.r, result >>> 31, (result >>> 31) ^ ((result >>> (bits - 2)) & 1));
     return result;
   }
   // Through the carry: a rotation of bits + 1 bits, one step at a time.
@@ -141,7 +137,7 @@ function rotate(cpu: Cpu, op: number, value: number, bits: number, count: number
       result = (((result << 1) | carry) << up) >> up;
       carry = out;
     }
-    setCarryAndOverflow(cpu, carry, (result >>> 31) ^ carry);
+    setCarryAndOverflow(cpu.r, carry, (result >>> 31) ^ carry);
     return result;
   }
   for (let step = 0; step < steps; step++) {
@@ -149,7 +145,7 @@ function rotate(cpu: Cpu, op: number, value: number, bits: number, count: number
     result = (((((result << up) >>> up) >>> 1) | (carry << (bits - 1))) << up) >> up;
     carry = out;
   }
-  setCarryAndOverflow(cpu, carry, (result >>> 31) ^ ((result >>> (bits - 2)) & 1));
+  setCarryAndOverflow(cpu.r, carry, (result >>> 31) ^ ((result >>> (bits - 2)) & 1));
   return result;
 }
 
@@ -168,8 +164,8 @@ function rotate64(cpu: Cpu, op: number, valueLo: number, valueHi: number, count:
       lo = (low << by) | (hi >>> (32 - by));
       hi = (hi << by) | (low >>> (32 - by));
     }
-    if (op === OP_ROL) setCarryAndOverflow(cpu, lo & 1, (hi >>> 31) ^ (lo & 1));
-    else setCarryAndOverflow(cpu, hi >>> 31, (hi >>> 31) ^ ((hi << 1) >>> 31));
+    if (op === OP_ROL) setCarryAndOverflow(cpu.r, lo & 1, (hi >>> 31) ^ (lo & 1));
+    else setCarryAndOverflow(cpu.r, hi >>> 31, (hi >>> 31) ^ ((hi << 1) >>> 31));
     cpu.hi = hi;
     return lo;
   }
@@ -187,7 +183,7 @@ function rotate64(cpu: Cpu, op: number, valueLo: number, valueHi: number, count:
       carry = out;
     }
   }
-  setCarryAndOverflow(cpu, carry, op === OP_RCL ? (hi >>> 31) ^ carry : (hi >>> 31) ^ ((hi << 1) >>> 31));
+  setCarryAndOverflow(cpu.r, carry, op === OP_RCL ? (hi >>> 31) ^ carry : (hi >>> 31) ^ ((hi << 1) >>> 31));
   cpu.hi = hi;
   return lo;
 }

@@ -222,6 +222,18 @@ export function setResultFlags64(r: Words, lo: number, hi: number, carry: number
   r[VCPU_FLAGS_CARRY] = carry;
 }
 
+/** CF and OF given, the others as they were: they stay lazy, since working them out would cost more than the rotate. */
+export function setCarryAndOverflow(r: Words, carry: number, overflow: number): void {
+  const flags = (carry !== 0 ? CF : 0) | (overflow !== 0 ? OF : 0);
+  const op = r[VCPU_FLAGS_OP];
+  if (op === FLAGS_EAGER) {
+    r[VCPU_RFLAGS] = (r[VCPU_RFLAGS] & ~(CF | OF)) | flags;
+    return;
+  }
+  r[VCPU_FLAGS_CARRY] = flags | (flagA(r) ? AF : 0);
+  r[VCPU_FLAGS_OP] = op < FLAGS_ADD_64 ? FLAGS_RESULT : FLAGS_RESULT_64;
+}
+
 export function setLogicFlags(r: Words, result: number): void {
   r[VCPU_FLAGS_OP] = FLAGS_LOGIC;
   r[VCPU_FLAGS_RESULT] = result;
