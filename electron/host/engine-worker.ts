@@ -5,11 +5,13 @@
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
 import { DebugSession } from '../../core/debug/debug-session.ts';
 import { allocateArena } from './arena-memory.ts';
+import { raiseInliningBudget } from './compiler-budget.ts';
 import type { HostMessage, WorkerMessage, WorkerSetup } from './worker-messages.ts';
 
 if (parentPort === null) throw new Error('engine-worker runs as a worker thread only');
 const port = parentPort;
 const setup: WorkerSetup = workerData;
+raiseInliningBudget();
 
 const send = (message: WorkerMessage): void => port.postMessage(message);
 
