@@ -44,6 +44,8 @@ export default defineConfig({
     build: {
       target: 'chrome130',
       minify: 'oxc',
+      // The page comes from the disk, in one piece.
+      chunkSizeWarningLimit: 4096,
       sourcemap: true,
       rolldownOptions: { optimization: inlineConstants, input: { index: inProject('renderer/index.html') } },
     },

