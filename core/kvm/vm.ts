@@ -27,9 +27,9 @@ import {
 import { Cpu } from '../x86/index.ts';
 import type { VmBus } from './bus.ts';
 import { getDirtyLog } from './dirty-log.ts';
-import { MMIO_GEN_WRAP } from './eras.ts';
 import { noHooks, type KvmHooks } from './hooks.ts';
 import { LIMITS_V3_11 } from './limits.ts';
+import { previewMemoryRegion } from './memslot-preview.ts';
 import { setMemoryRegion, type MemslotError, type UserMemoryRegion } from './memslot-update.ts';
 import { activeMemslots, memslotsGeneration } from './memslots.ts';
 import { visibleGeneration } from './mmio-fault.ts';
@@ -42,7 +42,7 @@ import { initPool, NO_PAGE } from './shadow-page-pool.ts';
 import { changeMmuPages } from './shadow-page-zap.ts';
 import { mmioSpteMask } from './spte-mmio.ts';
 import { Vcpu } from './vcpu.ts';
-import { mmioSpteCounts, type VmMemslotReport } from './vm-report.ts';
+import { foreseeChange, mmioSpteCounts, mmuBefore, reportChange, type VmMemslotReport } from './vm-report.ts';
 
 export interface VmConfig {
   readonly mmu: MmuMode;
@@ -105,21 +105,15 @@ export class Vm {
 
   /** KVM_SET_USER_MEMORY_REGION. */
   setUserMemoryRegion(region: UserMemoryRegion): Result<VmMemslotReport, MemslotError> {
-    const { mmu } = this;
-    const fresh = mmioSpteCounts(mmu).fresh;
-    const zapped = mmu.f64[mmu.cShadowZapped];
-    const used = mmu.i32[mmu.usedPages];
+    const before = mmuBefore(this.mmu);
     const done = setMemoryRegion(this.arena, LIMITS_V3_11, this.memslotMmu, region);
-    if (!done.ok) return done;
-    const { change, mmioGenerationBefore, mmioGenerationAfter } = done.value;
-    const gone = change === 'NONE' || mmioGenerationAfter === mmioGenerationBefore ? 0 : fresh;
-    return ok({
-      ...done.value,
-      mmioSptesGoneStale: Math.min(gone, mmioSpteCounts(mmu).live),
-      pagesZapped: mmu.f64[mmu.cShadowZapped] - zapped,
-      pagesWalkedBefore: change === 'NONE' || change === 'FLAGS_ONLY' ? 0 : used,
-      wrapped: change !== 'NONE' && mmioGenerationAfter >= MMIO_GEN_WRAP,
-    });
+    return done.ok ? ok(reportChange(this.mmu, done.value, before)) : done;
+  }
+
+  /** What the same call would answer, without making it. */
+  previewUserMemoryRegion(region: UserMemoryRegion): Result<VmMemslotReport, MemslotError> {
+    const preview = previewMemoryRegion(this.arena, LIMITS_V3_11, region);
+    return preview.ok ? ok(foreseeChange(this.mmu, preview.value)) : preview;
   }
 
   /** KVM_GET_DIRTY_LOG: the bitmap; its bits are cleared and its pages write-protected again. */

@@ -3,9 +3,7 @@ import { HVA_BASE } from '../../base/address.ts';
 import { ok } from '../../base/result.ts';
 import type { MemslotError } from '../../kvm/memslot-errors.ts';
 import { LIMITS_V3_11 } from '../../kvm/limits.ts';
-import { previewMemoryRegion } from '../../kvm/memslot-preview.ts';
 import type { GenerationEvent, MemslotReport, UserMemoryRegion } from '../../protocol/snapshots.ts';
-import { foreseeChange, mmuBefore, reportChange } from '../memslot-effects.ts';
 import { listMemslots } from '../memslot-list.ts';
 import { memslotRefused, type Handled } from '../refusal.ts';
 import type { RequestFamily } from '../request-table.ts';
@@ -31,11 +29,8 @@ export const memslotRequests: RequestFamily<MemslotNames> = {
     });
   },
   'memslots.preview': (session, { region }) => {
-    const { machine, source } = presentMachine(session);
-    const preview = previewMemoryRegion(machine.arena, LIMITS_V3_11, region);
-    if (!preview.ok) return refusedBy(preview.error);
-    const { arena } = machine;
-    return ok(foreseeChange(source.options.era, preview.value, mmuBefore(arena), preview.value.wraps));
+    const preview = presentMachine(session).machine.vm.previewUserMemoryRegion(region);
+    return preview.ok ? preview : refusedBy(preview.error);
   },
   'memslots.set': (session, { region }) => setRegion(session, region),
   'memslots.dirtyLog': (session, { slot }) => {
@@ -48,13 +43,9 @@ export const memslotRequests: RequestFamily<MemslotNames> = {
 
 function setRegion(session: Session, region: UserMemoryRegion): Handled<MemslotReport> {
   const { machine, history } = presentMachine(session);
-  const { arena, vm } = machine;
-  const preview = previewMemoryRegion(arena, LIMITS_V3_11, region);
-  const before = mmuBefore(arena);
-  const set = vm.setUserMemoryRegion(region);
+  const set = machine.vm.setUserMemoryRegion(region);
   if (!set.ok) return refusedBy(set.error);
-  const wraps = preview.ok && preview.value.wraps;
-  const report = reportChange(arena, set.value, before, wraps);
+  const report = set.value;
   if (report.change === 'NONE') return ok(report);
   const { insns } = session.moment();
   for (const event of eventsOf(region, report)) history.record({ insns, ...event });

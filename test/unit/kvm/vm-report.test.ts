@@ -14,8 +14,10 @@ function report(era: Era, slot: number, gpa: bigint, size: bigint, flags = 0): V
   for (let i = 0n; i < 5n; i++) kvm.touch(HOLE + i * 0x1000n);
   expect(kvm.vm.mmuPages().used).toBe(6);
   const region = { slot, flags, guestPhysAddr: gpa, memorySize: size, userspaceAddr: HVA_BASE };
+  const preview = kvm.vm.previewUserMemoryRegion(region);
   const done = kvm.vm.setUserMemoryRegion(region);
   if (!done.ok) throw new Error(done.error.message);
+  expect(preview, 'the preview').toEqual(done);
   return done.value;
 }
 
@@ -26,8 +28,9 @@ describe('what a change of memslots is said to have done', () => {
     ['v3.10', 'CREATE', 0, 1, 6, [1, 0x8000_0000n, MIB, 0]],
     ['patch', 'FLAGS_ONLY', 5, 0, 0, [0, 0n, MIB, 1]],
     ['v3.10', 'FLAGS_ONLY', 0, 0, 0, [0, 0n, MIB, 1]],
-    ['patch', 'DELETE', 0, 6, 6, [0, 0n, 0n, 0]],
-    ['v3.11', 'MOVE', 0, 6, 6, [0, 0x1000_0000n, MIB, 0]],
+    ['patch', 'DELETE', 0, 6, 0, [0, 0n, 0n, 0]],
+    ['v3.11', 'MOVE', 0, 6, 1, [0, 0x1000_0000n, MIB, 0]],
+    ['v3.10', 'MOVE', 0, 6, 1, [0, 0x1000_0000n, MIB, 0]],
     ['patch', 'NONE', 0, 0, 0, [0, 0n, MIB, 0]],
   ] as const)('%s %s: %i stale, %i zapped, %i walked by v3.10', (era, change, stale, zapped, walked, arguments_) => {
     const [slot, gpa, size, flags] = arguments_;
