@@ -69,14 +69,14 @@ function readHeader(bytes: Uint8Array): Result<ElfFile, ImageError> {
       ? {
           view,
           bits,
-          entry: wide(view, 24),
+          entry: view.getBigUint64(24, true),
           programHeaders: { offset: wide(view, 32), size: at16(54), count: at16(56) },
           sectionHeaders: { offset: wide(view, 40), size: at16(58), count: at16(60) },
         }
       : {
           view,
           bits,
-          entry: view.getUint32(24, true),
+          entry: BigInt(view.getUint32(24, true)),
           programHeaders: { offset: view.getUint32(28, true), size: at16(42), count: at16(44) },
           sectionHeaders: { offset: view.getUint32(32, true), size: at16(46), count: at16(48) },
         },
@@ -84,7 +84,7 @@ function readHeader(bytes: Uint8Array): Result<ElfFile, ImageError> {
 }
 
 interface ElfSegment extends PlannedSegment {
-  readonly virtualAddress: number;
+  readonly virtualAddress: bigint;
 }
 
 function readSegments(bytes: Uint8Array, file: ElfFile): Result<readonly ElfSegment[], ImageError> {
@@ -126,7 +126,7 @@ function readSegments(bytes: Uint8Array, file: ElfFile): Result<readonly ElfSegm
 
 interface LoadFields {
   readonly fileOffset: number;
-  readonly virtualAddress: number;
+  readonly virtualAddress: bigint;
   readonly physicalAddress: number;
   readonly fileBytes: number;
   readonly memoryBytes: number;
@@ -134,7 +134,7 @@ interface LoadFields {
 
 const loadFields32 = (view: DataView, at: number): LoadFields => ({
   fileOffset: view.getUint32(at + 4, true),
-  virtualAddress: view.getUint32(at + 8, true),
+  virtualAddress: BigInt(view.getUint32(at + 8, true)),
   physicalAddress: view.getUint32(at + 12, true),
   fileBytes: view.getUint32(at + 16, true),
   memoryBytes: view.getUint32(at + 20, true),
@@ -142,7 +142,7 @@ const loadFields32 = (view: DataView, at: number): LoadFields => ({
 
 const loadFields64 = (view: DataView, at: number): LoadFields => ({
   fileOffset: wide(view, at + 8),
-  virtualAddress: wide(view, at + 16),
+  virtualAddress: view.getBigUint64(at + 16, true),
   physicalAddress: wide(view, at + 24),
   fileBytes: wide(view, at + 32),
   memoryBytes: wide(view, at + 40),
@@ -153,7 +153,11 @@ const loadFields64 = (view: DataView, at: number): LoadFields => ({
  * virtual one; the segment that holds it says where it is loaded.
  */
 function physicalEntry(file: ElfFile, segments: readonly ElfSegment[]): number | undefined {
-  const byVirtual = segments.find((s) => file.entry >= s.virtualAddress && file.entry - s.virtualAddress < s.reserved);
-  if (byVirtual !== undefined) return byVirtual.gpa + (file.entry - byVirtual.virtualAddress);
-  return segments.some((s) => file.entry >= s.gpa && file.entry - s.gpa < s.reserved) ? file.entry : undefined;
+  const { entry } = file;
+  for (const { virtualAddress, gpa, reserved } of segments) {
+    const offset = Number(entry - virtualAddress);
+    if (offset >= 0 && offset < reserved) return gpa + offset;
+  }
+  const physical = Number(entry);
+  return segments.some((s) => physical >= s.gpa && physical - s.gpa < s.reserved) ? physical : undefined;
 }

@@ -2,7 +2,7 @@
 export const MULTIBOOT_MAGIC = 0x1bad_b002;
 
 export interface SegmentBytes {
-  readonly vaddr: number;
+  readonly vaddr: number | bigint;
   readonly paddr: number;
   readonly bytes: readonly number[];
   readonly memoryBytes?: number;
@@ -11,7 +11,7 @@ export interface SegmentBytes {
 
 export interface ElfParts {
   readonly bits: 32 | 64;
-  readonly entry: number;
+  readonly entry: number | bigint;
   readonly segments: readonly SegmentBytes[];
   readonly machine?: number;
   readonly type?: number;
@@ -48,8 +48,8 @@ export function elfBytes(parts: ElfParts): Uint8Array<ArrayBuffer> {
   const sectionsAt = Math.ceil((namesAt + names.length) / 16) * 16;
   const bytes = new Uint8Array(sectionsAt + 3 * sectionBytes);
   const view = new DataView(bytes.buffer);
-  const address = (at: number, value: number): void =>
-    wide ? view.setBigUint64(at, BigInt(value), true) : view.setUint32(at, value, true);
+  const address = (at: number, value: number | bigint): void =>
+    wide ? view.setBigUint64(at, BigInt(value), true) : view.setUint32(at, Number(value), true);
 
   bytes.set([0x7f, 0x45, 0x4c, 0x46, wide ? 2 : 1, 1, 1]);
   view.setUint16(16, parts.type ?? 2, true);

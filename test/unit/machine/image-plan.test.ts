@@ -38,6 +38,11 @@ describe('images that can be loaded', () => {
     expect(planned(elfBytes({ ...PLAIN, entry: 0xc010_0001, segments })).entry).toBe(0x20_0001);
   });
 
+  test('also in the upper half of 64 bits, to the byte', () => {
+    const segments = [{ ...TEXT, vaddr: 0xffff_ffff_8010_0000n, paddr: 0x20_0000 }];
+    expect(planned(elfBytes({ ...PLAIN_64, entry: 0xffff_ffff_8010_0001n, segments })).entry).toBe(0x20_0001);
+  });
+
   test('memory behind the file bytes of a segment is reserved', () => {
     const segments = [{ ...TEXT, memoryBytes: 0x5000 }];
     expect(planned(elfBytes({ ...PLAIN, segments })).segments[0].reserved).toBe(0x5000);
