@@ -239,7 +239,7 @@ export class Rtc implements PortDevice, TimedDevice {
       this.#bytes[index + 1] = value >> 8;
     };
     const extendedKiB = Math.max(0, ramBytes - 0x10_0000) >> 10;
-    this.#bytes[0x14] = 0x06; // an FPU, a PS/2 mouse port, 80-column colour at start
+    this.#bytes[0x14] = 0; // equipment: no FPU (CPUID has none either), no mouse; the VGA sets its own mode
     put16(0x15, Math.min(640, ramBytes >> 10));
     put16(0x17, Math.min(0xfc00, extendedKiB));
     put16(0x30, Math.min(0xfc00, extendedKiB));

@@ -26,6 +26,10 @@ const GRAPHICS_INDEX = 132;
 /** 0: the next write to 0x3c0 is an index, 1: data. */
 const ATTRIBUTE_FLIP_FLOP = 133;
 
+/** The last register that bit 7 of {@link CRTC_PROTECT} protects, all of it but one bit (IBM VGA technical reference, CRTC). */
+const CRTC_OVERFLOW = 7;
+const LINE_COMPARE_8 = 0x10;
+const CRTC_PROTECT = 17;
 const CRTC_START_HIGH = 12;
 const CRTC_CURSOR_HIGH = 14;
 
@@ -208,8 +212,11 @@ export class VgaRegisters implements PortDevice {
   }
 
   #setRegister(file: number, index: number, count: number, value: number): void {
-    // CRTC 0–7 are write protected while bit 7 of register 17 is set.
-    if (file === CRTC && index < 7 && (this.#b[CRTC + 17] & 0x80) !== 0) return;
+    if (file === CRTC && index <= CRTC_OVERFLOW && (this.#b[CRTC + CRTC_PROTECT] & 0x80) !== 0) {
+      if (index === CRTC_OVERFLOW)
+        this.#b[CRTC + index] = (this.#b[CRTC + index] & ~LINE_COMPARE_8) | (value & LINE_COMPARE_8);
+      return;
+    }
     if (index < count) this.#b[file + index] = value;
   }
 

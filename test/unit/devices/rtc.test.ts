@@ -15,6 +15,12 @@ const setCmos = (rig: DeviceRig, index: number, value: number): void => {
 const clock = (rig: DeviceRig): string =>
   [0x32, 9, 8, 7, 4, 2, 0].map((index) => cmos(rig, index).toString(16).padStart(2, '0')).join(' ');
 
+describe('the CMOS RAM', () => {
+  test('lists no FPU and no mouse: there are none', () => {
+    expect(cmos(deviceRig(), 0x14)).toBe(0);
+  });
+});
+
 describe('the real-time clock', () => {
   test('starts at the time it is given and goes with the virtual clock', () => {
     const rig = deviceRig();

@@ -114,11 +114,26 @@ describe('VGA text', () => {
     expect(rig.read(0x3c1)).toBe(0x2a);
   });
 
-  test('CRTC 0 to 6 are protected as firmware leaves them', () => {
+  test('CRTC 0 to 7 are protected as firmware leaves them, but for the line compare bit in 7', () => {
     const rig = deviceRig();
-    rig.write(0x3d4, 1);
-    rig.write(0x3d5, 0x00);
-    expect(rig.read(0x3d5)).toBe(0x4f);
+    for (const [index, kept] of [0x5f, 0x4f, 0x50, 0x82, 0x55, 0x81, 0xbf, 0x0f].entries()) {
+      rig.write(0x3d4, index);
+      rig.write(0x3d5, 0x00);
+      expect(rig.read(0x3d5), `register ${index}`).toBe(kept);
+    }
+    rig.write(0x3d5, 0xff);
+    expect(rig.read(0x3d5), 'register 7').toBe(0x1f);
+  });
+
+  test('CRTC 0 to 7 can be written once the protection is off', () => {
+    const rig = deviceRig();
+    rig.write(0x3d4, 17);
+    rig.write(0x3d5, 0x0e);
+    for (let index = 0; index < 8; index += 1) {
+      rig.write(0x3d4, index);
+      rig.write(0x3d5, 0x5a);
+      expect(rig.read(0x3d5), `register ${index}`).toBe(0x5a);
+    }
   });
 
   test('both retraces come and go with time', () => {
