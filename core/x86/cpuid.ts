@@ -16,8 +16,10 @@ const LEAF_1_ECX = bits(13, 22, 23, 31);
 const LEAF_7_EBX = bits(0, 3, 7, 8, 19, 20);
 // SYSCALL NX 1-GiB pages RDTSCP long mode
 const EXTENDED_EDX = bits(11, 20, 26, 27, 29);
-// LAHF in 64-bit mode, LZCNT
-const EXTENDED_ECX = bits(0, 5);
+// LAHF in 64-bit mode, LZCNT, PREFETCHW
+const EXTENDED_ECX = bits(0, 5, 8);
+/** What AMD's 0x80000001 EDX repeats of leaf 1 EDX, where both have it (APM vol 3, "Function 8000_0001h"). */
+const AMD_REPEATED = 0x0183_f3ff;
 /** CLFLUSH line of 64 bytes, one logical processor a package. */
 const LEAF_1_EBX = (8 << 8) | (1 << 16);
 /** Sandy Bridge's and Bulldozer's signatures: the hosts of KVM 3.11. */
@@ -65,7 +67,10 @@ export type CpuidRegisters = readonly [eax: number, ebx: number, ecx: number, ed
 
 const NOTHING: CpuidRegisters = [0, 0, 0, 0];
 
-/** One leaf: EAX, EBX, ECX, EDX. A leaf beyond the ranges answers zeros. */
+/**
+ * One leaf: EAX, EBX, ECX, EDX. A leaf beyond the ranges answers zeros on AMD's; on Intel's it answers as the last basic one
+ * (SDM vol 2, CPUID; check_cpuid_limit of arch/x86/kvm/cpuid.c).
+ */
 export function cpuidLeaf(leaf: number, subleaf: number, model: CpuidModel): CpuidRegisters {
   const vendor = model.amd ? 'AuthenticAMD' : 'GenuineIntel';
   switch (leaf) {
@@ -77,10 +82,15 @@ export function cpuidLeaf(leaf: number, subleaf: number, model: CpuidModel): Cpu
       return subleaf === 0 ? [0, LEAF_7_EBX, 0, 0] : NOTHING;
     case HYPERVISOR:
       return [HYPERVISOR + 1, pack('KVMKVMKVM', 0), pack('KVMKVMKVM', 4), pack('KVMKVMKVM', 8)];
+    case HYPERVISOR + 1: // KVM's own features: none
+      return NOTHING;
     default:
+      if (isBeyond(leaf >>> 0)) return model.amd ? NOTHING : cpuidLeaf(MAX_BASIC, subleaf, model);
       return extendedLeaf(leaf, vendor, model);
   }
 }
+
+const isBeyond = (leaf: number): boolean => leaf > MAX_EXTENDED >>> 0 || (leaf > MAX_BASIC && leaf < 0x8000_0000);
 
 function extendedLeaf(leaf: number, vendor: string, model: CpuidModel): CpuidRegisters {
   switch (leaf >>> 0) {
@@ -88,7 +98,9 @@ function extendedLeaf(leaf: number, vendor: string, model: CpuidModel): CpuidReg
       // Intel leaves the vendor out here, AMD repeats it.
       return model.amd ? [MAX_EXTENDED, pack(vendor, 0), pack(vendor, 8), pack(vendor, 4)] : [MAX_EXTENDED, 0, 0, 0];
     case 0x8000_0001:
-      return [model.amd ? SIGNATURE_AMD : 0, 0, EXTENDED_ECX, EXTENDED_EDX];
+      return model.amd
+        ? [SIGNATURE_AMD, 0, EXTENDED_ECX, EXTENDED_EDX | (LEAF_1_EDX & AMD_REPEATED)]
+        : [0, 0, EXTENDED_ECX, EXTENDED_EDX];
     case 0x8000_0002:
     case 0x8000_0003:
     case 0x8000_0004: {

@@ -152,6 +152,8 @@ const bmiForm =
   (draft) => {
     const { code, i } = draft;
     const rm = vvvv === 1 ? 2 : 1;
+    // AMD's TBM has a BEXTR too, whose control is an immediate.
+    if (vvvv !== 0 && !draft.isGeneral(vvvv)) return undefined;
     if (vvvv !== 0) code[i + bmi.I_THIRD] = registerWord(draft.register(vvvv));
     if (!draft.isMemory(rm)) code[i + I_SRC] = registerWord(draft.register(rm));
     code[i + I_OPERATION] = operation(number, draft.size(0), 0, draft.isMemory(rm) ? KIND_MEMORY : KIND_REGISTER);

@@ -104,6 +104,8 @@ export const SYSTEM_TABLE: FamilyTable = new Map<number, DraftBuilder>([
   [Mnemonic.Clts, simple(system.executeClts)],
   [Mnemonic.Invlpg, simple(system.executeInvlpg)],
   [Mnemonic.Wbinvd, simple(system.executeWbinvd)],
+  // Without the feature the prefix means nothing (APM vol 3, WBNOINVD).
+  [Mnemonic.Wbnoinvd, simple(system.executeWbinvd)],
   [Mnemonic.Invd, simple(system.executeWbinvd)],
   [Mnemonic.Cpuid, simple(system.executeCpuidOrExit)],
   [Mnemonic.Rdmsr, simple(system.executeReadMsr)],
