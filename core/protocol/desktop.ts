@@ -4,6 +4,7 @@
  */
 import * as v from 'valibot';
 import type { EngineClient } from './client.ts';
+import type { MachineOptionsInput } from './requests.ts';
 
 export const MAX_CLIPBOARD_CHARACTERS = 4 * 1024 * 1024;
 
@@ -11,6 +12,8 @@ export const MAX_CLIPBOARD_CHARACTERS = 4 * 1024 * 1024;
 export const DESKTOP_SCHEMAS = {
   /** The image named on the command line, else the demo guest. */
   'image.startup': v.strictObject({}),
+  /** The image and options of the machine that was made last; a reload of the page forgets them, the host does not. */
+  'machine.present': v.strictObject({}),
   /** Lets the user choose a file. */
   'image.choose': v.strictObject({}),
   /** Names of the guests that come with the program. */
@@ -24,6 +27,7 @@ export type DesktopParams<V extends DesktopVerb> = v.InferOutput<(typeof DESKTOP
 
 export interface DesktopReplies {
   'image.startup': ImageAnswer;
+  'machine.present': PresentMachine | undefined;
   'image.choose': ImageAnswer | undefined;
   'guest.list': readonly string[];
   'guest.read': ImageAnswer;
@@ -34,6 +38,12 @@ export interface DesktopReplies {
 export interface GuestImage {
   readonly name: string;
   readonly bytes: Uint8Array<ArrayBuffer>;
+}
+
+/** What a machine was made from. */
+export interface PresentMachine {
+  readonly image: GuestImage;
+  readonly options: MachineOptionsInput;
 }
 
 export type ImageAnswer =
@@ -55,6 +65,8 @@ export interface PlatformInfo {
 export interface UmbraDesktop extends EngineClient {
   readonly platform: PlatformInfo;
   startupImage(): Promise<ImageAnswer>;
+  /** @returns undefined when there was no machine yet */
+  presentMachine(): Promise<PresentMachine | undefined>;
   /** @returns undefined when the user chose none */
   chooseImage(): Promise<ImageAnswer | undefined>;
   guestNames(): Promise<readonly string[]>;

@@ -1,7 +1,9 @@
 /**
  * The engine as the main thread holds it: a worker that runs the machine, requests and answers matched by number, and a word
  * in the arena that ends a running slice at once. When the worker dies the host stays: it says so once, with what the arena
- * still tells, answers every request with `engine-crashed`, and starts a fresh worker at the next `machine.create`.
+ * still tells, and answers every request with `engine-crashed` until a machine is made anew: `machine.create` starts a fresh
+ * worker, and so does `machine.reset`, with the image and options that the dead one had. The breakpoints stay, as they do
+ * over a reset.
  */
 import { Worker } from 'node:worker_threads';
 import { attachArena, type Arena } from '../../core/arena/arena.ts';
@@ -9,6 +11,7 @@ import { CONTROL_REQUEST, REQUEST_MESSAGES, REQUEST_PAUSE } from '../../core/are
 import type { EngineClient } from '../../core/protocol/client.ts';
 import type { EngineEvent } from '../../core/protocol/events.ts';
 import type { Answer, Params, RequestName } from '../../core/protocol/requests.ts';
+import type { BreakpointSnapshot, BreakpointSpec } from '../../core/protocol/snapshots.ts';
 import { lastWords } from './last-words.ts';
 import type { HostMessage, WorkerMessage, WorkerSetup } from './worker-messages.ts';
 
@@ -22,6 +25,8 @@ export interface EngineHostOptions {
 }
 
 type AnyAnswer = Answer<RequestName>;
+/** What a machine is made from. */
+export type MachineRecipe = Params<'machine.create'>;
 
 /** One life of a worker. */
 interface Life {
@@ -38,6 +43,11 @@ export class EngineHost implements EngineClient {
   #life: Life;
   #nextId = 1;
   #closed = false;
+  /** The last machine that was made, and the breakpoints as last heard: what a new worker has to be told. */
+  #present: MachineRecipe | undefined;
+  #breakpoints: readonly BreakpointSnapshot[] = [];
+  /** Symbols, by breakpoint, that wait for an image to be looked up in. */
+  readonly #unnamed = new Map<number, string>();
 
   private constructor(options: EngineHostOptions, life: Life) {
     this.#options = options;
@@ -55,12 +65,39 @@ export class EngineHost implements EngineClient {
   async request<K extends RequestName>(name: K, params: Params<K>): Promise<Answer<K>> {
     if (this.#closed) return crashed('the engine was closed.');
     if (this.#life.ended !== undefined) {
-      if (name !== 'machine.create') {
-        return crashed(`the engine crashed (${this.#life.ended}); load an image to start it again.`);
+      if (name !== 'machine.create' && (name !== 'machine.reset' || this.#present === undefined)) {
+        return crashed(`the engine crashed (${this.#life.ended}); start the machine again or load an image.`);
       }
-      const restarted = await this.#restart();
-      if (restarted !== undefined) return crashed(restarted);
+      const failure = await this.#restart();
+      if (failure !== undefined) return crashed(failure);
     }
+    const recipe = this.#recipeOf(name, params);
+    if (recipe === undefined) return this.#ask(name, params);
+    // Both replies are the new machine's status.
+    return (await this.#make(recipe)) as Answer<K>;
+  }
+
+  /** What the machine was made from, for whoever shows it or makes it again with other options. */
+  get present(): MachineRecipe | undefined {
+    return this.#present;
+  }
+
+  /** A machine is made by `machine.create`, and by a reset where the worker has none of its own: after a crash. */
+  #recipeOf(name: RequestName, params: unknown): MachineRecipe | undefined {
+    // The params of a request are those of its name.
+    if (name === 'machine.create') return params as MachineRecipe;
+    return name === 'machine.reset' && this.#life.arena === undefined ? this.#present : undefined;
+  }
+
+  async #make(recipe: MachineRecipe): Promise<Answer<'machine.create'>> {
+    const answer = await this.#ask('machine.create', recipe);
+    if (!answer.ok) return answer;
+    this.#present = recipe;
+    await this.#nameBreakpoints();
+    return answer;
+  }
+
+  async #ask<K extends RequestName>(name: K, params: Params<K>): Promise<Answer<K>> {
     const life = this.#life;
     const id = this.#nextId;
     this.#nextId += 1;
@@ -96,9 +133,30 @@ export class EngineHost implements EngineClient {
     this.#life = life;
     try {
       await this.#watch(life);
+      await this.#rearm();
       return undefined;
     } catch (error) {
       return `the engine did not start again: ${messageOf(error)}`;
+    }
+  }
+
+  /** Sets the breakpoints of the dead worker in the new one. Symbols come later: there is no image yet to look them up in. */
+  async #rearm(): Promise<void> {
+    const kept = this.#breakpoints;
+    this.#unnamed.clear();
+    for (const { spec, enabled, once, stopAtHit } of kept) {
+      const plain = spec.kind === 'exec' ? { kind: spec.kind, address: spec.address } : sendable(spec);
+      const added = await this.#ask('breakpoints.add', { spec: plain, enabled, once, stopAtHit });
+      if (added.ok && spec.kind === 'exec' && spec.symbol !== undefined) this.#unnamed.set(added.value.id, spec.symbol);
+    }
+  }
+
+  /** A symbol that this image has too decides the address; else the breakpoint stays where it was. */
+  async #nameBreakpoints(): Promise<void> {
+    const unnamed = [...this.#unnamed];
+    this.#unnamed.clear();
+    for (const [id, symbol] of unnamed) {
+      await this.#ask('breakpoints.update', { id, spec: { kind: 'exec', address: 0n, symbol } });
     }
   }
 
@@ -132,6 +190,8 @@ export class EngineHost implements EngineClient {
       life.pending.delete(message.id);
     } else if (message.kind === 'event') {
       this.#tell(message.event);
+    } else if (message.kind === 'breakpoints') {
+      this.#breakpoints = message.breakpoints;
     } else {
       life.arena = attachArena(message.buffer);
     }
@@ -148,6 +208,9 @@ export class EngineHost implements EngineClient {
     for (const listener of this.#listeners) listener(event);
   }
 }
+
+/** A snapshot's outcomes are read-only, a request's are not. */
+const sendable = (spec: Extract<BreakpointSpec, { kind: 'mmio' }>) => ({ ...spec, outcomes: [...spec.outcomes] });
 
 function spawn(options: EngineHostOptions & { readonly allowCrash: boolean }): Life {
   const workerData: WorkerSetup = { allowCrash: options.allowCrash };

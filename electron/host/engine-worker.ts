@@ -21,6 +21,7 @@ const session = new DebugSession({
   emit: (event) => send({ kind: 'event', event }),
 });
 let announced: SharedArrayBuffer | undefined;
+const CHANGES_BREAKPOINTS = /^breakpoints\.(add|update|remove)$/;
 
 port.on('message', (message: HostMessage) => {
   take(message);
@@ -35,7 +36,14 @@ function take(message: HostMessage): void {
   }
   const answer = session.handle(message.name, message.params);
   announceArena();
+  if (CHANGES_BREAKPOINTS.test(message.name)) announceBreakpoints();
   send({ kind: 'answer', id: message.id, answer });
+}
+
+/** The host sets them again in the thread that follows this one, should it die. */
+function announceBreakpoints(): void {
+  const answer = session.handle('breakpoints.list', {});
+  if (answer.ok) send({ kind: 'breakpoints', breakpoints: answer.value });
 }
 
 /** The host needs the arena for its control word, and for the last words when this thread dies. */
@@ -49,6 +57,8 @@ function announceArena(): void {
 function runWhileAsked(): void {
   while (session.running) {
     session.slice();
+    // Where it stopped, one may have been met for the only time.
+    if (!session.running) announceBreakpoints();
     // The words are cleared before the mailbox is emptied: a message that comes later sets them again.
     session.clearHostRequests();
     for (let received = receiveMessageOnPort(port); received !== undefined; received = receiveMessageOnPort(port)) {

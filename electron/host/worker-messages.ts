@@ -1,6 +1,7 @@
 /** What the host and its worker say to each other. Both ends are ours, so nothing is parsed here; the border is elsewhere. */
 import type { EngineEvent } from '../../core/protocol/events.ts';
 import type { Answer, RequestName } from '../../core/protocol/requests.ts';
+import type { BreakpointSnapshot } from '../../core/protocol/snapshots.ts';
 
 export type HostMessage =
   | { readonly kind: 'request'; readonly id: number; readonly name: RequestName; readonly params: unknown }
@@ -11,6 +12,8 @@ export type WorkerMessage =
   | { readonly kind: 'ready' }
   | { readonly kind: 'answer'; readonly id: number; readonly answer: Answer<RequestName> }
   | { readonly kind: 'event'; readonly event: EngineEvent }
+  /** Every breakpoint, each time that one may have changed. They are not in the arena, and would die with the thread. */
+  | { readonly kind: 'breakpoints'; readonly breakpoints: readonly BreakpointSnapshot[] }
   /** The machine's arena, each time there is another machine. */
   | { readonly kind: 'arena'; readonly buffer: SharedArrayBuffer };
 

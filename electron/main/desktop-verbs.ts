@@ -1,7 +1,7 @@
 /** The host's own verbs: images to load, and the clipboard. */
 import { clipboard, dialog } from 'electron';
 import type { BrowserWindow } from 'electron';
-import type { DesktopParams, DesktopReplies, DesktopVerb } from '../../core/protocol/desktop.ts';
+import type { DesktopParams, DesktopReplies, DesktopVerb, PresentMachine } from '../../core/protocol/desktop.ts';
 import { guestNames, readGuest, readImageFile } from './guest-files.ts';
 
 /** What a window without an argument starts with. */
@@ -13,14 +13,20 @@ export type DesktopVerbs = {
 
 /**
  * @param startupImage path of the image that the user asked for when starting Umbra, undefined for the demo
+ * @param presentMachine what the engine's machine was made from
  * @param window the one to show dialogs on
  */
-export function desktopVerbs(startupImage: () => string | undefined, window: BrowserWindow): DesktopVerbs {
+export function desktopVerbs(
+  startupImage: () => string | undefined,
+  presentMachine: () => Promise<PresentMachine | undefined>,
+  window: BrowserWindow,
+): DesktopVerbs {
   return {
     async 'image.startup'() {
       const image = startupImage();
       return image === undefined ? readGuest(DEMO_GUEST) : readImageFile(image);
     },
+    'machine.present': presentMachine,
     async 'image.choose'() {
       const { filePaths } = await dialog.showOpenDialog(window, {
         title: 'Open a guest image',

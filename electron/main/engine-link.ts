@@ -1,10 +1,13 @@
 /** Connects the engine with the window: requests one way, events the other, and an engine that would not start said so. */
 import type { EngineClient } from '../../core/protocol/client.ts';
+import type { PresentMachine } from '../../core/protocol/desktop.ts';
 import type { EngineEvent } from '../../core/protocol/events.ts';
 import type { Answer, Params, RequestError, RequestName } from '../../core/protocol/requests.ts';
 
 /** The engine as this process holds it; implemented by `electron/host`. */
 export interface HostedEngine extends EngineClient {
+  /** What the machine was made from, once there was one. */
+  readonly present: Params<'machine.create'> | undefined;
   close(): Promise<void>;
 }
 
@@ -28,6 +31,13 @@ export class EngineLink {
       return refusal('engine-crashed', startFailure(error));
     }
     return engine.request(name, params);
+  }
+
+  async present(): Promise<PresentMachine | undefined> {
+    const present = (await this.#started.catch(() => undefined))?.present;
+    if (present === undefined) return undefined;
+    const { image, name, options } = present;
+    return { image: { name, bytes: image }, options };
   }
 
   async close(): Promise<void> {

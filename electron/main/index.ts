@@ -64,7 +64,11 @@ async function main(): Promise<void> {
   const isOwn = (address: string): boolean => isOwnPage(address, devServer);
   const window = createMainWindow(devServer);
   measureStartupIfAsked(window);
-  const verbs = desktopVerbs(() => startupImage, window);
+  const verbs = desktopVerbs(
+    () => startupImage,
+    () => engine.present(),
+    window,
+  );
   listenAtBorder(
     CHANNEL.engine,
     REQUEST_SCHEMAS,

@@ -25,6 +25,7 @@ const desktop: UmbraDesktop = {
   request: (name, params) => ipcRenderer.invoke(CHANNEL.engine, name, params),
   onEvent: (listener) => listen(CHANNEL.event, listener),
   startupImage: () => ask('image.startup'),
+  presentMachine: () => ask('machine.present'),
   chooseImage: () => ask('image.choose'),
   guestNames: () => ask('guest.list'),
   readGuest: (name) => ask('guest.read', { name }),

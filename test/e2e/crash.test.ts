@@ -1,5 +1,6 @@
 /** The engine is another thread: when it dies, the window says so and starts a new one. */
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { inProject } from '../../scripts/project-root.mjs';
 import { launchUmbra } from './harness.ts';
 import type { LaunchedUmbra } from './harness.ts';
 import { workbench } from './workbench.ts';
@@ -15,7 +16,34 @@ beforeAll(async () => {
 });
 afterAll(() => umbra.close());
 
+/** Somewhere in `hello`, behind its first instruction. */
+const SYMBOL = 'guest_main';
+
+it('keeps an opened image and its options over a reload of the page', async () => {
+  await umbra.page.keyboard.press('Control+O');
+  const dialog = umbra.page.getByRole('dialog', { name: 'Open an image' });
+  await dialog.locator('[name=image]').setInputFiles(inProject('electron/guests/hello.elf'));
+  await dialog.locator('[name=append]').fill('a=1');
+  await dialog.getByRole('button', { name: 'Load' }).click();
+  await dialog.waitFor({ state: 'detached' });
+  await umbra.page.reload();
+  await bench.waitForState('paused');
+  await umbra.page.keyboard.press('Control+O');
+  expect(await dialog.locator('[name=append]').inputValue()).toBe('a=1');
+  await dialog.locator('[name=mmu]').selectOption('npt');
+  await dialog.getByRole('button', { name: 'Load' }).click();
+  await dialog.waitFor({ state: 'detached' });
+  const statusBar = umbra.page.locator('.status-bar');
+  await bench.eventually(() => statusBar.innerText(), /hello\.elf\s+NPT/, 'the same image with other options');
+});
+
 it('leaves the window alive, says what happened, and starts again', async () => {
+  const breakpoints = await bench.open('breakpoints');
+  await breakpoints.getByRole('button', { name: 'Add' }).first().click();
+  await breakpoints.getByRole('button', { name: 'Instruction' }).click();
+  await bench.fill('breakpoints', 'place', SYMBOL);
+  await breakpoints.locator('button[type=submit]').click();
+  await breakpoints.locator('[data-breakpoint="1"]').waitFor();
   await umbra.crashEngine();
   const notice = umbra.page.getByRole('alert', { name: 'Engine crashed' });
   await notice.waitFor();
@@ -29,4 +57,9 @@ it('leaves the window alive, says what happened, and starts again', async () => 
   expect(await notice.count()).toBe(0);
   await umbra.page.keyboard.press('F11');
   await bench.eventually(() => bench.reading('insns'), /^1$/, 'the new engine runs');
+  expect(await umbra.page.locator('.status-bar').innerText()).toMatch(/hello\.elf\s+NPT/);
+  expect(await breakpoints.locator('[data-breakpoint="1"]').innerText()).toContain(SYMBOL);
+  await umbra.page.keyboard.press('F5');
+  const reason = umbra.page.locator('.run-bar .reason');
+  await bench.eventually(() => reason.innerText(), /breakpoint 1 at/, 'the breakpoint is armed in the new engine');
 });

@@ -197,6 +197,7 @@ describe('what the page can say to the program', () => {
         'onEvent',
         'onMenu',
         'platform',
+        'presentMachine',
         'readGuest',
         'request',
         'startupImage',

@@ -5,6 +5,7 @@ import type {
   ImageAnswer,
   MenuCommand,
   Params,
+  PresentMachine,
   RequestName,
   UmbraDesktop,
 } from '@core/protocol/index.ts';
@@ -43,6 +44,16 @@ export const useDesktopStore = defineStore('desktop', () => {
   }
 
   const startupImage = (): Promise<ImageAnswer> => image((host) => host.startupImage());
+
+  /** What the machine was made from; undefined when there is none, or nobody to ask. */
+  async function presentMachine(): Promise<PresentMachine | undefined> {
+    try {
+      return await connected().presentMachine();
+    } catch {
+      return undefined;
+    }
+  }
+
   const readGuest = (name: string): Promise<ImageAnswer> => image((host) => host.readGuest(name));
 
   async function loadGuestNames(): Promise<void> {
@@ -58,5 +69,17 @@ export const useDesktopStore = defineStore('desktop', () => {
   const onEvent = (listener: (event: EngineEvent) => void): (() => void) => connected().onEvent(listener);
   const onMenu = (listener: (command: MenuCommand) => void): (() => void) => connected().onMenu(listener);
 
-  return { desktop, guests, connect, call, startupImage, readGuest, loadGuestNames, copyText, onEvent, onMenu };
+  return {
+    desktop,
+    guests,
+    connect,
+    call,
+    startupImage,
+    presentMachine,
+    readGuest,
+    loadGuestNames,
+    copyText,
+    onEvent,
+    onMenu,
+  };
 });

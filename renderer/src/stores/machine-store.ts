@@ -14,7 +14,7 @@ import { computed, ref, shallowRef } from 'vue';
 import { useDesktopStore } from './desktop-store.ts';
 import { useNoticesStore } from './notices-store.ts';
 
-type RunRequest = 'run.continue' | 'run.pause' | 'machine.reset';
+type RunRequest = 'run.continue' | 'run.pause';
 type StepRequest = 'run.step' | 'run.stepOver' | 'run.stepOut';
 
 export interface EngineCrash {
@@ -99,37 +99,41 @@ export const useMachineStore = defineStore('machine', () => {
 
   const loadStartup = async (): Promise<boolean> => load(await desktop.startupImage(), options.value);
 
-  /** After a reload of the page the machine is still there: it is in another process. */
+  /** After a reload of the page the machine is still there, or its crash is: both are in another process. */
   async function resume(): Promise<void> {
-    const answer = await desktop.call('machine.status', {});
-    if (!answer.ok || answer.value.state === 'empty') {
+    const [answer, present] = await Promise.all([desktop.call('machine.status', {}), desktop.presentMachine()]);
+    if (present === undefined || (answer.ok && answer.value.state === 'empty')) {
       await loadStartup();
       return;
     }
-    const { mmu, era, maxPhyAddr, ramBytes } = answer.value;
-    status.value = answer.value;
-    options.value = { mmu, era, maxPhyAddr, ramBytes };
+    image.value = present.image;
+    options.value = present.options;
+    if (answer.ok) status.value = answer.value;
+    else if (answer.error.code === 'engine-crashed') crash.value = { message: answer.error.message, lastTrace: [] };
+    else notices.addError(answer.error);
   }
 
-  /** The image that is loaded. After a reload of the page only its name is known, which is enough for our own guests. */
-  async function presentImage(): Promise<ImageAnswer> {
-    if (image.value) return { ok: true, value: image.value };
-    const name = status.value?.image;
-    return name !== undefined && desktop.guests.includes(name) ? desktop.readGuest(name) : desktop.startupImage();
-  }
+  /** The image that is loaded. */
+  const presentImage = async (): Promise<ImageAnswer> =>
+    image.value ? { ok: true, value: image.value } : desktop.startupImage();
 
   const command = async (name: RunRequest): Promise<boolean> => take(await desktop.call(name, {}));
   const stepCommand = async (name: StepRequest): Promise<boolean> =>
     take(await desktop.call(name, { vcpu: selectedVcpu.value }));
 
-  /** Starts again from the first instruction; after a crash with a new engine. */
+  /** Starts again from the first instruction; after a crash with a new engine, which the host tells what the old one had. */
   async function restart(): Promise<boolean> {
-    if (!crash.value) {
-      const isDone = await command('machine.reset');
-      if (isDone) loads.value += 1;
-      return isDone;
+    const answer = await desktop.call('machine.reset', {});
+    if (!answer.ok) {
+      notices.addError(answer.error);
+      return false;
     }
-    return load(await presentImage(), options.value);
+    // A new engine counts its epochs from the start.
+    if (crash.value) status.value = answer.value;
+    else applyStatus(answer.value);
+    crash.value = undefined;
+    loads.value += 1;
+    return true;
   }
 
   const runTo = async (address: bigint): Promise<boolean> =>

@@ -40,6 +40,12 @@ const nextEvent = <K extends EngineEvent['kind']>(
     });
   });
 
+async function crash(host: EngineHost): Promise<void> {
+  const crashed = nextEvent(host, 'crashed');
+  host.crashForTest();
+  await crashed;
+}
+
 afterEach(async () => {
   for (const host of hosts.splice(0)) await host.close();
 });
@@ -87,6 +93,58 @@ describe('a worker that dies', () => {
     expect(event.lastTrace[0]).toMatch(/^vCPU 0: rip 0x/);
     expect(await host.request('machine.status', {})).toMatchObject({ ok: false, error: { code: 'engine-crashed' } });
     expect(await load(host, 'hello')).toMatchObject({ state: 'paused' });
+  });
+
+  it('loses neither the machine that a reset makes again nor the breakpoints', async () => {
+    const host = await startHost(true);
+    await load(host, 'hello');
+    const mmio = {
+      kind: 'mmio',
+      start: 0xb8000n,
+      length: 0x1000n,
+      access: 'write',
+      outcomes: [],
+      freshness: 'any',
+    } as const;
+    await host.request('breakpoints.add', { spec: { kind: 'exec', address: 0n, symbol: 'guest_main' } });
+    await host.request('breakpoints.add', { spec: { ...mmio, outcomes: ['FIRST'] }, once: true, stopAtHit: 2 });
+    await host.request('breakpoints.add', { spec: { kind: 'exec', address: 0x10_0010n }, enabled: false });
+    const before = await host.request('breakpoints.list', {});
+    await crash(host);
+
+    expect(await host.request('machine.reset', {})).toMatchObject({
+      ok: true,
+      value: { state: 'paused', image: 'hello' },
+    });
+    expect(await host.request('breakpoints.list', {})).toEqual(before);
+    const stopped = nextEvent(host, 'status', ({ status }) => status.reason.kind === 'breakpoint');
+    await host.request('run.continue', {});
+    expect((await stopped).status.reason).toMatchObject({ id: 1 });
+  });
+
+  it('leaves disabled what was to stop once and has', async () => {
+    const host = await startHost(true);
+    await load(host, 'hello');
+    await host.request('breakpoints.add', {
+      spec: { kind: 'exec', address: 0n, symbol: 'guest_main' },
+      once: true,
+    });
+    const stopped = nextEvent(host, 'status', ({ status }) => status.reason.kind === 'breakpoint');
+    await host.request('run.continue', {});
+    await stopped;
+    await crash(host);
+    await host.request('machine.reset', {});
+    expect(await host.request('breakpoints.list', {})).toMatchObject({ ok: true, value: [{ enabled: false }] });
+  });
+
+  it('still has its machine when the image that was to follow is refused', async () => {
+    const host = await startHost(true);
+    await load(host, 'hello');
+    await crash(host);
+    const empty = { image: new Uint8Array(), name: 'empty', options: {} };
+    expect(await host.request('machine.create', empty)).toMatchObject({ ok: false, error: { code: 'refused' } });
+    expect(await host.request('machine.reset', {})).toMatchObject({ ok: true, value: { image: 'hello' } });
+    expect(host.present?.name).toBe('hello');
   });
 
   it('cannot be asked for unless it was started for tests', async () => {

@@ -12,6 +12,7 @@ import type {
   MmioFaultRecord,
   Moment,
   Params,
+  PresentMachine,
   Reply,
   RequestError,
   RequestName,
@@ -50,6 +51,9 @@ export class FakeEngine implements UmbraDesktop {
   breakpoints: BreakpointSnapshot[] = [];
   faults: MmioFaultRecord[] = [];
   changes: Reply<'generation.read'>['events'][number][] = [];
+  present: PresentMachine | undefined;
+  /** What every request is answered with while it is set. */
+  refuseAll: RequestError | undefined;
   /** Requests are held back while this is set. */
   gate: Promise<void> | undefined;
   readonly #listeners = new Set<(event: EngineEvent) => void>();
@@ -57,6 +61,7 @@ export class FakeEngine implements UmbraDesktop {
 
   async request<K extends RequestName>(name: K, params: Params<K>): Promise<Answer<K>> {
     this.requests.push({ name, params });
+    if (this.refuseAll) return { ok: false, error: this.refuseAll };
     const handler = this.#handlers[name];
     const value = handler ? handler(params) : refused(`${name} is not scripted`);
     await this.gate;
@@ -75,6 +80,10 @@ export class FakeEngine implements UmbraDesktop {
 
   async startupImage() {
     return { ok: true, value: { name: 'poller', bytes: Uint8Array.of(1) } } as const;
+  }
+
+  async presentMachine() {
+    return this.present;
   }
 
   async chooseImage() {
@@ -209,7 +218,10 @@ export class FakeEngine implements UmbraDesktop {
   readonly #handlers: Handlers = {
     'engine.hello': ({ version }) => ({ version }),
     'machine.status': () => this.status,
-    'machine.create': () => this.stop({ kind: 'loaded' }),
+    'machine.create': ({ image, name, options }) => {
+      this.present = { image: { name, bytes: Uint8Array.from(image) }, options };
+      return this.stop({ kind: 'loaded' });
+    },
     'machine.reset': () => this.stop({ kind: 'loaded' }),
     'run.continue': () => {
       this.state = 'running';

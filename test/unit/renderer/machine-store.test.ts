@@ -1,4 +1,6 @@
+import { createPinia, setActivePinia } from 'pinia';
 import { beforeEach, describe, expect, it, vi } from 'vitest';
+import { useDesktopStore } from '../../../renderer/src/stores/desktop-store.ts';
 import { useMachineStore } from '../../../renderer/src/stores/machine-store.ts';
 import { useNoticesStore } from '../../../renderer/src/stores/notices-store.ts';
 import type { FakeEngine } from './fake-engine.ts';
@@ -57,7 +59,7 @@ describe('the machine', () => {
     // The new engine counts its moments from the start.
     engine.epoch = 0;
     await machine.restart();
-    expect(engine.requests.at(-1)?.name).toBe('machine.create');
+    expect(engine.requests.at(-1)?.name).toBe('machine.reset');
     expect(machine.state).toBe('paused');
     expect(machine.epoch).toBe(1);
   });
@@ -73,5 +75,31 @@ describe('the machine', () => {
     const before = engine.requests.length;
     await useMachineStore().resume();
     expect(engine.requests.slice(before).map(({ name }) => name)).toEqual(['machine.status']);
+  });
+
+  it('knows after a reload of the page which image and options it was made from', async () => {
+    const image = { name: '/home/me/kernel.elf', bytes: Uint8Array.of(3, 4) };
+    await useMachineStore().create(image, { mmu: 'npt', append: 'pages=7' });
+    setActivePinia(createPinia());
+    useDesktopStore().connect(engine);
+    const machine = useMachineStore();
+    await machine.resume();
+    expect(machine.image).toEqual(image);
+    expect(machine.options).toEqual({ mmu: 'npt', append: 'pages=7' });
+    expect(await machine.presentImage()).toEqual({ ok: true, value: image });
+  });
+
+  it('is still crashed after a reload of the page, and not replaced by the startup image', async () => {
+    setActivePinia(createPinia());
+    useDesktopStore().connect(engine);
+    const machine = useMachineStore();
+    engine.refuseAll = { code: 'engine-crashed', message: 'the engine crashed (out of luck).', memslot: undefined };
+    const before = engine.requests.length;
+    await machine.resume();
+    expect(machine.crash?.message).toMatch(/out of luck/);
+    expect(engine.requests.slice(before).map(({ name }) => name)).toEqual(['machine.status']);
+    engine.refuseAll = undefined;
+    await machine.restart();
+    expect(machine.state).toBe('paused');
   });
 });
