@@ -8,7 +8,7 @@ import { GuestCode, MAX_INSN_BYTES } from './guest-code.ts';
 import { InsnText } from './insn-text.ts';
 import { readMemory, type DevicePeek } from './memory-view.ts';
 import { operandEffects } from './operand-effects.ts';
-import { codeBits, linearRip } from './vcpu-view.ts';
+import { codeBits, codeVendor, linearRip } from './vcpu-view.ts';
 
 export interface SymbolSource {
   lookup(address: bigint): SymbolLookup | undefined;
@@ -90,7 +90,8 @@ export class Disassembler {
 
 /** Bytes of code by probes. */
 export function readCode(cpu: Cpu, bus: DevicePeek, start: bigint, length: number): GuestCode {
-  return new GuestCode(start, codeBits(cpu), readMemory(cpu.arena, bus, cpu.vcpuId, 'gva', start, length));
+  const spans = readMemory(cpu.arena, bus, cpu.vcpuId, 'gva', start, length);
+  return new GuestCode(start, codeBits(cpu), spans, codeVendor(cpu));
 }
 
 /** The start of a symbol from which reading forward gives at least the wanted instructions before the address. */

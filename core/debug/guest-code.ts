@@ -7,16 +7,21 @@ export const MAX_INSN_BYTES = 15;
 
 export type CodeBits = 16 | 32 | 64;
 
+/** Whose processor runs the code: they differ over near branches with an operand-size prefix in 64-bit mode. */
+export type CodeVendor = 'Intel' | 'AMD';
+
 /** A piece of code memory. Where it cannot be read it says why. */
 export class GuestCode {
   readonly start: bigint;
   readonly bits: CodeBits;
   readonly #spans: readonly MemorySpan[];
   readonly #bytes: Uint8Array;
+  readonly #options: DecoderOptions;
 
-  constructor(start: bigint, bits: CodeBits, spans: readonly MemorySpan[]) {
+  constructor(start: bigint, bits: CodeBits, spans: readonly MemorySpan[], vendor: CodeVendor = 'Intel') {
     this.start = start;
     this.bits = bits;
+    this.#options = vendor === 'AMD' ? DecoderOptions.AMD : DecoderOptions.None;
     this.#spans = spans;
     this.#bytes = new Uint8Array(spans.reduce((end, span) => Math.max(end, span.offset + span.length), 0));
     for (const span of spans) if (span.kind === 'bytes') this.#bytes.set(span.bytes, span.offset);
@@ -45,11 +50,7 @@ export class GuestCode {
     const offset = Number(address - this.start);
     const span = this.#spans.find((candidate) => offset < candidate.offset + candidate.length);
     const readable = span === undefined ? 0 : span.offset + span.length - offset;
-    const decoder = new Decoder(
-      this.bits,
-      this.bytesAt(address, Math.min(readable, MAX_INSN_BYTES)),
-      DecoderOptions.None,
-    );
+    const decoder = new Decoder(this.bits, this.bytesAt(address, Math.min(readable, MAX_INSN_BYTES)), this.#options);
     try {
       decoder.ip = address;
       return decoder.decode();

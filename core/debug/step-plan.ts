@@ -32,7 +32,10 @@ export function planStep(cpu: Cpu, bus: DevicePeek): StepPlan {
       case FlowControl.Return:
         return RETURN;
       default:
-        return instruction.hasRepPrefix || instruction.hasRepnePrefix ? { kind: 'over', next } : PLAIN;
+        // The prefixes repeat string instructions only; elsewhere they are hints, on a branch BND.
+        return instruction.isStringInstruction && (instruction.hasRepPrefix || instruction.hasRepnePrefix)
+          ? { kind: 'over', next }
+          : PLAIN;
     }
   } finally {
     instruction.free();

@@ -14,10 +14,12 @@ import {
   VCPU_F_INSNS,
   VCPU_GPR,
   VCPU_RIP,
+  VCPU_SECOND_LEVEL,
   VCPU_SEGMENTS,
 } from '../arena/vcpu-layout.ts';
 import { VCPU_COUNTER_INDEX } from '../base/counters.ts';
 import { u64FromHalves } from '../base/address.ts';
+import { MMU_MODES } from '../base/machine-modes.ts';
 import type { VcpuSummary } from '../protocol/snapshots.ts';
 import {
   EXIT_BUDGET,
@@ -38,7 +40,7 @@ import {
   EXIT_UNIMPLEMENTED,
   type Cpu,
 } from '../x86/index.ts';
-import type { CodeBits } from './guest-code.ts';
+import type { CodeBits, CodeVendor } from './guest-code.ts';
 
 const CR0_PE = 1;
 const CR0_PG = 1 << 31;
@@ -50,6 +52,10 @@ export const codeBits = (cpu: Cpu): CodeBits => {
   const bits = cpu.r[VCPU_CODE_BITS];
   return bits === 64 || bits === 16 ? bits : 32;
 };
+
+/** The processor is the one that its CPUID names: AMD's with NPT, Intel's otherwise. */
+export const codeVendor = (cpu: Cpu): CodeVendor =>
+  MMU_MODES[cpu.r[VCPU_SECOND_LEVEL] - 1] === 'npt' ? 'AMD' : 'Intel';
 
 /** Where the next instruction is fetched: CS base + rip. Breakpoints and disassembly name addresses like this. */
 export function linearRip(cpu: Cpu): bigint {

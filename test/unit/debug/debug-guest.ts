@@ -80,3 +80,10 @@ export function sessionWith(guest: string, options: MachineOptionsInput = {}): T
   session.ask('machine.create', { image: guestImage(guest), name: guest, options: { ramBytes: RAM, ...options } });
   return session;
 }
+
+/** A flat image of 32-bit code, entered at 1 MiB. */
+export function sessionWithCode(code: readonly number[], options: MachineOptionsInput = {}): TestSession {
+  const session = new TestSession();
+  session.ask('machine.create', { image: Uint8Array.from(code), name: 'code', options: { ramBytes: RAM, ...options } });
+  return session;
+}

@@ -48,6 +48,21 @@ describe('instruction text', () => {
   });
 });
 
+describe('a near call with an operand-size prefix in 64-bit code', () => {
+  const call = [bytes(0, 0x66, 0xe8, 0x03, 0x00, 0x90, 0x90, 0x90, 0x90)];
+  const lengthOf = (where: GuestCode): number => {
+    const instruction = where.decode(START);
+    const { length } = instruction;
+    instruction.free();
+    return length;
+  };
+
+  it('is read as the processor that runs it reads it', () => {
+    expect(lengthOf(new GuestCode(START, 64, call, 'Intel'))).toBe(6);
+    expect(lengthOf(new GuestCode(START, 64, call, 'AMD'))).toBe(4);
+  });
+});
+
 describe('instructions before an address', () => {
   it('are found by reading forward from a symbol', () => {
     expect(boundariesBefore(code, START + 13n, 3, START)).toEqual(STARTS.slice(1, 4));

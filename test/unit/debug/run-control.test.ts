@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { sessionWith, type TestSession } from './debug-guest.ts';
+import { sessionWith, type TestSession, sessionWithCode } from './debug-guest.ts';
 
 const symbol = (session: TestSession, name: string): bigint => {
   const match = session.ask('symbols.search', { query: name, limit: 10 }).find((found) => found.name === name);
@@ -64,6 +64,27 @@ describe('stepping', () => {
     session.ask('run.stepOver', { vcpu: 0 });
     expect(session.settle()).toMatchObject({ state: 'paused', reason: { kind: 'step' } });
     expect(rip(session)).toBe(behind.address);
+  });
+
+  it.each([
+    { what: 'a jump', code: [0xf2, 0xeb, 0x02, 0xf4, 0xf4, 0x90, 0xf4] },
+    { what: 'a conditional jump', code: [0xf2, 0x71, 0x02, 0xf4, 0xf4, 0x90, 0xf4] },
+    { what: 'an indirect jump', code: [0xf3, 0xff, 0xe0, 0xf4, 0xf4, 0x90, 0xf4], eax: 0x10_0005n },
+  ])('over $what with a repeat prefix follows it', ({ code, eax }) => {
+    const session = sessionWithCode(code);
+    if (eax !== undefined) session.ask('registers.write', { vcpu: 0, name: 'rax', value: eax });
+    session.ask('run.stepOver', { vcpu: 0 });
+    expect(session.settle()).toMatchObject({ state: 'paused', reason: { kind: 'step' } });
+    expect(rip(session)).toBe(0x10_0005n);
+  });
+
+  it('over a repeated string instruction stops behind it', () => {
+    // mov ecx, 1000; rep lodsb; hlt
+    const session = sessionWithCode([0xb9, 0xe8, 0x03, 0, 0, 0xf3, 0xac, 0xf4]);
+    session.ask('run.step', { vcpu: 0 });
+    session.ask('run.stepOver', { vcpu: 0 });
+    expect(session.settle()).toMatchObject({ state: 'paused', reason: { kind: 'step' } });
+    expect(rip(session)).toBe(0x10_0007n);
   });
 
   it('out of a function stops where it was called from', () => {
