@@ -20,9 +20,11 @@ import {
   SEGMENT_WORDS,
   TR,
   VCPU_CODE_BITS,
+  VCPU_EXIT_QUALIFICATION,
   VCPU_GDTR_BASE,
   VCPU_GPR,
   VCPU_IDTR_BASE,
+  VCPU_SECOND_LEVEL,
   VCPU_SEGMENTS,
 } from '../arena/vcpu-layout.ts';
 import {
@@ -49,7 +51,7 @@ import {
   writeRegister,
 } from './exec-operand.ts';
 import { adjustStack, loadStack, push } from './exec-stack.ts';
-import { EXIT_CPUID, EXIT_MSR_READ, EXIT_MSR_WRITE } from './exits.ts';
+import { EXIT_CPUID, EXIT_INVLPG, EXIT_MSR_READ, EXIT_MSR_WRITE } from './exits.ts';
 import {
   breakpointInterrupt,
   debugInterrupt,
@@ -80,6 +82,7 @@ import {
   WORD,
 } from './instruction.ts';
 import { readMsr, writeMsr } from './msr.ts';
+import { SECOND_LEVEL_SHADOW } from './second-level-entry.ts';
 import {
   loadAccessRights,
   loadDescriptorTable,
@@ -299,11 +302,21 @@ export function executeClts(cpu: Cpu, _i: number): void {
   clearTaskSwitched(cpu);
 }
 
-/** In 64-bit mode the segment base counts, a non-canonical address does nothing (SDM vol 2, INVLPG). */
+/**
+ * In 64-bit mode the segment base counts, a non-canonical address does nothing (SDM vol 2, INVLPG). Where KVM keeps shadow
+ * tables it has to know and the instruction exits; the qualification is the linear address.
+ */
 export function executeInvlpg(cpu: Cpu, i: number): void {
+  const { r } = cpu;
   const offset = offsetAddress(cpu, i);
   const lo = segmentAddress(cpu, cpu.code[i + I_SEGMENT], offset, cpu.hi, 1);
   if (cpu.abort !== 0) return;
+  if (r[VCPU_SECOND_LEVEL] === SECOND_LEVEL_SHADOW && cpu.emulator === undefined && cpu.isKernel()) {
+    r[VCPU_EXIT_QUALIFICATION] = lo;
+    r[VCPU_EXIT_QUALIFICATION + 1] = cpu.hi;
+    raiseExit(cpu, EXIT_INVLPG);
+    return;
+  }
   invalidatePage(cpu, lo, cpu.hi);
   cpu.successor = 0;
 }

@@ -130,6 +130,14 @@ describe.each(MODES)('a vCPU under %s', (mmu) => {
     expect(r[EAX], 'until 3.17').toBe(0x77);
   });
 
+  it('tells KVM of INVLPG where KVM keeps shadow tables, and nowhere else', () => {
+    const { vcpu, insns } = guest([0x0f, 0x01, 0x3d, 0, 0, 0x40, 0, HLT], { mmu });
+    expect(vcpu.run(100, false)).toBe(RUN_HLT);
+    expect(insns()).toBe(2);
+    const told = mmu === 'shadow' ? 1 : 0;
+    expect(readVcpuCounters(vcpu.cpu.arena, 0)).toMatchObject({ invlpg: told, tlb_flush: told });
+  });
+
   it('stops when its budget is used up, at an instruction boundary', () => {
     const { vcpu, insns, r } = guest(JUMP_TO_SELF, { mmu });
     expect(vcpu.run(1000, false)).toBe(RUN_BUDGET);
