@@ -19,8 +19,10 @@ export type MemoryTarget =
 
 const PAGE_OFFSET = BigInt(PAGE_OFFSET_MASK);
 const GPA_BITS = 52n;
+const ADDRESS_BITS = 64n;
 
 export function resolveAddress(arena: Arena, vcpuId: number, space: AddressSpace, address: bigint): MemoryTarget {
+  if (address >> ADDRESS_BITS !== 0n) return { kind: 'unreadable', reason: 'there is no such address' };
   switch (space) {
     case 'hva':
       return resolveHva(arena, address);

@@ -10,8 +10,6 @@ export interface DevicePeek {
   readonly mmioDevices: readonly MmioDevice[];
 }
 
-const ADDRESS_END = 1n << 64n;
-
 /** Spans that cover [address, address + length) without a gap. */
 export function readMemory(
   arena: Arena,
@@ -40,7 +38,6 @@ function readChunk(
   offset: number,
   length: number,
 ): readonly MemorySpan[] {
-  if (address >= ADDRESS_END) return [{ kind: 'unreadable', offset, length, reason: 'there is no such address' }];
   const target = resolveAddress(arena, vcpuId, space, address);
   switch (target.kind) {
     case 'ram':
