@@ -8,7 +8,9 @@ import type { UserMemoryRegion } from '../protocol/snapshots.ts';
 import { parseInteger, quoteText } from './integer-text.ts';
 import { parseMemslotFlags } from './memslot-text.ts';
 
-export const MAX_SCRIPT_CHARACTERS = 4 * 1024 * 1024;
+/** UTF-8 spends four bytes a character at most: a file that is longer cannot be a script and is not read. */
+export const MAX_SCRIPT_BYTES = 16 * 1024 * 1024;
+export const MAX_SCRIPT_CHARACTERS = MAX_SCRIPT_BYTES / 4;
 export const MAX_SCRIPT_STEPS = 100_000;
 
 export type SlotAction =

@@ -2,12 +2,12 @@
  * `conformance memslots FILE…`: replays recordings of a real kernel's memslot ioctls. One line of a file is one fresh VM: a
  * JSON array of calls with the results that the kernel gave.
  */
-import { readFileSync } from 'node:fs';
 import * as v from 'valibot';
 import { createArena, type Arena } from '../../core/arena/arena.ts';
 import { getDirtyLog, type DirtyLogMmu } from '../../core/kvm/dirty-log.ts';
 import { LIMITS_V6_18 } from '../../core/kvm/limits.ts';
 import { setMemoryRegion, type MemslotMmu } from '../../core/kvm/memslot-update.ts';
+import { recordedLines } from './conformance-recording.ts';
 
 const hexU64 = v.pipe(
   v.string(),
@@ -78,13 +78,7 @@ function callText(call: Call): string {
   return `setUserMemoryRegion slot=${call.slot} flags=0x${call.flags.toString(16)} ${where}`;
 }
 
-function parseRecording(line: string): readonly Call[] | string {
-  let json: unknown;
-  try {
-    json = JSON.parse(line);
-  } catch (error) {
-    return `is not JSON (${error instanceof Error ? error.message : String(error)})`;
-  }
+function parseRecording(json: unknown): readonly Call[] | string {
   const parsed = v.safeParse(recordingSchema, json);
   if (parsed.success) return parsed.output;
   const [issue] = parsed.issues;
@@ -93,27 +87,25 @@ function parseRecording(line: string): readonly Call[] | string {
 
 /**
  * Replays the files, one output line per call that went otherwise than recorded, and a summary.
+ * @param complain for what is wrong with a file
  * @returns 0 when all went as recorded, 1 when not, 2 when a file cannot be read or is no recording
  */
-export function conformanceMemslots(files: readonly string[], write: (line: string) => void): number {
+export function conformanceMemslots(files: readonly string[], write: (line: string) => void, complain = write): number {
   const nextArena = freshArenas();
   let passed = 0;
   let failed = 0;
   let machines = 0;
   for (const file of files) {
-    let text: string;
-    try {
-      text = readFileSync(file, 'utf8');
-    } catch (error) {
-      write(`cannot read ${file}: ${error instanceof Error ? error.message : String(error)}`);
+    const lines = recordedLines(file);
+    if (!lines.ok) {
+      complain(lines.error);
       return 2;
     }
-    for (const [index, line] of text.split('\n').entries()) {
-      if (line.trim() === '') continue;
-      const place = `${file}:${index + 1}`;
-      const calls = parseRecording(line);
+    for (const { number: line, json } of lines.value) {
+      const place = `${file}:${line}`;
+      const calls = parseRecording(json);
       if (typeof calls === 'string') {
-        write(`${place} ${calls}`);
+        complain(`${place} ${calls}`);
         return 2;
       }
       machines++;

@@ -2,8 +2,8 @@
  * `conformance x86 FILE…`: replays recordings of single instructions on a real processor. One line of a file is one case:
  * registers, flags, memory and the bytes of the instruction before; what ended it and what had changed after.
  */
-import { readFileSync } from 'node:fs';
 import * as v from 'valibot';
+import { recordedLines } from './conformance-recording.ts';
 import { CODE_PAGE, ConformanceGuest, DATA_BASE, DATA_WORDS, type Ending } from './conformance-x86-guest.ts';
 import { fillFromSeed } from './conformance-x86-memory.ts';
 import { storedValue, storedXmm, unrecordedFlags } from './conformance-x86-unrecorded.ts';
@@ -68,6 +68,8 @@ const MISMATCHES_SHOWN = 20;
 export interface X86ConformanceOptions {
   /** Called with a line of text at a time. */
   readonly write: (line: string) => void;
+  /** For what is wrong with a file; `write` when not given. */
+  readonly complain?: (line: string) => void;
 }
 
 const hex = (value: bigint): string => `0x${value.toString(16)}`;
@@ -140,13 +142,7 @@ function compareMemory(guest: ConformanceGuest, words: BigUint64Array, recorded:
   return wrong;
 }
 
-function parseCase(line: string): Case | string {
-  let json: unknown;
-  try {
-    json = JSON.parse(line);
-  } catch (error) {
-    return `is not JSON (${error instanceof Error ? error.message : String(error)})`;
-  }
+function parseCase(json: unknown): Case | string {
   const parsed = v.safeParse(caseSchema, json);
   if (!parsed.success) {
     const [issue] = parsed.issues;
@@ -161,25 +157,22 @@ function parseCase(line: string): Case | string {
  * cannot be read or is no recording
  */
 export function runX86Conformance(files: readonly string[], options: X86ConformanceOptions): number {
-  const { write } = options;
+  const { write, complain = write } = options;
   const guest = new ConformanceGuest();
   const words = new BigUint64Array(DATA_WORDS);
   let passed = 0;
   let failed = 0;
   let unsupported = 0;
   for (const file of files) {
-    let text: string;
-    try {
-      text = readFileSync(file, 'utf8');
-    } catch (error) {
-      write(`cannot read ${file}: ${error instanceof Error ? error.message : String(error)}`);
+    const lines = recordedLines(file);
+    if (!lines.ok) {
+      complain(lines.error);
       return 2;
     }
-    for (const [index, line] of text.split('\n').entries()) {
-      if (line.trim() === '') continue;
-      const recorded = parseCase(line);
+    for (const { number, json } of lines.value) {
+      const recorded = parseCase(json);
       if (typeof recorded === 'string') {
-        write(`${file}:${index + 1} ${recorded}`);
+        complain(`${file}:${number} ${recorded}`);
         return 2;
       }
       if (recorded.xmm !== undefined) {
@@ -193,7 +186,7 @@ export function runX86Conformance(files: readonly string[], options: X86Conforma
       }
       failed++;
       if (failed > MISMATCHES_SHOWN) continue;
-      write(`${file}:${index + 1} ${recorded.asm}`);
+      write(`${file}:${number} ${recorded.asm}`);
       for (const difference of wrong.slice(0, 8)) write(`    recorded ${difference}`);
     }
   }
@@ -206,5 +199,8 @@ export function runX86Conformance(files: readonly string[], options: X86Conforma
 }
 
 /** For the command line: paths and somewhere to write lines. */
-export const conformanceX86 = (files: readonly string[], write: (line: string) => void): number =>
-  runX86Conformance(files, { write });
+export const conformanceX86 = (
+  files: readonly string[],
+  write: (line: string) => void,
+  complain: (line: string) => void,
+): number => runX86Conformance(files, { write, complain });

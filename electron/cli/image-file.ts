@@ -1,7 +1,8 @@
 /** Images for the command line: a guest that comes with the program, by name, or a file. */
-import { readFileSync, readdirSync, statSync } from 'node:fs';
+import { readFileSync, readdirSync } from 'node:fs';
 import path from 'node:path';
 import { MAX_IMAGE_BYTES } from '../../core/protocol/requests.ts';
+import { readBounded, UnreadableFile } from './bounded-file.ts';
 import { CliFailure } from './exit-status.ts';
 
 /** Beside the folder of this module in the bundle as in the source tree. */
@@ -31,23 +32,10 @@ export function readImage(word: string): ImageFile {
     return { name: word, bytes: new Uint8Array(readFileSync(new URL(`${word}${EXTENSION}`, GUESTS))) };
   }
   try {
-    const { size } = statSync(word);
-    if (size > MAX_IMAGE_BYTES) {
-      throw new CliFailure(
-        `${word} has ${size} bytes; an image may have ${MAX_IMAGE_BYTES / 1024 / 1024} MiB at most.`,
-      );
-    }
-    return { name: word, bytes: new Uint8Array(readFileSync(word)) };
+    return { name: word, bytes: readBounded(word, MAX_IMAGE_BYTES, 'an image') };
   } catch (error) {
-    if (error instanceof CliFailure) throw error;
-    throw new CliFailure(`${word} cannot be read: ${readFailure(error)}`);
+    if (!(error instanceof UnreadableFile) || error.code !== 'ENOENT') throw error;
+    const names = guestNames().join(', ');
+    throw new CliFailure(`${word} cannot be read: there is no such file, and no such guest (there are ${names}).`);
   }
-}
-
-function readFailure(error: unknown): string {
-  const code = error instanceof Error && 'code' in error ? error.code : undefined;
-  if (code === 'ENOENT') return `there is no such file, and no such guest (there are ${guestNames().join(', ')}).`;
-  if (code === 'EACCES') return 'permission denied.';
-  if (code === 'EISDIR') return 'it is a folder.';
-  return error instanceof Error ? error.message : String(error);
 }

@@ -1,19 +1,12 @@
 /** --slots SCRIPT: memslot calls on a machine that runs, each at its instruction count. */
-import { readFileSync, statSync } from 'node:fs';
-import { MAX_SCRIPT_CHARACTERS, parseSlotScript, type SlotStep } from '../../core/format/slot-script.ts';
+import { MAX_SCRIPT_BYTES, parseSlotScript, type SlotStep } from '../../core/format/slot-script.ts';
+import { readBoundedText } from './bounded-file.ts';
 import { RequestRefused, type EngineSession } from './engine-session.ts';
 import { CliFailure } from './exit-status.ts';
 
 /** @throws CliFailure with file, line and column of the first mistake */
 export function readSlotEdits(file: string): readonly SlotStep[] {
-  let script: string;
-  try {
-    if (statSync(file).size > 4 * MAX_SCRIPT_CHARACTERS) throw new Error(`it is longer than any script may be`);
-    script = readFileSync(file, 'utf8');
-  } catch (error) {
-    throw new CliFailure(`${file} cannot be read: ${error instanceof Error ? error.message : String(error)}`);
-  }
-  const steps = parseSlotScript(script);
+  const steps = parseSlotScript(readBoundedText(file, MAX_SCRIPT_BYTES, 'a script'));
   if (steps.ok) return steps.value;
   const { line, column, message } = steps.error;
   throw new CliFailure(`${file}:${line}:${column}: ${message}`);

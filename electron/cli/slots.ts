@@ -1,5 +1,4 @@
 /** `slots SCRIPT`: replays memslot calls on an empty VM and says for each what came of it and why. */
-import { readFileSync, statSync } from 'node:fs';
 import type { Command } from 'commander';
 import { createArena, type Arena } from '../../core/arena/arena.ts';
 import { VM_ERA } from '../../core/arena/mmu-layout.ts';
@@ -8,18 +7,15 @@ import { err, ok, type Result } from '../../core/base/result.ts';
 import { formatHex, parseSize } from '../../core/format/address-text.ts';
 import { quoteText } from '../../core/format/integer-text.ts';
 import { describeChange, generationsText, refusalText } from '../../core/format/memslot-text.ts';
-import {
-  MAX_SCRIPT_CHARACTERS,
-  parseSlotScript,
-  type SlotAction,
-  type SlotStep,
-} from '../../core/format/slot-script.ts';
+import { MAX_SCRIPT_BYTES, parseSlotScript, type SlotAction, type SlotStep } from '../../core/format/slot-script.ts';
 import { getDirtyLog, type DirtyLogMmu } from '../../core/kvm/dirty-log.ts';
 import { eraHasMmioGeneration, eraIndex, MMIO_GEN_WRAP, mmioGenerationOf } from '../../core/kvm/eras.ts';
 import { LIMITS_V3_11, LIMITS_V6_18, type MemslotLimits } from '../../core/kvm/limits.ts';
 import { setMemslotsGeneration } from '../../core/kvm/memslot-table.ts';
 import { setMemoryRegion, type MemslotChangeReport, type MemslotMmu } from '../../core/kvm/memslot-update.ts';
 import { memslotsGeneration } from '../../core/kvm/memslots.ts';
+import { readBoundedText } from './bounded-file.ts';
+import { CliFailure } from './exit-status.ts';
 import type { CommandOutput } from './spte.ts';
 
 export interface SlotsOptions {
@@ -172,15 +168,11 @@ export function replaySlots(script: string, name: string, options: SlotsOptions,
 export function slots(file: string, options: SlotsOptions, output: CommandOutput): number {
   let script: string;
   try {
-    // Four bytes a character at most: a file that cannot be a script is not read.
-    if (statSync(file).size > 4 * MAX_SCRIPT_CHARACTERS) {
-      output.err(`umbra slots: ${file} is longer than any script may be (${MAX_SCRIPT_CHARACTERS} characters)`);
-      return 2;
-    }
-    script = readFileSync(file, 'utf8');
+    script = readBoundedText(file, MAX_SCRIPT_BYTES, 'a script');
   } catch (error) {
-    output.err(`umbra slots: cannot read ${file}: ${error instanceof Error ? error.message : String(error)}`);
-    return 2;
+    if (!(error instanceof CliFailure)) throw error;
+    output.err(`umbra slots: ${error.message}`);
+    return error.status;
   }
   return replaySlots(script, file, options, output);
 }

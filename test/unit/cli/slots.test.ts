@@ -88,5 +88,7 @@ describe('slots', () => {
     const missing = run((output) => slots('/nowhere/script', {}, output));
     expect(missing).toMatchObject({ status: 2, out: [], err: [expect.stringContaining('/nowhere/script')] });
     expect(run((output) => slots('/', {}, output)).status).toBe(2);
+    const endless = run((output) => slots('/dev/zero', {}, output));
+    expect(endless).toMatchObject({ status: 2, err: [expect.stringContaining('16 MiB at most')] });
   });
 });
