@@ -24,3 +24,10 @@ export interface CliInput {
 export class OutputClosed extends Error {
   override readonly name = 'OutputClosed';
 }
+
+/** Writes without waiting for room. That nobody reads is noticed by whoever waits, and at the end of the process. */
+export function offer(io: CliIo, text: string): void {
+  io.write(text).catch((error: unknown) => {
+    if (!(error instanceof OutputClosed)) throw error;
+  });
+}

@@ -1,10 +1,10 @@
 /** The program `umbra`: its commands, and what every one of them does about bad usage. */
 import { Command, CommanderError } from 'commander';
 import { registerBench } from './bench.ts';
-import type { CliIo } from './cli-io.ts';
+import { offer, OutputClosed, type CliIo } from './cli-io.ts';
 import { registerConformance } from './conformance.ts';
 import { registerDemo } from './demo.ts';
-import { CliFailure, STATUS_MACHINE, STATUS_OK, STATUS_USAGE } from './exit-status.ts';
+import { CliFailure, STATUS_MACHINE, STATUS_OK, STATUS_PIPE, STATUS_USAGE } from './exit-status.ts';
 import { registerRun } from './run.ts';
 import { register as registerSlots } from './slots.ts';
 import { register as registerSpte } from './spte.ts';
@@ -24,7 +24,7 @@ export async function runCli(words: readonly string[], io: CliIo): Promise<numbe
     .exitOverride()
     .showHelpAfterError('(umbra help COMMAND says more)')
     .configureOutput({
-      writeOut: (text) => void io.write(text),
+      writeOut: (text) => offer(io, text),
       writeErr: (text) => io.complain(text.trimEnd()),
     });
   registerRun(program, io, finish);
@@ -42,6 +42,7 @@ export async function runCli(words: readonly string[], io: CliIo): Promise<numbe
       io.complain(`umbra: ${error.message}`);
       return error.status;
     }
+    if (error instanceof OutputClosed) return STATUS_PIPE;
     // A bug of ours: its message, and where it happened only for those who ask.
     const details = error instanceof Error ? (process.env['UMBRA_DEBUG'] ? error.stack : error.message) : String(error);
     io.complain(`umbra: an error of Umbra's own: ${details} (set UMBRA_DEBUG=1 to see where)`);

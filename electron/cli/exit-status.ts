@@ -9,7 +9,7 @@ export const STATUS_USAGE = 2;
 export const STATUS_MACHINE = 3;
 /** --max-insns was reached, as timeout(1) says it. */
 export const STATUS_LIMIT = 124;
-/** Nobody reads standard output any more (128 + SIGPIPE). */
+/** Nobody reads standard output any more (128 + SIGPIPE), or it cannot be written. */
 export const STATUS_PIPE = 141;
 
 /** Ends a command with a sentence on standard error. */

@@ -2,14 +2,20 @@
 import { fstatSync, readFileSync } from 'node:fs';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { OutputClosed, type CliInput, type CliIo } from './cli-io.ts';
+import { STATUS_PIPE } from './exit-status.ts';
 
 const STDIN_FD = 0;
 
 export function processIo(): CliIo {
   let input: CliInput | undefined;
   let closed = false;
-  process.stdout.on('error', () => {
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    // A reader that has gone needs no telling; a full disk does.
+    if (!closed && error.code !== 'EPIPE') {
+      process.stderr.write(`umbra: standard output cannot be written: ${error.message}\n`);
+    }
     closed = true;
+    process.exitCode = STATUS_PIPE;
   });
   return {
     async write(bytes) {

@@ -1,5 +1,6 @@
 /** The command as people type it: a process with real streams and a real exit status. */
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
+import { closeSync, existsSync, openSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 
@@ -20,5 +21,26 @@ describe('the command umbra', () => {
     expect(stdout).toBe('');
     expect(stderr).toContain('nowhere.elf cannot be read: there is no such file');
     expect(stderr).not.toMatch(/^\s+at /m);
+  });
+
+  it.runIf(existsSync('/dev/full'))('says that its output is lost, and does not exit as if it were not', () => {
+    const full = openSync('/dev/full', 'w');
+    const { status, stderr } = spawnSync(process.execPath, [script, 'run', 'hello'], {
+      encoding: 'utf8',
+      stdio: ['ignore', full, 'pipe'],
+    });
+    closeSync(full);
+    expect(stderr).toContain('umbra: standard output cannot be written: ENOSPC');
+    expect(status).toBe(141);
+  });
+
+  it('ends without a word when its reader goes away', async () => {
+    const demo = spawn(process.execPath, [script, 'demo'], { stdio: ['ignore', 'pipe', 'pipe'] });
+    let complaints = '';
+    demo.stderr.on('data', (text) => (complaints += text));
+    demo.stdout.once('data', () => demo.stdout.destroy());
+    const status = await new Promise((resolve) => demo.once('close', resolve));
+    expect(complaints).toBe('');
+    expect(status).toBe(141);
   });
 });
