@@ -48,11 +48,17 @@ function mmioSpec(place: string, words: readonly string[], complain: Complain): 
   if (options.bad !== undefined) return complain(options.bad);
   let access: 'any' | 'read' | 'write' = 'any';
   let freshness: 'any' | 'fresh' | 'stale' = 'any';
+  const both = (one: string, other: string): Result<never, string> =>
+    complain(`no fault is both ${one} and ${other}; leave both out for either.`);
   const outcomes: MmioOutcome[] = [];
   for (const word of options.rest) {
-    if (word === 'read' || word === 'write') access = word;
-    else if (word === 'fresh' || word === 'stale') freshness = word;
-    else if (word !== 'any') {
+    if (word === 'read' || word === 'write') {
+      if (access !== 'any' && access !== word) return both(access, word);
+      access = word;
+    } else if (word === 'fresh' || word === 'stale') {
+      if (freshness !== 'any' && freshness !== word) return both(freshness, word);
+      freshness = word;
+    } else if (word !== 'any') {
       for (const name of word.split(',')) {
         const outcome = MMIO_OUTCOMES.find((known) => known === name.toUpperCase());
         if (outcome === undefined) {

@@ -88,7 +88,7 @@ export function spteEncode(options: SpteEncodeOptions, output: CommandOutput): n
   if (!setting.ok) return refuse(setting.error);
   const gfn = parseInteger(options.gfn);
   if (gfn === undefined)
-    return refuse(`gfn ${quoteText(options.gfn)} is not a number: write it like 0xfee00 or 1043968`);
+    return refuse(`gfn ${quoteText(options.gfn)} is not a number of up to 64 bits: write it like 0xfee00 or 1043968`);
   const gen = parseIntegerIn(options.gen, 0, 0xffff_ffff);
   if (gen === undefined) return refuse(`generation ${quoteText(options.gen)} is not a number from 0 to 0xffffffff`);
   const access = parseAccess(options.access ?? 'none');

@@ -39,6 +39,8 @@ describe('--break', () => {
     ['mmio:0x1000+1+2', 'no range'],
     ['mmio:0xfffffffffffff000', '52 bits'],
     ['mmio:0xfeb00000:sometimes', 'neither read, write'],
+    ['mmio:any:read:write', 'no fault is both read and write'],
+    ['mmio:any:fresh:stale', 'no fault is both fresh and stale'],
   ])('%s is refused with a sentence', (text, reason) => {
     const parsed = parseBreakSpec(text);
     expect(parsed.ok).toBe(false);

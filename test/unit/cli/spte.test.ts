@@ -28,7 +28,7 @@ describe('spte encode', () => {
   it.each([
     [{ era: 'v2.6', gfn: '0', gen: '0' }, "era 'v2.6' is not known"],
     [{ mmu: 'tdp', gfn: '0', gen: '0' }, "mmu 'tdp' is not known: name one of ept, npt, shadow"],
-    [{ gfn: 'fee00', gen: '0' }, "gfn 'fee00' is not a number: write it like 0xfee00"],
+    [{ gfn: 'fee00', gen: '0' }, "gfn 'fee00' is not a number of up to 64 bits: write it like 0xfee00"],
     [{ gfn: '0x10000000000', gen: '0' }, 'gfn 0x10000000000 is out of range: here the last one is 0xffffffffff'],
     [{ mmu: 'shadow', gfn: '0x10000000', gen: '0' }, 'gfn 0x10000000 is out of range: here the last one is 0xfffffff'],
     [{ gfn: '0', gen: '0x80000' }, 'generation 0x80000 is out of range: patch has generations 0 to 0x7ffff'],
