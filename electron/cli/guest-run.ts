@@ -75,9 +75,9 @@ export class GuestRun {
     const began = performance.now();
     const { input } = this.#io;
     try {
-      const status = await this.#run(input);
+      const { status, isStarved } = await this.#run(input);
       const hostMilliseconds = performance.now() - began;
-      return this.#conclude(status, hostMilliseconds);
+      return this.#conclude(status, isStarved, hostMilliseconds);
     } catch (error) {
       if (error instanceof OutputClosed) return STATUS_PIPE;
       throw error;
@@ -88,7 +88,8 @@ export class GuestRun {
     }
   }
 
-  async #run(input: CliInput | undefined): Promise<MachineStatus> {
+  /** `isStarved`: the guest waits for input, and there is no more. */
+  async #run(input: CliInput | undefined): Promise<{ readonly status: MachineStatus; readonly isStarved: boolean }> {
     for (;;) {
       this.#applyDueEdits();
       const untilInsns = Math.min(this.#limit, this.#nextEditAt());
@@ -96,12 +97,12 @@ export class GuestRun {
       const isStarved = await this.#runToStop(input);
       const status = this.#engine.ask('machine.status', {});
       const { reason } = status;
-      if (isStarved) return status;
+      if (isStarved) return { status, isStarved };
       if (reason.kind === 'paused' && status.moment.insns < this.#limit) continue;
-      if (reason.kind !== 'breakpoint' && reason.kind !== 'mmio-breakpoint') return status;
+      if (reason.kind !== 'breakpoint' && reason.kind !== 'mmio-breakpoint') return { status, isStarved };
       this.#breakpointHits += 1;
       for (const line of stopReport(this.#engine, status)) this.#io.complain(line);
-      if (this.#options.breakAction === 'stop') return status;
+      if (this.#options.breakAction === 'stop') return { status, isStarved };
     }
   }
 
@@ -159,12 +160,12 @@ export class GuestRun {
     }
   }
 
-  #conclude(status: MachineStatus, hostMilliseconds: number): number {
+  #conclude(status: MachineStatus, isStarved: boolean, hostMilliseconds: number): number {
     const exitStatus = exitStatusOf(status, this.#limit);
     if (this.#nextEdit < this.#edits.length) {
       this.#io.complain(`umbra: ${this.#edits.length - this.#nextEdit} edits of the script were never reached.`);
     }
-    this.#io.complain(`umbra: ${summaryLine(status, this.#limit)}`);
+    this.#io.complain(`umbra: ${summaryLine(status, this.#limit, isStarved)}`);
     if (this.#options.json) {
       const stats = this.#engine.ask('stats.read', {});
       const breakpointHits = this.#breakpointHits;

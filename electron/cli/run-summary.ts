@@ -18,10 +18,13 @@ export function exitStatusOf(status: MachineStatus, limit: number): number {
   }
 }
 
-export function summaryLine(status: MachineStatus, limit: number): string {
-  const isLimit = status.reason.kind === 'paused' && status.moment.insns >= limit;
-  const what = isLimit ? `stopped at --max-insns ${limit}` : describeStop(status.reason) || status.state;
-  return `${what}, after ${status.moment.insns} instructions`;
+/** @param isStarved whether the guest was left halted, waiting for input that does not come */
+export function summaryLine(status: MachineStatus, limit: number, isStarved: boolean): string {
+  const { reason, moment, state } = status;
+  const isLimit = reason.kind === 'paused' && moment.insns >= limit;
+  const stop = isLimit ? `stopped at --max-insns ${limit}` : describeStop(reason) || state;
+  const what = isStarved ? 'halted, waiting for input, and there is no more' : stop;
+  return `${what}, after ${moment.insns} instructions`;
 }
 
 export interface RunSummary {

@@ -14,6 +14,12 @@ const fileWith = (name: string, content: string | Uint8Array): string => {
 };
 const lastJson = (stderr: string): Record<string, unknown> => JSON.parse(stderr.trim().split('\n').at(-1) ?? '');
 const small = ['--mem', '8M'];
+/** 16550: receive interrupt on, OUT2 on; 8259: vectors from 0x20, IRQ4 alone; sti; hlt. */
+const WAITS_FOR_INPUT = Uint8Array.of(
+  ...[0x66, 0xba, 0xf9, 0x03, 0xb0, 0x01, 0xee, 0x66, 0xba, 0xfc, 0x03, 0xb0, 0x08, 0xee],
+  ...[0xb0, 0x11, 0xe6, 0x20, 0xb0, 0x20, 0xe6, 0x21, 0xb0, 0x04, 0xe6, 0x21, 0xb0, 0x01, 0xe6, 0x21],
+  ...[0xb0, 0xef, 0xe6, 0x21, 0xfb, 0xf4],
+);
 
 describe('umbra run', () => {
   it("gives the guest's serial line and its status", async () => {
@@ -71,6 +77,23 @@ describe('umbra run', () => {
     expect(stderr).toContain('DELETE, memslots generation 3 → 5');
   });
 
+  it('says of a guest that waits for input that there is no more', async () => {
+    const { status, stderr } = await umbra(['run', fileWith('wait.bin', WAITS_FOR_INPUT), ...small]);
+    expect(status).toBe(0);
+    expect(stderr).toContain('waiting for input, and there is no more, after 18 instructions');
+  });
+
+  it('puts a trace in the place of an earlier trace, and of nothing else', async () => {
+    const image = fileWith('wait-too.bin', WAITS_FOR_INPUT);
+    const refused = await umbra(['run', image, '--trace', image, ...small]);
+    expect(refused).toMatchObject({ status: 2, stdout: '' });
+    expect(refused.stderr).toContain('exists and is no trace');
+    expect(new Uint8Array(readFileSync(image))).toEqual(WAITS_FOR_INPUT);
+    const trace = fileWith('earlier.trace', '# tracer: nop\nold\n');
+    expect((await umbra(['run', image, '--trace', trace, ...small])).status).toBe(0);
+    expect(readFileSync(trace, 'utf8')).not.toContain('old');
+  });
+
   it('writes the tracepoints as ftrace prints them', async () => {
     const trace = path.join(folder, 'trace.txt');
     await umbra(['run', 'hello', '--trace', trace, ...small]);
@@ -109,6 +132,11 @@ describe('bad usage', () => {
       () => ['run', 'hello', '--trace', path.join(folder, 'no', 'where')],
       'cannot be written',
     ],
+    ['an image without end', () => ['run', '/dev/zero'], 'an image may have 64 MiB at most'],
+    ['a script without end', () => ['run', 'hello', '--slots', '/dev/zero'], 'a script may have 16 MiB at most'],
+    ['a recording that is not there', () => ['conformance', 'x86', path.join(folder, 'none')], 'no such file'],
+    ['a recording of nothing', () => ['conformance', 'memslots', fileWith('empty', '\n')], 'holds no recording'],
+    ['a recording that is none', () => ['conformance', 'x86', fileWith('bytes', '\u001b[2J')], 'bytes:1 is not JSON.'],
     ['an unknown benchmark', () => ['bench', 'everything'], 'Allowed choices are'],
     ['an unknown conformance suite', () => ['conformance', 'arm'], 'unknown command'],
   ])('%s gets a sentence and status 2', async (_what, words, says) => {
