@@ -14,7 +14,12 @@ export async function readImageFile(file: string): Promise<ImageAnswer> {
   try {
     const handle = await open(file);
     try {
-      const { size } = await handle.stat();
+      const status = await handle.stat();
+      const { size } = status;
+      // A pipe or device may have no end, and nobody could cancel the reading of it.
+      if (!status.isFile() && !status.isDirectory()) {
+        return { ok: false, message: `${file} cannot be read: it is no file but a device or pipe.` };
+      }
       if (size > MAX_IMAGE_BYTES) {
         const megabytes = MAX_IMAGE_BYTES / 1024 / 1024;
         return { ok: false, message: `${file} has ${size} bytes; an image may have ${megabytes} MiB at most.` };

@@ -27,6 +27,13 @@ describe('reading an image that the user named', () => {
     expect(await readImageFile(folder)).toEqual({ ok: false, message: `${folder} cannot be read: it is a folder.` });
   });
 
+  it('does not begin to read what has no end', async () => {
+    expect(await readImageFile('/dev/zero')).toEqual({
+      ok: false,
+      message: '/dev/zero cannot be read: it is no file but a device or pipe.',
+    });
+  });
+
   it('refuses one that is too large before reading it', async () => {
     const file = path.join(folder, 'huge.img');
     await writeFile(file, '');
