@@ -4,13 +4,13 @@
  */
 import type { Arena } from '../arena/arena.ts';
 import { SP_GFN, SP_MMU_VALID_GEN, SP_ROLE, SP_ROOT_COUNT, SP_UNSYNC } from '../arena/mmu-layout.ts';
+import { VCPU_BYTES } from '../arena/vcpu-layout.ts';
 import { highHalf, lowHalf } from '../base/address.ts';
 import * as tp from '../base/tracepoints.ts';
+import { exitInfo } from './exit-info.ts';
 import { traceArg, traceArgNumber, traceBegin, traceCommit, traceEnabled } from './trace.ts';
 
-/** kvm_exit's isa. */
-export const KVM_ISA_VMX = 1;
-export const KVM_ISA_SVM = 2;
+export { KVM_ISA_SVM, KVM_ISA_VMX } from './exit-info.ts';
 /** kvm_mmio's type. */
 export const KVM_TRACE_MMIO_READ_UNSATISFIED = 0;
 export const KVM_TRACE_MMIO_READ = 1;
@@ -30,6 +30,7 @@ export function traceKvmEntry(arena: Arena, vcpuId: number): void {
   traceCommit(arena);
 }
 
+/** @param reason the processor's number of the exit; what is recorded is what the host's would be (exit-info.ts) */
 export function traceKvmExit(
   arena: Arena,
   vcpuId: number,
@@ -43,12 +44,15 @@ export function traceKvmExit(
   info2High: number,
 ): void {
   if (!traceEnabled(arena, tp.TP_KVM_EXIT)) return;
+  const block = (arena.layout.vcpus + vcpuId * VCPU_BYTES) >> 2;
+  const r = arena.i32.subarray(block, block + VCPU_BYTES / 4);
+  const exit = exitInfo(r, reason, isa, [info1Low, info1High], [info2Low, info2High]);
   const args = traceBegin(arena, vcpuId, tp.TP_KVM_EXIT);
-  traceArg(arena, args, 0, reason, 0);
+  traceArg(arena, args, 0, exit.reason, 0);
   traceArg(arena, args, 1, ripLow, ripHigh);
   traceArg(arena, args, 2, isa, 0);
-  traceArg(arena, args, 3, info1Low, info1High);
-  traceArg(arena, args, 4, info2Low, info2High);
+  traceArg(arena, args, 3, ...exit.info1);
+  traceArg(arena, args, 4, ...exit.info2);
   traceCommit(arena);
 }
 

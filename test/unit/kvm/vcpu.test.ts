@@ -30,6 +30,9 @@ import {
 } from '../../../core/kvm/index.ts';
 import { KVM_REQ_TRIPLE_FAULT } from '../../../core/kvm/requests.ts';
 import { readVcpuCounters } from '../../../core/kvm/stats.ts';
+import { setTraceEnabled } from '../../../core/kvm/trace.ts';
+import { TP_KVM_EXIT } from '../../../core/base/tracepoints.ts';
+import { readTrace } from '../../../core/debug/trace-lines.ts';
 import { enterImage } from '../../../core/machine/boot-state.ts';
 import { RecordingBus } from './kvm-fixture.ts';
 
@@ -145,6 +148,56 @@ describe.each(MODES)('a vCPU under %s', (mmu) => {
     expect(vcpu.run(1, false)).toBe(RUN_BUDGET);
     expect(insns()).toBe(1001);
     expect(r[VCPU_RIP]).toBe(CODE);
+  });
+});
+
+describe('kvm_exit', () => {
+  /** rdmsr needs ecx: IA32_TSC. */
+  const program = [0xb9, 0x10, 0, 0, 0, 0xe6, 0x80, 0x0f, 0xa2, 0xe4, 0x80, 0xb9, 0x10, 0, 0, 0, 0x0f, 0x32];
+  const exits = (mmu: MmuMode): readonly string[] => {
+    const { vm, vcpu, bus } = guest([...program, 0x0f, 0x30, ...READ_HOLE, HLT], { mmu });
+    setTraceEnabled(vm.arena, TP_KVM_EXIT, true);
+    while (vcpu.run(100, false) === RUN_VMM_STOP) bus.stop = false;
+    return readTrace(vm.arena, 0, 100)
+      .lines.map(({ text }) => text)
+      .slice(mmu === 'shadow' ? 0 : 1);
+  };
+
+  it('on VMX has the qualification where the exit has one, and zero elsewhere', () => {
+    expect(exits('ept')).toEqual([
+      'reason IO_INSTRUCTION rip 0x1005 info 800000 0',
+      'reason CPUID rip 0x1007 info 0 0',
+      'reason IO_INSTRUCTION rip 0x1009 info 800008 0',
+      'reason MSR_READ rip 0x1010 info 0 0',
+      'reason MSR_WRITE rip 0x1012 info 0 0',
+      'reason EPT_VIOLATION rip 0x1014 info 181 0',
+      'reason HLT rip 0x1019 info 0 0',
+    ]);
+  });
+
+  it('of a #PF under the shadow MMU has the address and the interruption information', () => {
+    expect(exits('shadow')).toEqual([
+      'reason EXCEPTION_NMI rip 0x1000 info 1000 80000b0e',
+      'reason IO_INSTRUCTION rip 0x1005 info 800000 0',
+      'reason CPUID rip 0x1007 info 0 0',
+      'reason IO_INSTRUCTION rip 0x1009 info 800008 0',
+      'reason MSR_READ rip 0x1010 info 0 0',
+      'reason MSR_WRITE rip 0x1012 info 0 0',
+      'reason EXCEPTION_NMI rip 0x1014 info feb00000 80000b0e',
+      'reason HLT rip 0x1019 info 0 0',
+    ]);
+  });
+
+  it("on SVM has SVM's own reasons and words", () => {
+    expect(exits('npt')).toEqual([
+      'reason io rip 0x1005 info 800110 1007',
+      'reason cpuid rip 0x1007 info 0 0',
+      'reason io rip 0x1009 info 800111 100b',
+      'reason msr rip 0x1010 info 0 0',
+      'reason msr rip 0x1012 info 1 0',
+      'reason npf rip 0x1014 info 100000004 feb00000',
+      'reason hlt rip 0x1019 info 0 0',
+    ]);
   });
 });
 
