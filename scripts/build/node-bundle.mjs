@@ -14,6 +14,7 @@ export const nodeBundle = {
       format: /** @type {const} */ ('es'),
       entryFileNames: '[name].js',
       chunkFileNames: '[name]-[hash].js',
+      topLevelVar: false,
     },
   },
 };
