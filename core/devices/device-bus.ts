@@ -21,6 +21,9 @@ export class DeviceBus {
   readonly #portDevices: readonly PortDevice[];
   /** Device number + 1 by port; a cache of the devices' own lists. */
   readonly #portMap = new Uint8Array(PORTS);
+  /** First address of each MMIO device, and the one after its last: an access that nobody claims asks no device. */
+  readonly #mmioFirst: Float64Array;
+  readonly #mmioEnd: Float64Array;
 
   constructor(
     pic: InterruptController,
@@ -32,6 +35,8 @@ export class DeviceBus {
     this.#requests = requests;
     this.#portDevices = portDevices;
     this.mmioDevices = mmioDevices;
+    this.#mmioFirst = Float64Array.from(mmioDevices, ({ gpa }) => gpa);
+    this.#mmioEnd = Float64Array.from(mmioDevices, ({ gpa, bytes }) => gpa + bytes);
     this.names = [...portDevices.map((d) => d.name), ...mmioDevices.map((d) => d.name)];
     for (const [index, device] of portDevices.entries()) {
       for (const { first, last } of device.ports) {
@@ -46,35 +51,26 @@ export class DeviceBus {
   mmioRead(gpaLo: number, gpaHi: number, size: number): number {
     this.hi = -1;
     this.device = -1;
-    const address = gpaLo >>> 0;
-    const devices = this.mmioDevices;
-    for (let i = 0; gpaHi === 0 && i < devices.length; i += 1) {
-      const device = devices[i];
-      const offset = address - device.gpa;
-      if (offset < 0 || offset >= device.bytes) continue;
-      this.device = this.#portDevices.length + i;
-      if (offset + size > device.bytes) return this.#readAcrossEnd(device, offset, size);
-      device.hi = 0;
-      const low = device.readMmio(offset, size);
-      this.hi = device.hi;
-      return low;
-    }
-    return size < 4 ? -1 >>> (32 - 8 * size) : -1;
+    const i = gpaHi === 0 ? this.#findMmio(gpaLo >>> 0) : -1;
+    if (i < 0) return size < 4 ? -1 >>> (32 - 8 * size) : -1;
+    const device = this.mmioDevices[i];
+    const offset = (gpaLo >>> 0) - device.gpa;
+    this.device = this.#portDevices.length + i;
+    if (offset + size > device.bytes) return this.#readAcrossEnd(device, offset, size);
+    device.hi = 0;
+    const low = device.readMmio(offset, size);
+    this.hi = device.hi;
+    return low;
   }
 
   mmioWrite(gpaLo: number, gpaHi: number, size: number, lo: number, hi: number): void {
     this.device = -1;
-    if (gpaHi !== 0) return;
-    const address = gpaLo >>> 0;
-    const devices = this.mmioDevices;
-    for (let i = 0; i < devices.length; i += 1) {
-      const device = devices[i];
-      const offset = address - device.gpa;
-      if (offset < 0 || offset >= device.bytes) continue;
-      this.device = this.#portDevices.length + i;
-      device.writeMmio(offset, Math.min(size, device.bytes - offset), lo, hi);
-      return;
-    }
+    const i = gpaHi === 0 ? this.#findMmio(gpaLo >>> 0) : -1;
+    if (i < 0) return;
+    const device = this.mmioDevices[i];
+    const offset = (gpaLo >>> 0) - device.gpa;
+    this.device = this.#portDevices.length + i;
+    device.writeMmio(offset, Math.min(size, device.bytes - offset), lo, hi);
   }
 
   pioRead(port: number, size: number): number {
@@ -125,6 +121,14 @@ export class DeviceBus {
   peekPort(port: number): number | undefined {
     const number = this.#portMap[port & 0xffff];
     return number === 0 ? undefined : this.#portDevices[number - 1].peekPort(port & 0xffff);
+  }
+
+  /** Index of the device that claims an address below 4 GiB, or −1. */
+  #findMmio(address: number): number {
+    const first = this.#mmioFirst;
+    const end = this.#mmioEnd;
+    for (let i = 0; i < first.length; i += 1) if (address >= first[i] && address < end[i]) return i;
+    return -1;
   }
 
   #readAcrossEnd(device: MmioDevice, offset: number, size: number): number {

@@ -71,7 +71,8 @@ export class PicChip {
 
   /** The line that INT stands for, −1 when INT is low. */
   request(): number {
-    return this.#w[INITIALISED] === 0 ? -1 : this.#strongest(this.#w[IRR] & ~this.#w[IMR]);
+    const requests = this.#w[IRR] & ~this.#w[IMR];
+    return requests === 0 || this.#w[INITIALISED] === 0 ? -1 : this.#strongest(requests);
   }
 
   /** Whether a rising edge on `line` would raise INT as things are. */

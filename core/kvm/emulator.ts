@@ -42,8 +42,8 @@ const MEMORY = 0;
 const MMIO = 1;
 
 /** The bytes of a value that an access of `size` has. */
-const lowOf = (lo: number, size: number): number => (size >= 4 ? lo : lo & ((1 << (8 * size)) - 1));
-const highOf = (hi: number, size: number): number =>
+export const lowOf = (lo: number, size: number): number => (size >= 4 ? lo : lo & ((1 << (8 * size)) - 1));
+export const highOf = (hi: number, size: number): number =>
   size === 8 ? hi : size <= 4 ? 0 : hi & ((1 << (8 * (size - 4))) - 1);
 
 export class KvmEmulator implements EmulatorOps, GuestFrames {

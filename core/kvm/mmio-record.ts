@@ -92,9 +92,8 @@ export class MmioRecord {
     kvmGen: number,
   ): void {
     const { i32, f64 } = this;
-    const head = f64[this.head];
-    // head modulo the ring's size: `%` on doubles is a call into C.
-    const at = this.records + (head - Math.floor(head / MMIO_LOG_RECORDS) * MMIO_LOG_RECORDS) * MMIO_LOG_BYTES;
+    // head modulo the ring's size, a power of two.
+    const at = this.records + (f64[this.head] & (MMIO_LOG_RECORDS - 1)) * MMIO_LOG_BYTES;
     const w = at >> 2;
     f64[(at + MMIO_LOG_INSNS) >> 3] = insns;
     i32[w + GVA] = gvaLo;

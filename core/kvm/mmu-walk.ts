@@ -3,8 +3,7 @@
  * is two numbers, sptep and level; nothing is allocated.
  */
 import { VCPU_ROOT_HPA } from '../arena/vcpu-layout.ts';
-import { PT32E_ROOT_LEVEL, type Mmu } from './mmu.ts';
-import { isLastSpte, isShadowPresent } from './mmu-spte.ts';
+import { PT32E_ROOT_LEVEL, PT_PAGE_SIZE_MASK, PT_PRESENT_MASK, type Mmu } from './mmu.ts';
 import { VCPU_PAE_ROOT, VCPU_ROOT_VALID } from './mmu-words.ts';
 import { OUTSIDE_GUEST_MODE, READING_SHADOW_PAGE_TABLES, setVcpuMode } from './requests.ts';
 
@@ -34,13 +33,15 @@ export const walkLevel = (mmu: Mmu): number => (mmu.rootLevel === PT32E_ROOT_LEV
  * Pure: for probes too.
  */
 export function lastSptep(mmu: Mmu, r: Int32Array, lo: number, hi: number): number {
-  const { i32 } = mmu;
+  const { i32, mmioMaskLo, mmioMaskHi } = mmu;
   let table = walkRoot(mmu, r, lo);
   if (table === 0) return 0;
   for (let level = walkLevel(mmu); ; level--) {
     const sptep = table + entryOffset(lo, hi, level);
     const spteLo = i32[sptep >> 2];
-    if (!isShadowPresent(mmu, spteLo, i32[(sptep >> 2) + 1]) || isLastSpte(spteLo, level)) return sptep;
+    // is_shadow_present_pte and is_last_spte, which this walk of every MMIO fault does not call four times.
+    if ((spteLo & PT_PRESENT_MASK) === 0 || level === 1 || (spteLo & PT_PAGE_SIZE_MASK) !== 0) return sptep;
+    if ((spteLo & mmioMaskLo) === mmioMaskLo && (i32[(sptep >> 2) + 1] & mmioMaskHi) === mmioMaskHi) return sptep;
     table = spteLo & ~0xfff;
   }
 }

@@ -23,6 +23,12 @@ import { VCPU_BYTES, VCPU_F_INSNS } from '../arena/vcpu-layout.ts';
 export const traceEnabled = (arena: Arena, event: number): boolean =>
   ((arena.i32[((arena.layout.vm + VM_TRACE_MASK) >> 2) + (event >>> 5)] >>> (event & 31)) & 1) !== 0;
 
+/** Any tracepoint is on. */
+export function anyTraceEnabled(arena: Arena): boolean {
+  const word = (arena.layout.vm + VM_TRACE_MASK) >> 2;
+  return (arena.i32[word] | arena.i32[word + 1] | arena.i32[word + 2]) !== 0;
+}
+
 /** Turns events on or off by id; the control side's. */
 export function setTraceEnabled(arena: Arena, event: number, on: boolean): void {
   const word = ((arena.layout.vm + VM_TRACE_MASK) >> 2) + (event >>> 5);

@@ -13,10 +13,11 @@ import {
   VCPU_SKIP_MMIO_STOP,
 } from '../arena/vcpu-layout.ts';
 import { TP_KVM_EXIT } from '../base/tracepoints.ts';
-import { EXIT_BUDGET, EXIT_DEBUG, EXIT_NPF, EXIT_UNIMPLEMENTED, type Cpu } from '../x86/index.ts';
+import { EXIT_ATTENTION, EXIT_BUDGET, EXIT_DEBUG, EXIT_NPF, EXIT_UNIMPLEMENTED, type Cpu } from '../x86/index.ts';
 import type { VmBus } from './bus.ts';
 import { ACTIVE, HALTED, handleExit, refuseShadowPaging, SHUT_DOWN, shutDown } from './exit-handlers.ts';
 import { RESUME_GUEST } from './exit-handlers-emulate.ts';
+import { MmioExitsInPlace } from './mmio-exits-in-place.ts';
 import { MMU_NPT, MMU_SHADOW, type Mmu } from './mmu.ts';
 import { baseRole, mmuLoad, mmuUnload } from './mmu-roots.ts';
 import { VCPU_BASE_ROLE, VCPU_PENDING_INTERRUPT, VCPU_ROOT_VALID } from './mmu-words.ts';
@@ -48,6 +49,7 @@ export class Vcpu {
     this.id = id;
     this.cpu = cpus[id];
     this.context = new VcpuContext(id, mmu, cpus, bus);
+    this.cpu.exitsInPlace = new MmioExitsInPlace(this.context);
   }
 
   /** Why the last run ended with RUN_INTERNAL_ERROR. */
@@ -97,6 +99,10 @@ export class Vcpu {
         r[VCPU_SKIP_MMIO_STOP] = 0;
       }
       if (exit === EXIT_BUDGET) return RUN_BUDGET;
+      if (exit === EXIT_ATTENTION) {
+        if (bus.stopRequested()) return RUN_VMM_STOP;
+        continue;
+      }
       if (exit !== EXIT_DEBUG && exit !== EXIT_UNIMPLEMENTED) {
         context.count(context.cExits);
         if (traceEnabled(mmu.arena, TP_KVM_EXIT)) this.traceExit(exit);

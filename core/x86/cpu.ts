@@ -42,6 +42,17 @@ export interface EmulatorOps {
   portOut(port: number, size: number, value: number): void;
 }
 
+/**
+ * The host's answer to an exit that it can settle with the instruction still in progress (core/kvm implements it). The exit
+ * is recorded as for leaving the guest, and `cpu.abort` says so; whoever has done the access clears it, and the instruction
+ * goes on. Left as it is, the instruction is abandoned and the exit reported as any other.
+ */
+export interface ExitsInPlace {
+  /** A load of `size` bytes, all in one page. The low half is returned, the high half left in `cpu.hi`. */
+  load(cpu: Cpu, size: number): number;
+  store(cpu: Cpu, size: number, lo: number, hi: number): void;
+}
+
 export interface CpuConfig {
   /** Physical address bits that the guest's CPUID reports and its page tables may use. */
   readonly maxPhyAddr: number;
@@ -63,6 +74,12 @@ export class Cpu {
   unimplemented = '';
   /** Set while KVM's emulator executes an instruction. */
   emulator: EmulatorOps | undefined = undefined;
+  /** Asked first when an instruction's only access runs into an exit. */
+  exitsInPlace: ExitsInPlace | undefined = undefined;
+  /** Record of the instruction that the run loop executes, 0 outside of it. */
+  current = 0;
+  /** Something needs the host's attention before the next instruction: `run` answers EXIT_ATTENTION. */
+  attention = false;
   /**
    * Record of the instruction to execute next, 0 when the run loop has to look it up from RIP. A handler that changes RIP,
    * the code size, the mapping of code, RFLAGS.IF/TF or the interrupt shadow sets it to 0.

@@ -1,5 +1,14 @@
 /** Decoding by iced-x86: fetches the bytes, fills a record, chooses its handler. */
-import { Code, Decoder, DecoderError, DecoderOptions, Formatter, FormatterSyntax, Instruction } from 'iced-x86';
+import {
+  Code,
+  Decoder,
+  DecoderError,
+  DecoderOptions,
+  Formatter,
+  FormatterSyntax,
+  Instruction,
+  Mnemonic,
+} from 'iced-x86';
 import { VCPU_SECOND_LEVEL } from '../arena/vcpu-layout.ts';
 import type { Cpu } from './cpu.ts';
 import { Draft } from './decode-draft.ts';
@@ -10,10 +19,13 @@ import { raiseGp } from './exceptions.ts';
 import { executeInvalid } from './exec-system.ts';
 import {
   I_LENGTH,
+  I_OPERATION,
   I_SECOND_PAGE,
   INSTRUCTION_SHIFT,
   INSTRUCTION_WORDS,
   type InstructionHandler,
+  KIND_IMMEDIATE,
+  SOLE_ACCESS,
 } from './instruction.ts';
 import { fetchPage } from './memory-access.ts';
 import { SECOND_LEVEL_NPT } from './second-level-entry.ts';
@@ -131,5 +143,15 @@ const executeTooLong = (cpu: Cpu, _i: number): void => raiseGp(cpu, 0);
 function chooseHandler(draft: Draft): InstructionHandler {
   const { mnemonic } = draft.instruction;
   const build = INTEGER_TABLE.get(mnemonic) ?? FLOW_TABLE.get(mnemonic) ?? SYSTEM_TABLE.get(mnemonic);
-  return build?.(draft) ?? remainingHandler(draft);
+  const handler = build?.(draft) ?? remainingHandler(draft);
+  if (isSoleAccess(draft)) draft.code[draft.i + I_OPERATION] |= SOLE_ACCESS;
+  return handler;
 }
+
+const MOVES: ReadonlySet<Mnemonic> = new Set([Mnemonic.Mov, Mnemonic.Movzx, Mnemonic.Movsx, Mnemonic.Movsxd]);
+
+/** A move between memory and a general register or an immediate. */
+const isSoleAccess = (draft: Draft): boolean =>
+  MOVES.has(draft.instruction.mnemonic) &&
+  ((draft.isMemory(0) && (draft.isGeneral(1) || draft.kind(1) === KIND_IMMEDIATE)) ||
+    (draft.isMemory(1) && draft.isGeneral(0)));

@@ -1,5 +1,5 @@
 /** The public face of the CPU: nobody outside core/x86 imports deeper than this file. */
-export { Cpu, type CpuConfig, type EmulatorOps } from './cpu.ts';
+export { Cpu, type CpuConfig, type EmulatorOps, type ExitsInPlace } from './cpu.ts';
 export * from './exits.ts';
 /** The software walk of KVM's emulator: the guest's tables read through memslots. */
 export { walkGuest } from './paging.ts';

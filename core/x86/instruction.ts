@@ -72,9 +72,15 @@ export const KIND_IMMEDIATE = 2;
 /**
  * I_OPERATION of handlers that serve all sizes and operand kinds: bits 0–7 an operation number, 8–9 the operand size,
  * 10 whether the destination is memory, 11–12 the kind of the source, 13 whether the address size is 16 (14: 64) bits.
+ * Bit 16 is {@link SOLE_ACCESS}.
  */
 export const operation = (number: number, size: number, destination: number, source: number): number =>
   number | (size << 8) | (destination << 10) | (source << 11);
+/**
+ * The instruction loads once or stores once and does nothing else that could fault or be seen: MOV and its extending forms.
+ * An exit of that access may be settled with the instruction in progress.
+ */
+export const SOLE_ACCESS = 0x1_0000;
 export const operationNumber = (word: number): number => word & 0xff;
 export const operationSize = (word: number): number => (word >> 8) & 3;
 export const destinationIsMemory = (word: number): boolean => (word & 0x400) !== 0;

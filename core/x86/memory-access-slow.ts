@@ -7,6 +7,8 @@
 import { VCPU_CODE_BITS, VCPU_CPL, VCPU_CR0, VCPU_EFER, VCPU_RFLAGS } from '../arena/vcpu-layout.ts';
 import type { Cpu } from './cpu.ts';
 import { raiseException, raiseNonCanonical, VECTOR_AC } from './exceptions.ts';
+import { ABORT_EXIT } from './exits.ts';
+import { I_OPERATION, SOLE_ACCESS } from './instruction.ts';
 import { ACCESS_IMPLICIT, CR0_AM, EFER_LMA, PFERR_USER, PFERR_WRITE } from './paging-entry.ts';
 import { isCanonical, translate } from './paging-translate.ts';
 import { isCodePage, noteCodeWrite } from './system-code-pages.ts';
@@ -59,7 +61,16 @@ function addressable(cpu: Cpu, hi: number): boolean {
 
 export function loadSlow(cpu: Cpu, lo: number, hi: number, size: number): number {
   if (misaligned(cpu, lo, size)) return 0;
-  return loadAs(cpu, lo, hi, size, accessOfCpl(cpu));
+  const value = loadAs(cpu, lo, hi, size, accessOfCpl(cpu));
+  if (cpu.abort === ABORT_EXIT && isSoleAccess(cpu, lo, size) && cpu.exitsInPlace !== undefined) {
+    return cpu.exitsInPlace.load(cpu, size);
+  }
+  return value;
+}
+
+/** The access is all of the memory that the instruction in progress touches, and in one page. */
+function isSoleAccess(cpu: Cpu, lo: number, size: number): boolean {
+  return (cpu.code[cpu.current + I_OPERATION] & SOLE_ACCESS) !== 0 && (lo & 0xfff) + size <= 4096;
 }
 
 /** A load with the privilege that `access` names: PFERR_USER, 0 or ACCESS_IMPLICIT. */
@@ -93,6 +104,9 @@ export function loadAs(cpu: Cpu, lo: number, hi: number, size: number, access: n
 export function storeSlow(cpu: Cpu, lo: number, hi: number, size: number, valueLo: number, valueHi: number): void {
   if (misaligned(cpu, lo, size)) return;
   storeAs(cpu, lo, hi, size, valueLo, valueHi, accessOfCpl(cpu));
+  if (cpu.abort === ABORT_EXIT && isSoleAccess(cpu, lo, size) && cpu.exitsInPlace !== undefined) {
+    cpu.exitsInPlace.store(cpu, size, valueLo, valueHi);
+  }
 }
 
 export function storeAs(

@@ -26,6 +26,7 @@ import { raiseException, raiseGp, turnIntoStackFault, VECTOR_DB } from './except
 import {
   ABORT_EXCEPTION,
   ABORT_EXIT,
+  EXIT_ATTENTION,
   EXIT_BUDGET,
   EXIT_DEBUG,
   EXIT_HLT,
@@ -46,16 +47,22 @@ const DR6_BS = 0x4000;
 /** Beside EXIT_*: go on. (Zero is an exit reason.) */
 export const CONTINUE = -2;
 
+/** What is left of the budget is counted down with every instruction, in a small integer: a longer run comes back in between. */
+const LONGEST_RUN = 0x3fff_ffff;
+
 export function runCpu(cpu: Cpu, budget: number, stopBeforeFirstBreakpoint: boolean): number {
   const { f, r } = cpu;
   if (r[VCPU_ACTIVITY] !== 0) return r[VCPU_ACTIVITY] === 1 ? EXIT_HLT : EXIT_TRIPLE_FAULT;
   dropStaleCode(cpu, () => cpu.cache.dropAll());
-  cpu.budget = budget;
-  cpu.left = budget;
+  const piece = budget < LONGEST_RUN ? budget | 0 : LONGEST_RUN;
+  cpu.budget = piece;
+  cpu.left = piece;
+  cpu.attention = false;
   const exit = loop(cpu, stopBeforeFirstBreakpoint);
   f[VCPU_F_INSNS] += cpu.budget - cpu.left;
   cpu.budget = 0;
   cpu.left = 0;
+  cpu.current = 0;
   return exit;
 }
 
@@ -70,6 +77,10 @@ function loop(cpu: Cpu, stopBeforeFirstBreakpoint: boolean): number {
   }
   for (;;) {
     if (cpu.left <= 0) return EXIT_BUDGET;
+    if (cpu.attention) {
+      cpu.attention = false;
+      return EXIT_ATTENTION;
+    }
     const shadow = r[VCPU_INTERRUPT_SHADOW];
     const flags = r[VCPU_RFLAGS];
     if (r[VCPU_INTERRUPT_WINDOW] !== 0 && (flags & IF) !== 0 && shadow === 0) return EXIT_INTERRUPT_WINDOW;
@@ -100,6 +111,7 @@ function follow(cpu: Cpu, first: number): number {
     r[VCPU_RIP] = next;
     if (next >>> 0 < length) carryRip(cpu);
     cpu.successor = code[i + I_NEXT];
+    cpu.current = i;
     handlers[i >> INSTRUCTION_SHIFT](cpu, i);
     if (cpu.abort !== 0) return abandon(cpu, i, lo, hi);
     cpu.left = --left;
@@ -130,6 +142,7 @@ function stepOne(cpu: Cpu, i: number, shadow: number, trap: boolean): number {
   if (next >>> 0 < code[i + I_LENGTH]) carryRip(cpu);
   r[VCPU_INTERRUPT_SHADOW] = 0;
   cpu.singleStep = trap;
+  cpu.current = 0;
   cpu.handlerOf(i)(cpu, i);
   if (cpu.abort !== 0) {
     if (cpu.abort !== ABORT_EXCEPTION) r[VCPU_INTERRUPT_SHADOW] = shadow;
@@ -171,6 +184,7 @@ function abandon(cpu: Cpu, i: number, lo: number, hi: number): number {
   const { r } = cpu;
   r[VCPU_RIP] = lo;
   r[VCPU_RIP + 1] = hi;
+  cpu.current = 0;
   cpu.previous = 0;
   cpu.linkFrom = 0;
   const reason = cpu.abort;

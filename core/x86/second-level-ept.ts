@@ -16,6 +16,10 @@ import { reservedAddressBits, tableIndex } from './paging-entry.ts';
 import { enterNested } from './second-level-cache.ts';
 import { EPT_VIOLATION_RIGHTS_SHIFT, isEptLeaf, isEptMisconfigured } from './second-level-entry.ts';
 
+const EPT_READ = 1;
+/** Read access, and bits 3–7: reserved in an entry that names a table, but for 7, which makes it a leaf. */
+const TABLE_BITS = 0xf8 | EPT_READ;
+
 /**
  * @param need NESTED_* bits the access needs
  * @param qualification bits 0–2 (kind of access) and 7–8 of the qualification, should this be a violation
@@ -42,6 +46,12 @@ export function walkEpt(
     const lo = i32[at];
     const hi = i32[at + 1];
     rights &= lo;
+    // A table, readable and without a bit that would have to be looked at.
+    if (level > 1 && (lo & TABLE_BITS) === EPT_READ && hi === 0) {
+      table = lo & ~0xfff;
+      if (table < 0 || table >= layout.totalBytes) return outside(cpu, 'table');
+      continue;
+    }
     if ((lo & 7) === 0) return violation(cpu, gpaLo, gpaHi, qualification, gvaLo, gvaHi);
     if (isEptMisconfigured(level, lo, hi, reservedHigh)) return misconfiguration(cpu, gpaLo, gpaHi, gvaLo, gvaHi);
     if (isEptLeaf(level, lo)) {

@@ -1,0 +1,155 @@
+/**
+ * The MMIO exit whose end is known from the start: the vCPU's cache or a fresh MMIO spte says that the access goes to user
+ * space, the instruction does nothing but this one access, and nobody watches. Such an exit is handled here, with the
+ * instruction still in progress, and comes to what handleExit and the emulator come to: the same checks, counters, cache,
+ * record and device access, in the same order. Everything else is left to them, with nothing of it begun.
+ *
+ * It saves abandoning the instruction, going through the vCPU's loop, and finding and executing the instruction again:
+ * about half of an exit's time (docs/performance.md). test/property/mmio-exits-in-place.test.ts holds both ways together.
+ */
+import {
+  VCPU_CODE_BITS,
+  VCPU_EXIT_GPA,
+  VCPU_EXIT_GVA,
+  VCPU_EXIT_INSN_LENGTH,
+  VCPU_EXIT_QUALIFICATION,
+  VCPU_EXIT_REASON,
+  VCPU_F_INSNS,
+  VCPU_REQUESTS,
+  VCPU_RIP,
+  VCPU_SKIP_MMIO_STOP,
+} from '../arena/vcpu-layout.ts';
+import { MMIO_CACHED, MMIO_EMULATE } from '../base/mmio-outcomes.ts';
+import {
+  ABORT_NONE,
+  EXIT_EPT_MISCONFIG,
+  EXIT_EXCEPTION_NMI,
+  EXIT_NPF,
+  type Cpu,
+  type ExitsInPlace,
+} from '../x86/index.ts';
+import { highOf, lowOf } from './emulator.ts';
+import { ERA_V3_10 } from './eras.ts';
+import { vcpuCacheMmioInfo, vcpuMatchMmioGpa } from './mmio-cache.ts';
+import { currentGeneration } from './mmio-spte.ts';
+import { PFERR_RSVD_MASK } from './mmu-fault-error.ts';
+import { isMmio } from './mmu-spte.ts';
+import { lastSptep, locklessBegin, locklessEnd } from './mmu-walk.ts';
+import { IN_GUEST_MODE, OUTSIDE_GUEST_MODE, setVcpuMode } from './requests.ts';
+import { mmioSpteAccess, mmioSpteGeneration, mmioSpteGfn } from './spte-mmio.ts';
+import { anyTraceEnabled } from './trace.ts';
+import type { VcpuContext } from './vcpu-context.ts';
+import { NO_EXIT } from './vcpu-exit-reasons.ts';
+
+const READ = 0;
+const WRITE = 1;
+
+export class MmioExitsInPlace implements ExitsInPlace {
+  private readonly vcpu: VcpuContext;
+
+  constructor(vcpu: VcpuContext) {
+    this.vcpu = vcpu;
+  }
+
+  load(cpu: Cpu, size: number): number {
+    if (!this.begin(cpu, READ)) return 0;
+    const { bus, r, record } = this.vcpu;
+    const lo = lowOf(bus.mmioRead(r[VCPU_EXIT_GPA], r[VCPU_EXIT_GPA + 1], size), size);
+    const hi = highOf(bus.hi, size);
+    cpu.hi = hi;
+    record.noteDispatch(false, size, lo, hi, bus.device);
+    this.end(cpu);
+    return lo;
+  }
+
+  store(cpu: Cpu, size: number, lo: number, hi: number): void {
+    if (!this.begin(cpu, WRITE)) return;
+    const { bus, r, record } = this.vcpu;
+    const low = lowOf(lo, size);
+    const high = highOf(hi, size);
+    bus.mmioWrite(r[VCPU_EXIT_GPA], r[VCPU_EXIT_GPA + 1], size, low, high);
+    record.noteDispatch(true, size, low, high, bus.device);
+    this.end(cpu);
+  }
+
+  /** Everything up to the device. False: not one of these exits, and nothing has happened. */
+  private begin(cpu: Cpu, access: number): boolean {
+    const { vcpu } = this;
+    const { mmu, r, f, record } = vcpu;
+    const reason = r[VCPU_EXIT_REASON];
+    const misconfig = reason === EXIT_EPT_MISCONFIG;
+    if (!misconfig && (reason === EXIT_NPF || reason === EXIT_EXCEPTION_NMI)) {
+      if ((r[VCPU_EXIT_QUALIFICATION] & PFERR_RSVD_MASK) === 0) return false;
+    } else if (!misconfig) return false;
+    if (vcpu.hooks.mmioStopArmed || anyTraceEnabled(mmu.arena)) return false;
+
+    const gpaLo = r[VCPU_EXIT_GPA];
+    const gpaHi = r[VCPU_EXIT_GPA + 1];
+    // gfn 0 is never cached, and so not known to be MMIO to the emulator.
+    if ((gpaLo & ~0xfff) === 0 && gpaHi === 0) return false;
+    const cached = vcpuMatchMmioGpa(r, gpaLo, gpaHi);
+    let lo = 0;
+    let hi = 0;
+    let spteGen = -1;
+    let kvmGen = -1;
+    if (mmu.era !== ERA_V3_10) kvmGen = currentGeneration(mmu);
+    if (!cached) {
+      if (mmu.vcpuCount !== 1) locklessBegin(mmu, r);
+      const sptep = lastSptep(mmu, r, gpaLo, gpaHi);
+      lo = sptep === 0 ? 0 : mmu.i32[sptep >> 2];
+      hi = sptep === 0 ? 0 : mmu.i32[(sptep >> 2) + 1];
+      if (mmu.vcpuCount !== 1) locklessEnd(mmu, r);
+      let fresh = isMmio(mmu, lo, hi);
+      if (fresh && mmu.era !== ERA_V3_10) {
+        spteGen = mmioSpteGeneration(mmu.mmioMaskLo, mmu.mmioMaskHi, lo, hi);
+        fresh = spteGen === kvmGen;
+      }
+      if (!fresh) {
+        if (mmu.vcpuCount !== 1) setVcpuMode(r, mmu.vcpuCount, IN_GUEST_MODE);
+        return false;
+      }
+      vcpuCacheMmioInfo(r, 0, 0, mmioSpteGfn(mmu.mmioMaskHi, lo, hi), mmioSpteAccess(mmu.mmioMaskLo, lo));
+    }
+
+    // The exit: what has retired until now is made known to devices, and RIP is the instruction's in the record.
+    f[VCPU_F_INSNS] += cpu.budget - cpu.left;
+    cpu.budget = cpu.left;
+    const length = cpu.code[cpu.current];
+    r[VCPU_EXIT_INSN_LENGTH] = length;
+    r[VCPU_EXIT_REASON] = NO_EXIT;
+    r[VCPU_SKIP_MMIO_STOP] = 0;
+    const next = r[VCPU_RIP];
+    const borrow = next >>> 0 < length && r[VCPU_CODE_BITS] === 64 ? 1 : 0;
+    // With one vCPU nobody looks at its mode while it runs (requests.ts).
+    if (mmu.vcpuCount !== 1) setVcpuMode(r, mmu.vcpuCount, OUTSIDE_GUEST_MODE);
+    vcpu.count(vcpu.cExits);
+    vcpu.count(vcpu.cInsnEmulation);
+    if (!misconfig) vcpu.count(vcpu.cMmioExits);
+    record.begin(
+      f[VCPU_F_INSNS],
+      (next - length) | 0,
+      (r[VCPU_RIP + 1] - borrow) | 0,
+      r[VCPU_EXIT_GVA],
+      r[VCPU_EXIT_GVA + 1],
+      gpaLo,
+      gpaHi,
+      access,
+      kvmGen,
+    );
+    if (!cached) record.noteSpte(lo, hi, spteGen);
+    record.outcome = cached ? MMIO_CACHED : MMIO_EMULATE;
+    return true;
+  }
+
+  /** The entry: the instruction goes on, and the run with it unless somebody wants something. */
+  private end(cpu: Cpu): void {
+    const { vcpu } = this;
+    const { r, bus } = vcpu;
+    vcpu.record.commit();
+    if (vcpu.mmu.vcpuCount !== 1) setVcpuMode(r, vcpu.mmu.vcpuCount, IN_GUEST_MODE);
+    cpu.abort = ABORT_NONE;
+    if (r[VCPU_REQUESTS] === 0 && !bus.stopRequested() && !bus.interruptPending()) return;
+    cpu.attention = true;
+    cpu.successor = 0;
+  }
+}
