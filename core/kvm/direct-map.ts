@@ -129,6 +129,9 @@ export function directPageFault(
     const shadow = mmu.mode === MMU_SHADOW;
     vcpuCacheMmioInfo(r, shadow ? lo : 0, shadow ? hi : 0, gfn, ACC_ALL);
   }
+  // Four levels translate 48 bits and a gpa above them would come out at the entry of another one. v3.11 had no host with
+  // addresses so wide; later kernels emulate what is beyond kvm_mmu_max_gfn and map nothing.
+  if (hi >>> 16 !== 0) return FAULT_EMULATE;
   // A host page can be written unless the slot forbids it, so a read maps it writable too.
   const mapWritable = pfn >= 0 && !memslotIsReadonly(arena, slot);
 

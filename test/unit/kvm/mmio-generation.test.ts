@@ -197,6 +197,24 @@ describe('where the routes differ', () => {
     expect(kvm.vm.mmioSpteCounts()).toEqual({ live: 1, fresh: 1 });
   });
 
+  it.each(['ept', 'npt'] as const)(
+    'above the 48 bits that %s tables translate leaves no spte and no RAM unmapped',
+    (mmu) => {
+      const kvm = new KvmFixture({ mmu, maxPhyAddr: 52 });
+      kvm.slot(0, 0n, MIB);
+      kvm.touch(0x5000n);
+      const ram = kvm.spte(0x5000n);
+      const beyond = (1n << 48n) + 0x5000n;
+      const { emulated } = kvm.cpu;
+      if (mmu === 'ept') kvm.eptViolation(beyond);
+      else kvm.nestedFault(beyond, 4);
+      expect(kvm.cpu.emulated).toBe(emulated + 1);
+      expect(kvm.outcomes()).toEqual(['FIRST']);
+      expect(kvm.spte(0x5000n)).toBe(ram);
+      expect(kvm.vm.mmioSpteCounts().live).toBe(0);
+    },
+  );
+
   it('is the same as ever on EPT with MAXPHYADDR 52', () => {
     const kvm = new KvmFixture({ maxPhyAddr: 52 });
     kvm.slot(0, 0n, MIB);
