@@ -97,14 +97,15 @@ function svmExitInfo(r: Int32Array, reason: number, info1: Halves, info2: Halves
   }
 }
 
-/** EXITINFO1 of IOIO: port, address size, operand size, string, direction (APM vol 2, "IOIO Intercepts"). */
+/** EXITINFO1 of IOIO: port, address size, operand size, repeat, string, direction (APM vol 2, "IOIO Intercepts"). */
 function ioInfo(r: Int32Array): number {
   const qualification = r[VCPU_EXIT_QUALIFICATION];
   const input = (qualification & 8) !== 0 ? 1 : 0;
   const string = (qualification & 0x10) !== 0 ? 4 : 0;
+  const repeat = (qualification & 0x20) !== 0 ? 8 : 0;
   const size = 0x10 * ((qualification & 7) + 1);
   const address = r[VCPU_CODE_BITS] === 64 ? 0x200 : r[VCPU_CODE_BITS] === 32 ? 0x100 : 0x80;
-  return (qualification & ~0xffff) | address | size | string | input;
+  return (qualification & ~0xffff) | address | size | repeat | string | input;
 }
 
 /** EXITINFO2 of IOIO: where the guest goes on. */

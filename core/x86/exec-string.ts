@@ -10,7 +10,7 @@ import { loadSized, readRegister, storeSized, writeRegister } from './exec-opera
 import { DF, flagZ } from './flags.ts';
 import { DWORD, I_LENGTH, I_OPERATION, I_SEGMENT, operationNumber, operationSize, QWORD } from './instruction.ts';
 import { probeWriteAccess } from './memory-access.ts';
-import { readPort, writePort } from './port-exits.ts';
+import { IO_REP, IO_STRING, readPort, writePort } from './port-exits.ts';
 
 export const OP_MOVS = 0;
 export const OP_CMPS = 1;
@@ -78,7 +78,7 @@ export function executeString(cpu: Cpu, i: number): void {
   const segment = code[i + I_SEGMENT];
   const step = (r[VCPU_RFLAGS] & DF) !== 0 ? -(1 << size) : 1 << size;
   if (repeat === REPEAT_NONE) {
-    element(cpu, op, size, addressSize, segment, step);
+    element(cpu, op, size, addressSize, segment, step, IO_STRING);
     return;
   }
   let left = cpu.emulator === undefined ? BATCH : EMULATOR_BATCH;
@@ -87,7 +87,7 @@ export function executeString(cpu: Cpu, i: number): void {
       repeatLater(cpu, i);
       return;
     }
-    element(cpu, op, size, addressSize, segment, step);
+    element(cpu, op, size, addressSize, segment, step, IO_STRING | IO_REP);
     if (cpu.abort !== 0) return;
     advance(cpu, RCX, -1, addressSize);
     if ((op === OP_CMPS || op === OP_SCAS) && flagZ(r) !== (repeat === REPEAT_EQUAL)) return;
@@ -104,11 +104,20 @@ function repeatLater(cpu: Cpu, i: number): void {
   cpu.successor = 0;
 }
 
-function element(cpu: Cpu, op: number, size: number, addressSize: number, segment: number, step: number): void {
+/** @param form of INS and OUTS: IO_* of port-exits.ts */
+function element(
+  cpu: Cpu,
+  op: number,
+  size: number,
+  addressSize: number,
+  segment: number,
+  step: number,
+  form: number,
+): void {
   const { r } = cpu;
   const bytes = 1 << size;
   if (op === OP_INS || op === OP_OUTS) {
-    portElement(cpu, op, size, addressSize, segment, step);
+    portElement(cpu, op, size, addressSize, segment, step, form);
     return;
   }
   let lo = r[RAX];
@@ -142,7 +151,15 @@ function element(cpu: Cpu, op: number, size: number, addressSize: number, segmen
 }
 
 /** INS and OUTS: the memory side is tried before the port is touched, so that a fault loses no datum. */
-function portElement(cpu: Cpu, op: number, size: number, addressSize: number, segment: number, step: number): void {
+function portElement(
+  cpu: Cpu,
+  op: number,
+  size: number,
+  addressSize: number,
+  segment: number,
+  step: number,
+  form: number,
+): void {
   const bytes = 1 << size;
   const port = cpu.r[RDX] & 0xffff;
   if (op === OP_INS) {
@@ -151,7 +168,7 @@ function portElement(cpu: Cpu, op: number, size: number, addressSize: number, se
     if (cpu.abort !== 0) return;
     probeWriteAccess(cpu, to, toHi, bytes);
     if (cpu.abort !== 0) return;
-    const value = readPort(cpu, port, bytes, true);
+    const value = readPort(cpu, port, bytes, form);
     if (cpu.abort !== 0) return;
     storeSized(cpu, to, toHi, size, value, 0);
     if (cpu.abort !== 0) return;
@@ -162,7 +179,7 @@ function portElement(cpu: Cpu, op: number, size: number, addressSize: number, se
   if (cpu.abort !== 0) return;
   const value = loadSized(cpu, from, cpu.hi, size);
   if (cpu.abort !== 0) return;
-  writePort(cpu, port, bytes, value, true);
+  writePort(cpu, port, bytes, value, form);
   if (cpu.abort !== 0) return;
   advance(cpu, RSI, step, addressSize);
 }

@@ -45,29 +45,32 @@ function portAllowed(cpu: Cpu, port: number, size: number): boolean {
   return false;
 }
 
-/** Exit qualification of I/O instructions (SDM vol 3C). */
-function recordExit(cpu: Cpu, port: number, size: number, out: boolean, string: boolean): void {
+/** Bits of the exit qualification of I/O instructions that tell how the instruction is written (SDM vol 3C). */
+export const IO_STRING = 0x10;
+export const IO_REP = 0x20;
+export const IO_IMMEDIATE = 0x40;
+
+function recordExit(cpu: Cpu, port: number, size: number, out: boolean, form: number): void {
   const r = cpu.r;
   r[VCPU_EXIT_PORT] = port;
   r[VCPU_EXIT_IO_SIZE] = size;
   r[VCPU_EXIT_IO_OUT] = out ? 1 : 0;
-  r[VCPU_EXIT_IO_STRING] = string ? 1 : 0;
-  r[VCPU_EXIT_QUALIFICATION] = (size - 1) | (out ? 0 : 8) | (string ? 0x10 : 0) | (port << 16);
+  r[VCPU_EXIT_IO_STRING] = (form & IO_STRING) !== 0 ? 1 : 0;
+  r[VCPU_EXIT_QUALIFICATION] = (size - 1) | (out ? 0 : 8) | form | (port << 16);
   r[VCPU_EXIT_QUALIFICATION + 1] = 0;
   raiseExit(cpu, EXIT_IO_INSTRUCTION);
 }
 
-/** `size` 1, 2 or 4 bytes; `string` for INS. Check `cpu.abort`. */
-export function readPort(cpu: Cpu, port: number, size: number, string: boolean): number {
+/** `size` 1, 2 or 4 bytes; `form` 0 for IN with DX, else IO_* bits. Check `cpu.abort`. */
+export function readPort(cpu: Cpu, port: number, size: number, form: number): number {
   if (!portAllowed(cpu, port, size)) return 0;
   if (cpu.emulator !== undefined) return cpu.emulator.portIn(port, size);
-  recordExit(cpu, port, size, false, string);
+  recordExit(cpu, port, size, false, form);
   return 0;
 }
 
-/** `string` for OUTS. */
-export function writePort(cpu: Cpu, port: number, size: number, value: number, string: boolean): void {
+export function writePort(cpu: Cpu, port: number, size: number, value: number, form: number): void {
   if (!portAllowed(cpu, port, size)) return;
   if (cpu.emulator !== undefined) cpu.emulator.portOut(port, size, value);
-  else recordExit(cpu, port, size, true, string);
+  else recordExit(cpu, port, size, true, form);
 }

@@ -165,9 +165,9 @@ describe('kvm_exit', () => {
 
   it('on VMX has the qualification where the exit has one, and zero elsewhere', () => {
     expect(exits('ept')).toEqual([
-      'reason IO_INSTRUCTION rip 0x1005 info 800000 0',
+      'reason IO_INSTRUCTION rip 0x1005 info 800040 0',
       'reason CPUID rip 0x1007 info 0 0',
-      'reason IO_INSTRUCTION rip 0x1009 info 800008 0',
+      'reason IO_INSTRUCTION rip 0x1009 info 800048 0',
       'reason MSR_READ rip 0x1010 info 0 0',
       'reason MSR_WRITE rip 0x1012 info 0 0',
       'reason EPT_VIOLATION rip 0x1014 info 181 0',
@@ -178,14 +178,31 @@ describe('kvm_exit', () => {
   it('of a #PF under the shadow MMU has the address and the interruption information', () => {
     expect(exits('shadow')).toEqual([
       'reason EXCEPTION_NMI rip 0x1000 info 1000 80000b0e',
-      'reason IO_INSTRUCTION rip 0x1005 info 800000 0',
+      'reason IO_INSTRUCTION rip 0x1005 info 800040 0',
       'reason CPUID rip 0x1007 info 0 0',
-      'reason IO_INSTRUCTION rip 0x1009 info 800008 0',
+      'reason IO_INSTRUCTION rip 0x1009 info 800048 0',
       'reason MSR_READ rip 0x1010 info 0 0',
       'reason MSR_WRITE rip 0x1012 info 0 0',
       'reason EXCEPTION_NMI rip 0x1014 info feb00000 80000b0e',
       'reason HLT rip 0x1019 info 0 0',
     ]);
+  });
+
+  it.each([
+    { mmu: 'ept', what: 'out dx, al', code: [0xee], info: '3f80000 0' },
+    { mmu: 'ept', what: 'out 0x80, eax', code: [0xe7, 0x80], info: '800043 0' },
+    { mmu: 'ept', what: 'insb', code: [0x6c], info: '3f80018 0' },
+    { mmu: 'ept', what: 'rep outsw', code: [0xf3, 0x66, 0x6f], info: '3f80031 0' },
+    { mmu: 'npt', what: 'insb', code: [0x6c], info: '3f80115 1006' },
+    { mmu: 'npt', what: 'rep outsw', code: [0xf3, 0x66, 0x6f], info: '3f8012c 1008' },
+  ] as const)('of $what under $mmu says how the instruction is written', ({ mmu, code, info }) => {
+    // mov edx, 0x3f8; esi and edi are 0, ecx is not
+    const { vm, vcpu, bus, r } = guest([0xba, 0xf8, 0x03, 0, 0, ...code, HLT], { mmu });
+    r[VCPU_GPR + 2] = 1;
+    setTraceEnabled(vm.arena, TP_KVM_EXIT, true);
+    while (vcpu.run(100, false) === RUN_VMM_STOP) bus.stop = false;
+    const lines = readTrace(vm.arena, 0, 100).lines.filter(({ text }) => /IO_INSTRUCTION|reason io/.test(text));
+    expect(lines[0].text.split(' info ')[1]).toBe(info);
   });
 
   it("on SVM has SVM's own reasons and words", () => {

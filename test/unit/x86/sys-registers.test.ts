@@ -25,7 +25,7 @@ import { cpuidLeaf, executeCpuid } from '../../../core/x86/cpuid.ts';
 import { EXIT_IO_INSTRUCTION } from '../../../core/x86/exits.ts';
 import { farJump } from '../../../core/x86/far-transfer.ts';
 import { readMsr, readTimestampCounter, writeMsr } from '../../../core/x86/msr.ts';
-import { readPort, writePort } from '../../../core/x86/port-exits.ts';
+import { IO_STRING, readPort, writePort } from '../../../core/x86/port-exits.ts';
 import { loadDescriptorTable, loadLdtr, loadTaskRegister, swapGs } from '../../../core/x86/segments.ts';
 import { type Bench, CR0_PG, CR0_WP, CR4_PAE, done, EFER_LONG, gp, P, PS, U, W } from './sys-fixture.ts';
 import { enterUser, FREE, OTHER_CODE, setDescriptor, system, TSS_SELECTOR } from './sys-fixture-tables.ts';
@@ -287,10 +287,10 @@ describe('CPUID', () => {
 describe('ports', () => {
   it('leave the guest with port, size and direction', () => {
     const bench = system(32);
-    writePort(bench.cpu, 0x3f8, 1, 65, false);
+    writePort(bench.cpu, 0x3f8, 1, 65, 0);
     expect(bench.outcome()).toMatchObject({ reason: EXIT_IO_INSTRUCTION, qualification: 0x3f8_0000n });
     expect([bench.r[VCPU_EXIT_PORT], bench.r[VCPU_EXIT_IO_OUT]]).toEqual([0x3f8, 1]);
-    readPort(bench.cpu, 0x60, 4, true);
+    readPort(bench.cpu, 0x60, 4, IO_STRING);
     expect(bench.outcome()).toMatchObject({ qualification: 0x60_001bn });
   });
 
@@ -301,7 +301,7 @@ describe('ports', () => {
     bench.arena.u8[bench.ram(0x4068 + (0x3f8 >> 3))] = 0b10;
     enterUser(bench, 32);
     const tryPort = (port: number, size: number): string => {
-      readPort(bench.cpu, port, size, false);
+      readPort(bench.cpu, port, size, 0);
       return bench.outcome().kind;
     };
     expect(tryPort(0x3f8, 1)).toBe('exit');
