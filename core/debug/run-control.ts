@@ -246,8 +246,10 @@ export class RunControl {
 
   /** The piece grows and shrinks with the guest's speed: an MMIO exit costs as much as thirty instructions. */
   #adapt(elapsed: number, insns: number): void {
-    if (elapsed > 2 * QUANTUM_MS) this.#quantum = Math.max(MIN_QUANTUM, this.#quantum >> 1);
-    else if (elapsed < QUANTUM_MS / 2 && insns >= this.#quantum / 2) {
+    if (elapsed > 2 * QUANTUM_MS) {
+      // Straight to what would have fitted: the host's compiler or another process may have slowed it down tenfold.
+      this.#quantum = Math.max(MIN_QUANTUM, Math.floor((insns * QUANTUM_MS) / elapsed));
+    } else if (elapsed < QUANTUM_MS / 2 && insns >= this.#quantum / 2) {
       this.#quantum = Math.min(MAX_QUANTUM, this.#quantum * 2);
     }
   }
