@@ -19,20 +19,24 @@ afterAll(() => umbra.close());
 /** Somewhere in `hello`, behind its first instruction. */
 const SYMBOL = 'guest_main';
 
-it('keeps an opened image and its options over a reload of the page', async () => {
+it('keeps an opened image, its options and its words over a reload of the page', async () => {
   await umbra.page.keyboard.press('Control+O');
   const dialog = umbra.page.getByRole('dialog', { name: 'Open an image' });
   await dialog.locator('[name=image]').setInputFiles(inProject('electron/guests/hello.elf'));
-  await dialog.locator('[name=append]').fill('a=1');
+  await dialog.locator('[name=append]').fill('mode=flat');
   await dialog.getByRole('button', { name: 'Load' }).click();
   await dialog.waitFor({ state: 'detached' });
+  await umbra.page.keyboard.press('F5');
+  await bench.waitForState('exited');
   await umbra.page.reload();
-  await bench.waitForState('paused');
+  await bench.waitForState('exited');
+  await bench.eventually(bench.serialText, /^Hello from(?![\s\S]*Hello)/, 'what it said, once');
   await umbra.page.keyboard.press('Control+O');
-  expect(await dialog.locator('[name=append]').inputValue()).toBe('a=1');
+  expect(await dialog.locator('[name=append]').inputValue()).toBe('mode=flat');
   await dialog.locator('[name=mmu]').selectOption('npt');
   await dialog.getByRole('button', { name: 'Load' }).click();
   await dialog.waitFor({ state: 'detached' });
+  await bench.waitForState('paused');
   const statusBar = umbra.page.locator('.status-bar');
   await bench.eventually(() => statusBar.innerText(), /hello\.elf\s+NPT/, 'the same image with other options');
 });
@@ -58,6 +62,7 @@ it('leaves the window alive, says what happened, and starts again', async () => 
   await umbra.page.keyboard.press('F11');
   await bench.eventually(() => bench.reading('insns'), /^1$/, 'the new engine runs');
   expect(await umbra.page.locator('.status-bar').innerText()).toMatch(/hello\.elf\s+NPT/);
+  expect(await umbra.page.locator('.status-bar .problem').count()).toBe(0);
   expect(await breakpoints.locator('[data-breakpoint="1"]').innerText()).toContain(SYMBOL);
   await umbra.page.keyboard.press('F5');
   const reason = umbra.page.locator('.run-bar .reason');

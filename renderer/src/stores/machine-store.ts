@@ -83,12 +83,18 @@ export const useMachineStore = defineStore('machine', () => {
     }
     // A new engine counts its epochs from the start.
     status.value = answer.value;
-    crash.value = undefined;
+    leaveCrash();
     image.value = guest;
     options.value = wanted;
     selectedVcpu.value = 0;
     loads.value += 1;
     return true;
+  }
+
+  /** What was said of it is no problem of the new engine. */
+  function leaveCrash(): void {
+    if (crash.value) notices.dismiss();
+    crash.value = undefined;
   }
 
   async function load(answer: ImageAnswer, wanted: MachineOptionsInput): Promise<boolean> {
@@ -131,7 +137,7 @@ export const useMachineStore = defineStore('machine', () => {
     // A new engine counts its epochs from the start.
     if (crash.value) status.value = answer.value;
     else applyStatus(answer.value);
-    crash.value = undefined;
+    leaveCrash();
     loads.value += 1;
     return true;
   }

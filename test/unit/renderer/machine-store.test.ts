@@ -62,6 +62,7 @@ describe('the machine', () => {
     expect(engine.requests.at(-1)?.name).toBe('machine.reset');
     expect(machine.state).toBe('paused');
     expect(machine.epoch).toBe(1);
+    expect(useNoticesStore().problem).toBeUndefined();
   });
 
   it('says why something was refused', async () => {
