@@ -28,14 +28,16 @@ function parseSlot(text: string): number | undefined {
   return slot <= MAX_SLOT ? slot : undefined;
 }
 
+const flagsOf = ({ logDirtyPages, readonly }: Pick<RegionDraft, 'logDirtyPages' | 'readonly'>): number =>
+  (logDirtyPages ? KVM_MEM_LOG_DIRTY_PAGES : 0) | (readonly ? KVM_MEM_READONLY : 0);
+
 export function parseDraft(draft: RegionDraft): ParsedDraft {
   const slot = parseSlot(draft.slot);
   const gpa = parseHex(draft.gpa);
   const size = parseSize(draft.size);
   const hva = parseHex(draft.hva);
   if (slot !== undefined && gpa !== undefined && size !== undefined && hva !== undefined) {
-    const flags = (draft.logDirtyPages ? KVM_MEM_LOG_DIRTY_PAGES : 0) | (draft.readonly ? KVM_MEM_READONLY : 0);
-    const region = { slot, flags, guestPhysAddr: gpa, memorySize: size, userspaceAddr: hva };
+    const region = { slot, flags: flagsOf(draft), guestPhysAddr: gpa, memorySize: size, userspaceAddr: hva };
     return { kind: 'region', region };
   }
   return {
@@ -62,6 +64,14 @@ export const draftOfSlot = (slot: MemslotSnapshot): RegionDraft => ({
   hva: formatHex(slot.hva),
   logDirtyPages: slot.logDirtyPages,
   readonly: slot.readonly,
+});
+
+export const regionOfSlot = ({ id, gpa, size, hva, logDirtyPages, readonly }: MemslotSnapshot): UserMemoryRegion => ({
+  slot: id,
+  flags: flagsOf({ logDirtyPages, readonly }),
+  guestPhysAddr: gpa,
+  memorySize: size,
+  userspaceAddr: hva,
 });
 
 /** The region that deletes a slot: size 0. */

@@ -3,7 +3,7 @@ import type { MemslotReport, MemslotSnapshot, MemslotsSnapshot, RequestError } f
 import { defineStore } from 'pinia';
 import { computed, shallowRef } from 'vue';
 import { latestRequest } from '../api/latest-request.ts';
-import { deletionOf, draftOfSlot, draftOver, parseDraft } from '../memory-map/region-draft.ts';
+import { deletionOf, draftOfSlot, draftOver, parseDraft, regionOfSlot } from '../memory-map/region-draft.ts';
 import type { RegionDraft } from '../memory-map/region-draft.ts';
 import { useDesktopStore } from './desktop-store.ts';
 import { useMachineStore } from './machine-store.ts';
@@ -73,13 +73,19 @@ export const useMemslotsStore = defineStore('memslots', () => {
     return answer.ok;
   }
 
-  /** KVM knows no change of size: the slot is deleted and made anew. */
+  /** KVM knows no change of size: the slot is deleted and made anew, or as it was if it cannot be. */
   async function resize(): Promise<boolean> {
     const wanted = region.value;
-    if (wanted === undefined) return false;
+    const old = snapshot.value?.slots.find(({ id }) => id === wanted?.slot);
+    if (wanted === undefined || old === undefined) return false;
     const deletion = await desktop.call('memslots.set', { region: { ...wanted, memorySize: 0n } });
-    if (deletion.ok) return apply();
-    applied.value = { kind: 'refusal', error: deletion.error };
+    if (!deletion.ok) {
+      applied.value = { kind: 'refusal', error: deletion.error };
+      return false;
+    }
+    if (await apply()) return true;
+    await desktop.call('memslots.set', { region: regionOfSlot(old) });
+    await Promise.all([refresh(), refreshPreview()]);
     return false;
   }
 

@@ -76,4 +76,14 @@ describe('a memslot that is being made', () => {
     const sent = engine.requests.filter(({ name }) => name === 'memslots.set').map(({ params }) => params);
     expect(sent).toMatchObject([{ region: { memorySize: 0n } }, { region: { memorySize: 0x10000n } }]);
   });
+
+  it('is there as it was when the new size is refused', async () => {
+    const memslots = useMemslotsStore();
+    const before = memslots.snapshot?.slots ?? [];
+    await memslots.editSlot(before[0]);
+    if (memslots.draft) await memslots.edit({ ...memslots.draft, size: '2M' });
+    expect(await memslots.resize()).toBe(false);
+    expect(memslots.applied).toMatchObject({ error: { memslot: { errno: 'EEXIST', collidingSlot: 1 } } });
+    expect(memslots.snapshot?.slots.toSorted((a, b) => a.id - b.id)).toEqual(before);
+  });
 });
