@@ -27,6 +27,8 @@ export const useSptesStore = defineStore('sptes', () => {
   const moment = shallowRef<Moment>();
   const error = shallowRef<RequestError>();
   let wantedFirst = 0;
+  /** Instruction count of the stop whose spte was brought under the glass; from then on the reader chooses. */
+  let shownStop = -1;
 
   const children = computed(() => {
     const byParent = new Map<number, SptePageSnapshot[]>();
@@ -57,7 +59,23 @@ export const useSptesStore = defineStore('sptes', () => {
     rows.value = answer.value.rows;
     offset.value = answer.value.offset;
     total.value = answer.value.total;
-    await followSelected();
+    if (!(await followStop())) await followSelected();
+  }
+
+  /** In front of an MMIO fault the spte of its gfn is what there is to see. */
+  async function followStop(): Promise<boolean> {
+    const { status } = machine;
+    if (status?.reason.kind !== 'mmio-breakpoint' || status.moment.insns === shownStop) return false;
+    shownStop = status.moment.insns;
+    const gfn = Number(status.reason.fault.gpa >> 12n);
+    const answer = await desktop.call('sptes.rows', {
+      filter: { kinds: ['mmio', 'leaf', 'large'], gfnStart: gfn, gfnLength: 1 },
+      offset: 0,
+      limit: 1,
+    });
+    const row = answer.ok ? answer.value.rows.at(0) : undefined;
+    if (row) selected.value = row;
+    return row !== undefined;
   }
 
   /** The selected spte may have been rewritten, and may have left the filter: it is asked for by its place. */

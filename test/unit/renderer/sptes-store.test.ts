@@ -47,6 +47,19 @@ describe('the table of sptes', () => {
     expect(sptes.selected).toMatchObject({ gfn: MMIO_GFN, stale: true });
   });
 
+  it('shows the spte of an MMIO fault that the machine stands in front of, until another is chosen', async () => {
+    const sptes = useSptesStore();
+    await sptes.setFilter({});
+    sptes.select(sptes.rows[7]);
+    const fault = { gva: 0x10n, gpa: BigInt(MMIO_GFN) << 12n, access: 'read', outcome: 'EMULATE' } as const;
+    engine.stop({ kind: 'mmio-breakpoint', id: 1, vcpu: 0, fault: { ...fault, spteGen: 2, kvmGen: 2 } });
+    await sptes.refresh();
+    expect(sptes.selected?.gfn).toBe(MMIO_GFN);
+    sptes.select(sptes.rows[3]);
+    await sptes.refresh();
+    expect(sptes.selected?.gfn).toBe(sptes.rows[3].gfn);
+  });
+
   it('turns its order around when the same column is chosen twice', async () => {
     const sptes = useSptesStore();
     await sptes.sortBy('gen');
