@@ -1,0 +1,47 @@
+/** The options of a machine as they stand in their form, and what they parse to. */
+import type { MachineOptionsInput } from '@core/protocol/index.ts';
+import { parseSize } from '@core/format/address-text.ts';
+import type { Era, MmuMode } from '../api/contract-words.ts';
+
+const MIB = 1024 * 1024;
+const PAGE = 4096n;
+/** What the engine takes, as its schema has it. */
+const MIN_RAM = BigInt(MIB);
+const MAX_RAM = BigInt(1536 * MIB);
+const MAX_APPEND = 4096;
+
+export interface MachineForm {
+  mmu: MmuMode;
+  era: Era;
+  /** A number; the text of its field when that is none. */
+  maxPhyAddr: number | string;
+  mem: string;
+  append: string;
+}
+
+export function formOfOptions(options: MachineOptionsInput): MachineForm {
+  const ramBytes = options.ramBytes ?? 128 * MIB;
+  return {
+    mmu: options.mmu ?? 'ept',
+    era: options.era ?? 'patch',
+    maxPhyAddr: options.maxPhyAddr ?? 40,
+    mem: ramBytes % MIB === 0 ? `${ramBytes / MIB}M` : `${ramBytes / 1024}K`,
+    append: options.append ?? '',
+  };
+}
+
+export type ParsedMachineForm =
+  { readonly ok: true; readonly options: MachineOptionsInput } | { readonly ok: false; readonly message: string };
+
+export function parseMachineForm({ mmu, era, maxPhyAddr, mem, append }: MachineForm): ParsedMachineForm {
+  const refuse = (message: string): ParsedMachineForm => ({ ok: false, message });
+  const ram = parseSize(mem);
+  if (ram === undefined) return refuse('Memory is a size such as 128M.');
+  if (ram < MIN_RAM || ram > MAX_RAM) return refuse('Memory is between 1M and 1536M.');
+  if (ram % PAGE !== 0n) return refuse('Memory is a multiple of 4 KiB.');
+  if (typeof maxPhyAddr !== 'number' || !Number.isInteger(maxPhyAddr) || maxPhyAddr < 32 || maxPhyAddr > 52) {
+    return refuse('MAXPHYADDR is a number from 32 to 52.');
+  }
+  if (append.length > MAX_APPEND) return refuse(`The arguments may have ${MAX_APPEND} characters at most.`);
+  return { ok: true, options: { mmu, era, maxPhyAddr, ramBytes: Number(ram), append } };
+}
