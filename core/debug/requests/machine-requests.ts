@@ -9,6 +9,7 @@ import type { RequestFamily } from '../request-table.ts';
 import { RunControl } from '../run-control.ts';
 import type { LoadedSource, Session } from '../session.ts';
 import { SpteTable } from '../spte-table.ts';
+import { enabledEvents, enableEvents } from '../trace-lines.ts';
 import { presentMachine } from './present.ts';
 
 type MachineNames = 'machine.create' | 'machine.reset' | 'machine.status';
@@ -39,11 +40,14 @@ function create(session: Session, source: LoadedSource): Handled<MachineStatus> 
   return install(session, made.value, hooks, source);
 }
 
-/** The same arena, cleared: nobody who looks has to attach anew. */
+/** The same arena, cleared: nobody who looks has to attach anew, and what is traced is traced from the start. */
 function reset(session: Session): Handled<MachineStatus> {
   const { machine, hooks, source } = presentMachine(session);
+  const traced = enabledEvents(machine.arena);
   const loaded = machine.reset();
-  return loaded.ok ? install(session, machine, hooks, source) : refused(loaded.error.message);
+  if (!loaded.ok) return refused(loaded.error.message);
+  enableEvents(machine.arena, traced);
+  return install(session, machine, hooks, source);
 }
 
 function install(
