@@ -163,7 +163,8 @@ export class RunControl {
     if (resumesAt === 'mmio') {
       for (const { cpu } of this.#machine.vm.vcpus) cpu.r[VCPU_SKIP_MMIO_STOP] = 1;
     }
-    return this.#machine.run(budget, resumesAt === 'exec');
+    // A fault comes of an instruction whose execution has begun: its breakpoint was met before.
+    return this.#machine.run(budget, resumesAt !== 'nothing');
   }
 
   #apply(stop: MachineStop): void {

@@ -160,6 +160,16 @@ describe('a breakpoint on MMIO faults', () => {
     expect(broken.isAt(plain.arenaBytes())).toBe(true);
   });
 
+  it('and one on the execution of the same instruction stop once each', () => {
+    // mov eax, [0xfeb00000]; hlt
+    const session = sessionWithCode([0xa1, 0, 0, 0xb0, 0xfe, 0xf4]);
+    const exec = { kind: 'exec', address: 0x10_0000n } as const;
+    session.ask('breakpoints.add', { spec: exec });
+    session.ask('breakpoints.add', { spec: { ...anywhere, outcomes: [] } });
+    expect([1, 2, 3].map(() => session.run().reason.kind)).toEqual(['breakpoint', 'mmio-breakpoint', 'halted']);
+    expect(session.ask('breakpoints.list', {}).map(({ hits }) => hits)).toEqual([1, 1]);
+  });
+
   it('tells a stale spte from a fresh one after a slot was made', () => {
     const session = sessionWith('poller');
     session.ask('breakpoints.add', { spec: { ...anywhere, outcomes: [], freshness: 'stale' } });
