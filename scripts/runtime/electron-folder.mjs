@@ -10,6 +10,9 @@ import path from 'node:path';
  * @property {'override' | 'package' | 'fallback'} origin
  */
 
+/** The application of the prepared fallback (scripts/runtime/fallback-loader); a stock Electron has another. */
+const FALLBACK_LOADER = 'load-application.mjs';
+
 /** Where the executable lies inside an unpacked Electron. */
 export function executableName(platform = process.platform) {
   if (platform === 'darwin') return 'Electron.app/Contents/MacOS/Electron';
@@ -24,7 +27,9 @@ export function executableName(platform = process.platform) {
 export function openElectronFolder(folder, origin) {
   const executable = path.join(folder, executableName());
   if (!existsSync(executable)) return undefined;
-  return { folder, executable, version: readVersion(folder), origin };
+  // Whoever points at the prepared fallback gets the fallback, with all that may not be done with it.
+  const isFallback = existsSync(path.join(folder, 'resources', 'app', FALLBACK_LOADER));
+  return { folder, executable, version: readVersion(folder), origin: isFallback ? 'fallback' : origin };
 }
 
 /** @param {string} folder */

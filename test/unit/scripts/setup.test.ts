@@ -1,5 +1,9 @@
-import { describe, expect, it } from 'vitest';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { invocationFolder } from '../../../scripts/launch/command-line.mjs';
+import { executableName, openElectronFolder } from '../../../scripts/runtime/electron-folder.mjs';
 import { FALLBACK, runtimeFile } from '../../../scripts/runtime/fallback-runtime.mjs';
 import { parseDisplay } from '../../../scripts/setup/display.mjs';
 import { isSatisfied } from '../../../scripts/setup/npm-packages.mjs';
@@ -46,6 +50,24 @@ describe('the name of a display', () => {
     ['display', undefined],
   ])('%s', (display, endpoints) => {
     expect(parseDisplay(display)).toEqual(endpoints);
+  });
+});
+
+describe('an Electron that the user points at', () => {
+  const electronIn = (...application: readonly string[]): string => {
+    const folder = mkdtempSync(path.join(os.tmpdir(), 'umbra-electron-'));
+    onTestFinished(() => rmSync(folder, { recursive: true }));
+    mkdirSync(path.join(folder, path.dirname(executableName())), { recursive: true });
+    writeFileSync(path.join(folder, executableName()), '');
+    mkdirSync(path.join(folder, 'resources', 'app'), { recursive: true });
+    for (const file of application) writeFileSync(path.join(folder, 'resources', 'app', file), '');
+    return folder;
+  };
+
+  it('is what it is called, but for the prepared fallback: that is never to be shipped', () => {
+    expect(openElectronFolder(electronIn(), 'override')?.origin).toBe('override');
+    expect(openElectronFolder(electronIn('load-application.mjs'), 'override')?.origin).toBe('fallback');
+    expect(openElectronFolder(os.tmpdir(), 'override')).toBeUndefined();
   });
 });
 
