@@ -20,6 +20,7 @@ const bytes = (max: number) =>
   );
 
 export const MAX_IMAGE_BYTES = 64 * 1024 * 1024;
+export const MAX_APPEND_CHARACTERS = 4096;
 export const MAX_MEMORY_READ = 65536;
 export const MAX_ROWS = 1000;
 export const MAX_TRACE_EXPORT = 65536;
@@ -32,7 +33,7 @@ export const machineOptionsSchema = v.strictObject({
   maxPhyAddr: v.optional(integer(32, 52), 40),
   /** Page quota by KVM_SET_NR_MMU_PAGES; 0 = KVM's own default from the slots. */
   mmuPages: v.optional(integer(0, 32768), 0),
-  append: v.optional(text(4096), ''),
+  append: v.optional(text(MAX_APPEND_CHARACTERS), ''),
 });
 export type MachineOptions = v.InferOutput<typeof machineOptionsSchema>;
 export type MachineOptionsInput = v.InferInput<typeof machineOptionsSchema>;

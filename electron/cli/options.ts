@@ -1,6 +1,7 @@
 /** Option values as people type them, each parsed with a sentence for what is wrong. */
 import { InvalidArgumentError } from 'commander';
 import { parseSize } from '../../core/format/address-text.ts';
+import { MAX_APPEND_CHARACTERS } from '../../core/protocol/requests.ts';
 
 export const MAX_RAM = 0x6000_0000;
 const MIN_RAM = 1024 * 1024;
@@ -14,6 +15,14 @@ export function parseMemory(text: string): number {
     throw new InvalidArgumentError('Guest memory is between 1M and 1536M.');
   }
   return Number(size);
+}
+
+/** The guest's command line, as long as the machine takes one. */
+export function parseAppend(text: string): string {
+  if (text.length > MAX_APPEND_CHARACTERS) {
+    throw new InvalidArgumentError(`It takes ${MAX_APPEND_CHARACTERS} characters at most.`);
+  }
+  return text;
 }
 
 /** A parser for whole numbers in a range; `0x` and digit separators are fine, K/M/G multiply by 1024. */

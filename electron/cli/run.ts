@@ -5,7 +5,7 @@ import { parseBreakSpec, type BreakpointWish } from './break-spec.ts';
 import type { CliIo } from './cli-io.ts';
 import { CliFailure } from './exit-status.ts';
 import { guestNames, readImage } from './image-file.ts';
-import { collect, integerIn, parseInsns, parseMemory } from './options.ts';
+import { collect, integerIn, parseAppend, parseInsns, parseMemory } from './options.ts';
 import { GuestRun } from './guest-run.ts';
 import { readSlotEdits } from './slot-edits.ts';
 
@@ -58,7 +58,7 @@ export function machineOptions(command: Command): Command {
     .addOption(new Option('--era <era>', 'which KVM the MMIO machinery follows').choices(ERAS).default('patch'))
     .option('--maxphyaddr <bits>', 'physical address bits of the host: 32 to 52', integerIn(32, 52), 40)
     .option('--mmu-pages <n>', 'shadow page quota (KVM_SET_NR_MMU_PAGES); 0 leaves it to KVM', integerIn(0, 32768), 0)
-    .option('--append <args>', 'command line of the guest', '');
+    .option('--append <args>', 'command line of the guest', parseAppend, '');
 }
 
 const imageHelp = (): string =>

@@ -1,5 +1,6 @@
 /** The options of a machine as they stand in their form, and what they parse to. */
 import type { MachineOptionsInput } from '@core/protocol/index.ts';
+import { MAX_APPEND_CHARACTERS } from '@core/protocol/index.ts';
 import { parseSize } from '@core/format/address-text.ts';
 import type { Era, MmuMode } from '../api/contract-words.ts';
 
@@ -8,7 +9,6 @@ const PAGE = 4096n;
 /** What the engine takes, as its schema has it. */
 const MIN_RAM = BigInt(MIB);
 const MAX_RAM = BigInt(1536 * MIB);
-const MAX_APPEND = 4096;
 
 export interface MachineForm {
   mmu: MmuMode;
@@ -42,6 +42,7 @@ export function parseMachineForm({ mmu, era, maxPhyAddr, mem, append }: MachineF
   if (typeof maxPhyAddr !== 'number' || !Number.isInteger(maxPhyAddr) || maxPhyAddr < 32 || maxPhyAddr > 52) {
     return refuse('MAXPHYADDR is a number from 32 to 52.');
   }
-  if (append.length > MAX_APPEND) return refuse(`The arguments may have ${MAX_APPEND} characters at most.`);
+  if (append.length > MAX_APPEND_CHARACTERS)
+    return refuse(`The arguments may have ${MAX_APPEND_CHARACTERS} characters at most.`);
   return { ok: true, options: { mmu, era, maxPhyAddr, ramBytes: Number(ram), append } };
 }

@@ -132,6 +132,7 @@ describe('bad usage', () => {
       () => ['run', 'hello', '--trace', path.join(folder, 'no', 'where')],
       'cannot be written',
     ],
+    ['arguments without measure', () => ['run', 'hello', '--append', 'x'.repeat(4097)], '4096 characters at most'],
     ['an image without end', () => ['run', '/dev/zero'], 'an image may have 64 MiB at most'],
     ['a script without end', () => ['run', 'hello', '--slots', '/dev/zero'], 'a script may have 16 MiB at most'],
     ['a recording that is not there', () => ['conformance', 'x86', path.join(folder, 'none')], 'no such file'],
