@@ -4,8 +4,11 @@
  */
 import {
   SP_IN_USE,
+  SP_LINK_NEXT,
   SP_MMIO_CACHED,
   SP_ROLE,
+  SP_ROOT_COUNT,
+  VM_ACTIVE_HEAD,
   VM_COUNTERS_AT,
   VM_MMIO_SPTES,
   VM_N_USED_MMU_PAGES,
@@ -17,7 +20,7 @@ import type { MemslotPreview } from './memslot-preview.ts';
 import type { MemslotChange, MemslotChangeReport } from './memslot-update.ts';
 import { PT32E_ROOT_LEVEL, type Mmu } from './mmu.ts';
 import { VCPU_PAE_ROOT, VCPU_ROOT_VALID, VM_MMIO_FRESH, VM_MMIO_FRESH_GEN } from './mmu-words.ts';
-import { pageHeader, pageOfHpa } from './shadow-page-pool.ts';
+import { NO_PAGE, pageHeader, pageOfHpa } from './shadow-page-pool.ts';
 import { ROLE_INVALID } from './shadow-page-role.ts';
 
 export interface VmMemslotReport extends MemslotChangeReport {
@@ -115,12 +118,27 @@ function pagesOfCommit(mmu: Mmu, change: MemslotChange, before: MmuBefore, wraps
   return mmu.era === ERA_PATCH ? mmioCachedPages(mmu) : pagesOfZapAll(mmu, before);
 }
 
-/**
- * kvm_zap_obsolete_pages passes over a root that was zapped while a vCPU runs on it; kvm_mmu_zap_all of v3.10 prepares it
- * again and counts it.
- */
+/** kvm_zap_obsolete_pages passes over a root that was zapped while a vCPU runs on it. */
 const pagesOfZapAll = (mmu: Mmu, before: MmuBefore): number =>
-  mmu.era === ERA_V3_10 ? before.usedPages : before.usedPages - invalidRoots(mmu);
+  mmu.era === ERA_V3_10 ? pagesOfV310ZapAll(mmu) : before.usedPages - invalidRoots(mmu);
+
+/**
+ * kvm_mmu_zap_all of v3.10 starts over after every page that went and prepares anew, and counts, the roots in use that it
+ * has put at the head of the list.
+ */
+function pagesOfV310ZapAll(mmu: Mmu): number {
+  const { i32 } = mmu;
+  let prepared = 0;
+  let rootsAhead = 0;
+  for (let page = i32[(mmu.vm + VM_ACTIVE_HEAD) >> 2]; page !== NO_PAGE;) {
+    const header = pageHeader(mmu, page);
+    const isRoot = i32[header + (SP_ROOT_COUNT >> 2)] !== 0;
+    prepared += isRoot ? 1 : 1 + rootsAhead;
+    if (isRoot) rootsAhead += 1;
+    page = i32[header + (SP_LINK_NEXT >> 2)];
+  }
+  return prepared;
+}
 
 const mmioCachedPages = (mmu: Mmu): number =>
   countPages(mmu, (header) => mmu.i32[header + (SP_MMIO_CACHED >> 2)] !== 0);

@@ -43,3 +43,16 @@ describe('what a change of memslots is said to have done', () => {
     });
   });
 });
+
+describe('a root that was recycled and made anew', () => {
+  it.each(['patch', 'v3.11', 'v3.10'] as const)('is foreseen to be zapped as often as it is, in %s', (era) => {
+    const kvm = new KvmFixture({ era });
+    kvm.slot(0, 0n, MIB);
+    expect(kvm.vm.setNrMmuPages(64).ok).toBe(true);
+    // Every fault far from the last one takes a page or two, until the oldest page goes: the root.
+    for (let i = 0n; i < 40n; i++) kvm.touch(HOLE + (i << 30n));
+    const region = { slot: 0, flags: 0, guestPhysAddr: 0n, memorySize: 0n, userspaceAddr: HVA_BASE };
+    const preview = kvm.vm.previewUserMemoryRegion(region);
+    expect(preview).toEqual(kvm.vm.setUserMemoryRegion(region));
+  });
+});
