@@ -5,7 +5,7 @@
  */
 import { VCPU_EXIT_GPA, VCPU_EXIT_GVA, VCPU_EXIT_QUALIFICATION, VCPU_SKIP_MMIO_STOP } from '../arena/vcpu-layout.ts';
 import { MMIO_FIRST } from '../base/mmio-outcomes.ts';
-import { lastAccess } from '../x86/index.ts';
+import { EXIT_EPT_MISCONFIG, EXIT_EPT_VIOLATION, EXIT_EXCEPTION_NMI, EXIT_NPF, lastAccess } from '../x86/index.ts';
 import { directPageFault, FAULT_RESUME } from './direct-map.ts';
 import { emulateInstruction, internalError, RESUME_GUEST, ripText } from './exit-handlers-emulate.ts';
 import {
@@ -24,7 +24,7 @@ import { mmioBugText } from './probe-hierarchy.ts';
 import { traceKvmPageFault, traceKvmUserspaceExit } from './trace-events.ts';
 import type { VcpuContext } from './vcpu-context.ts';
 import { KVM_EXIT_DEBUG, KVM_EXIT_UNKNOWN } from './vcpu-exit-reasons.ts';
-import { RUN_DEBUG_MMIO, RUN_INTERNAL_ERROR } from './vcpu-run.ts';
+import { RUN_INTERNAL_ERROR } from './vcpu-run.ts';
 
 const READ = 0;
 const WRITE = 1;
@@ -33,25 +33,29 @@ const FETCH = 2;
 const accessOf = (errorCode: number): number =>
   (errorCode & PFERR_WRITE_MASK) !== 0 ? WRITE : (errorCode & PFERR_FETCH_MASK) !== 0 ? FETCH : READ;
 
-/** Asks the debugger whether to stop in front of this fault. Nothing of it has been handled, and nothing is by asking. */
-function stopsHere(
-  vcpu: VcpuContext,
-  gvaLo: number,
-  gvaHi: number,
-  gpaLo: number,
-  gpaHi: number,
-  access: number,
-  reserved: boolean,
-): boolean {
-  const { fault } = vcpu;
-  if (vcpu.r[VCPU_SKIP_MMIO_STOP] !== 0) return false;
-  fault.gvaLo = gvaLo;
-  fault.gvaHi = gvaHi;
-  fault.gpaLo = gpaLo;
-  fault.gpaHi = gpaHi;
+/**
+ * Asks the debugger whether to stop in front of an exit, if it is a memory fault and somebody wants to know. Nothing of the
+ * exit has been counted, traced or handled, and nothing is by asking: should the vCPU stop, the fault is taken again.
+ */
+export function stopsBeforeFault(vcpu: VcpuContext, exit: number): boolean {
+  const { r, fault, mmu } = vcpu;
+  if (r[VCPU_SKIP_MMIO_STOP] !== 0) return false;
+  const qualification = r[VCPU_EXIT_QUALIFICATION];
+  let reserved = exit === EXIT_EPT_MISCONFIG;
+  let access = accessOf(lastAccess(vcpu.cpu));
+  if (exit === EXIT_NPF || exit === EXIT_EXCEPTION_NMI) {
+    reserved = (qualification & PFERR_RSVD_MASK) !== 0;
+    access = accessOf(qualification);
+  } else if (exit === EXIT_EPT_VIOLATION) {
+    access = (qualification & 2) !== 0 ? WRITE : (qualification & 4) !== 0 ? FETCH : READ;
+  } else if (!reserved) return false;
+  fault.gvaLo = r[VCPU_EXIT_GVA];
+  fault.gvaHi = r[VCPU_EXIT_GVA + 1];
+  fault.gpaLo = r[VCPU_EXIT_GPA];
+  fault.gpaHi = r[VCPU_EXIT_GPA + 1];
   fault.access = access;
-  if (!predictMmioFault(vcpu.mmu, vcpu.r, fault, reserved) || !vcpu.hooks.onMmioFault(fault)) return false;
-  traceKvmUserspaceExit(vcpu.mmu.arena, vcpu.id, KVM_EXIT_DEBUG, 0);
+  if (!predictMmioFault(mmu, r, fault, reserved) || !vcpu.hooks.onMmioFault(fault)) return false;
+  traceKvmUserspaceExit(mmu.arena, vcpu.id, KVM_EXIT_DEBUG, 0);
   return true;
 }
 
@@ -127,7 +131,6 @@ export function handleEptViolation(vcpu: VcpuContext): number {
     return internalError(vcpu, `EPT: Handling EPT violation failed! qualification 0x${qualification.toString(16)}`);
   }
   const access = (qualification & 2) !== 0 ? WRITE : (qualification & 4) !== 0 ? FETCH : READ;
-  if (vcpu.hooks.mmioStopArmed && stopsHere(vcpu, gvaLo, gvaHi, gpaLo, gpaHi, access, false)) return RUN_DEBUG_MMIO;
   traceKvmPageFault(mmu.arena, vcpu.id, gpaLo, gpaHi, qualification);
   // Of the access only "write" is kept, of the rights only "readable": v3.11 knows no more.
   const errorCode = (qualification & PFERR_WRITE_MASK) | ((qualification >> 3) & PFERR_PRESENT_MASK);
@@ -142,7 +145,6 @@ export function handleEptMisconfig(vcpu: VcpuContext): number {
   const gvaLo = r[VCPU_EXIT_GVA];
   const gvaHi = r[VCPU_EXIT_GVA + 1];
   const access = accessOf(lastAccess(vcpu.cpu));
-  if (vcpu.hooks.mmioStopArmed && stopsHere(vcpu, gvaLo, gvaHi, gpaLo, gpaHi, access, true)) return RUN_DEBUG_MMIO;
   vcpu.openRecord(gvaLo, gvaHi, gpaLo, gpaHi, access);
   const answer = handleMmioPageFaultCommon(mmu, r, vcpu.id, gpaLo, gpaHi, vcpu.record);
   // Emulated here directly, so mmio_exits is not counted: v3.11 does not either.
@@ -158,7 +160,6 @@ function handleErrorCodeFault(vcpu: VcpuContext, gvaLo: number, gvaHi: number, g
   const errorCode = vcpu.r[VCPU_EXIT_QUALIFICATION];
   const reserved = (errorCode & PFERR_RSVD_MASK) !== 0;
   const access = accessOf(errorCode);
-  if (vcpu.hooks.mmioStopArmed && stopsHere(vcpu, gvaLo, gvaHi, gpaLo, gpaHi, access, reserved)) return RUN_DEBUG_MMIO;
   traceKvmPageFault(vcpu.mmu.arena, vcpu.id, gpaLo, gpaHi, errorCode);
   if (reserved) vcpu.openRecord(gvaLo, gvaHi, gpaLo, gpaHi, access);
   else openFirst(vcpu, gvaLo, gvaHi, gpaLo, gpaHi, access);

@@ -17,6 +17,7 @@ import { EXIT_ATTENTION, EXIT_BUDGET, EXIT_DEBUG, EXIT_NPF, EXIT_UNIMPLEMENTED, 
 import type { VmBus } from './bus.ts';
 import { ACTIVE, HALTED, handleExit, refuseShadowPaging, SHUT_DOWN, shutDown } from './exit-handlers.ts';
 import { RESUME_GUEST } from './exit-handlers-emulate.ts';
+import { stopsBeforeFault } from './exit-handlers-fault.ts';
 import { MmioExitsInPlace } from './mmio-exits-in-place.ts';
 import { MMU_NPT, MMU_SHADOW, type Mmu } from './mmu.ts';
 import { baseRole, mmuLoad, mmuUnload } from './mmu-roots.ts';
@@ -34,7 +35,7 @@ import { traceEnabled } from './trace.ts';
 import { KVM_ISA_SVM, KVM_ISA_VMX, traceKvmEntry, traceKvmExit, traceKvmInjVirq } from './trace-events.ts';
 import { VcpuContext } from './vcpu-context.ts';
 import { NO_EXIT } from './vcpu-exit-reasons.ts';
-import { RUN_BUDGET, RUN_HLT, RUN_SHUTDOWN, RUN_VMM_STOP, type RunCode } from './vcpu-run.ts';
+import { RUN_BUDGET, RUN_DEBUG_MMIO, RUN_HLT, RUN_SHUTDOWN, RUN_VMM_STOP, type RunCode } from './vcpu-run.ts';
 
 const RFLAGS_IF = 0x200;
 
@@ -103,6 +104,7 @@ export class Vcpu {
         if (bus.stopRequested()) return RUN_VMM_STOP;
         continue;
       }
+      if (context.hooks.mmioStopArmed && stopsBeforeFault(context, exit)) return RUN_DEBUG_MMIO;
       if (exit !== EXIT_DEBUG && exit !== EXIT_UNIMPLEMENTED) {
         context.count(context.cExits);
         if (traceEnabled(mmu.arena, TP_KVM_EXIT)) this.traceExit(exit);

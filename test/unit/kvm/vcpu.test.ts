@@ -264,6 +264,18 @@ describe.each(MODES)('stopping in front of MMIO faults under %s', (mmu) => {
     ]);
   });
 
+  it('counts and traces an exit once, however often it stopped there', () => {
+    const exitsOf = (hooks: KvmHooks): unknown => {
+      const { vcpu, r } = guest([...READ_HOLE, ...WRITE_HOLE, ...READ_NEXT, HLT], { mmu, hooks });
+      while (vcpu.run(100, false) === RUN_DEBUG_MMIO) {
+        expect(vcpu.run(100, false), 'asked again').toBe(RUN_DEBUG_MMIO);
+        r[VCPU_SKIP_MMIO_STOP] = 1;
+      }
+      return readVcpuCounters(vcpu.cpu.arena, 0);
+    };
+    expect(exitsOf(stopping())).toEqual(exitsOf(noHooks()));
+  });
+
   it('does not stop for accesses to RAM that is not mapped yet', () => {
     const hooks = stopping();
     // mov eax, [0x5000]
