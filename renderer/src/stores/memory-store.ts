@@ -57,7 +57,13 @@ export const useMemoryStore = defineStore('memory', () => {
   function place(nextSpace: AddressSpace, target: bigint): void {
     isPlaced = true;
     space.value = nextSpace;
-    address.value = target - (target % BigInt(columns.value));
+    address.value = within(target - (target % BigInt(columns.value)));
+  }
+
+  /** The view ends where 64 bits end. */
+  function within(first: bigint): bigint {
+    const last = U64 - BigInt(columns.value * visibleRows.value) + 1n;
+    return first < 0n ? 0n : first > last ? last : first;
   }
 
   async function goTo(nextSpace: AddressSpace, target: bigint): Promise<void> {
@@ -66,9 +72,7 @@ export const useMemoryStore = defineStore('memory', () => {
   }
 
   async function scrollRows(count: number): Promise<void> {
-    const next = address.value + BigInt(count * columns.value);
-    const last = U64 - BigInt(columns.value * visibleRows.value) + 1n;
-    address.value = next < 0n ? 0n : next > last ? last : next;
+    address.value = within(address.value + BigInt(count * columns.value));
     await refresh();
   }
 
