@@ -3,6 +3,7 @@ import {
   VCPU_ACTIVITY,
   VCPU_CODE_BITS,
   VCPU_CR0,
+  VCPU_EXIT_GPA,
   VCPU_EXIT_INSN_LENGTH,
   VCPU_EXIT_IO_OUT,
   VCPU_EXIT_IO_STRING,
@@ -28,6 +29,7 @@ import {
   EXIT_NPF,
   EXIT_TRIPLE_FAULT,
   EXIT_UNIMPLEMENTED,
+  lastAccess,
 } from '../x86/index.ts';
 import {
   EMULATE_NEEDS_EXIT,
@@ -35,6 +37,7 @@ import {
   executeForGuest,
   internalError,
   RESUME_GUEST,
+  ripText,
 } from './exit-handlers-emulate.ts';
 import {
   handleEptMisconfig,
@@ -42,7 +45,9 @@ import {
   handleNestedPageFault,
   handleShadowPageFault,
 } from './exit-handlers-fault.ts';
+import { gfnOf } from './mmio-predict.ts';
 import { MMU_SHADOW } from './mmu.ts';
+import { PFERR_FETCH_MASK } from './mmu-fault-error.ts';
 import { KVM_REQ_TLB_FLUSH, makeRequest } from './requests.ts';
 import { traceKvmUserspaceExit } from './trace-events.ts';
 import type { VcpuContext } from './vcpu-context.ts';
@@ -67,7 +72,17 @@ export function handleExit(vcpu: VcpuContext, exit: number): number {
   const inner = vcpu.r[VCPU_EXIT_REASON];
   const again = dispatchExit(vcpu, inner);
   if (again !== EMULATE_NEEDS_EXIT) return again;
-  return internalError(vcpu, `emulating an instruction ran into VM exit ${inner} twice in a row`);
+  return internalError(vcpu, cannotEmulate(vcpu, inner));
+}
+
+/** Most often the guest has run off into nothing: KVM's emulator fetches from memslots only. */
+function cannotEmulate(vcpu: VcpuContext, exit: number): string {
+  const { r } = vcpu;
+  if ((lastAccess(vcpu.cpu) & PFERR_FETCH_MASK) === 0) {
+    return `emulation failed at rip ${ripText(vcpu)}: the instruction ran into VM exit ${exit} twice in a row`;
+  }
+  const gfn = gfnOf(r[VCPU_EXIT_GPA], r[VCPU_EXIT_GPA + 1]).toString(16);
+  return `emulation failed at rip ${ripText(vcpu)}: its gfn 0x${gfn} is in no memslot, and instructions cannot be fetched from MMIO`;
 }
 
 function dispatchExit(vcpu: VcpuContext, exit: number): number {

@@ -218,6 +218,17 @@ describe('kvm_exit', () => {
   });
 });
 
+describe.each(MODES)('a guest that runs off into a hole under %s', (mmu) => {
+  it('stops with the gfn that it wanted instructions from', () => {
+    // mov eax, 0xfeb00000; jmp eax
+    const { vcpu } = guest([0xb8, 0x00, 0x00, 0xb0, 0xfe, 0xff, 0xe0], { mmu });
+    expect(vcpu.run(100, false)).toBe(RUN_INTERNAL_ERROR);
+    expect(vcpu.internalError).toBe(
+      'emulation failed at rip 0xfeb00000: its gfn 0xfeb00 is in no memslot, and instructions cannot be fetched from MMIO',
+    );
+  });
+});
+
 describe.each(MODES)('stopping in front of MMIO faults under %s', (mmu) => {
   const stopping = (): KvmHooks & { seen: string[] } => {
     const seen: string[] = [];
