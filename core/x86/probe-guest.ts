@@ -24,6 +24,8 @@ import {
   PFERR_USER,
   PFERR_WRITE,
   pse36ReservedBits,
+  PTE_ACCESSED,
+  PTE_DIRTY,
   PTE_PAGE_SIZE,
   PTE_PRESENT,
   reservedHighBits,
@@ -36,7 +38,8 @@ import {
 import { pageFaultCode, permits } from './paging-permission.ts';
 import { isCanonical } from './paging-translate.ts';
 import type { GuestFrames } from './paging-walk.ts';
-import { probeSecondLevelWalk, vcpuWords } from './probe-second-level.ts';
+import { accessRule, ENTRY_NAMES, notPresentRule, reservedBitsRule, type BrokenRule } from './probe-rules.ts';
+import { probeSecondLevelWalk, vcpuWords, type SecondLevelProbe } from './probe-second-level.ts';
 import { SECOND_LEVEL_NPT, SECOND_LEVEL_SHADOW } from './second-level-entry.ts';
 
 export type GuestPagingMode = 'none' | '32-bit' | 'pae' | '4-level';
@@ -47,6 +50,20 @@ export interface ProbedGuestEntry {
   /** Guest physical address of the entry; undefined for a PDPTE register. */
   readonly gpa: bigint | undefined;
   readonly value: bigint;
+  /** What this entry and those above it allow together: RIGHT_* (KVM's ACC_*: execute 1, write 2, user 4). */
+  readonly rights: number;
+  readonly leaf: boolean;
+  /** A and D bits (PTE_ACCESSED, PTE_DIRTY) that the access would set in it. 0 also when it never gets so far. */
+  readonly marks: number;
+}
+
+/** Why an access of this kind would fault. `errorCode` is that of the #PF; undefined when it would not be one. */
+export interface GuestWalkFault extends BrokenRule {
+  readonly errorCode: number | undefined;
+  /** Level of the entry that broke the rule; undefined when the address alone did. */
+  readonly level: number | undefined;
+  /** The second level refused the processor an access to a guest table: where it lies, and what it would be. */
+  readonly table: { readonly gpa: bigint; readonly probe: SecondLevelProbe } | undefined;
 }
 
 export interface GuestWalkProbe {
@@ -57,8 +74,7 @@ export interface GuestWalkProbe {
   readonly pageSize: number | undefined;
   /** RIGHT_* of the translation (KVM's ACC_*: execute 1, write 2, user 4). */
   readonly rights: number;
-  /** Why an access of this kind would fault. `errorCode` is that of the #PF; undefined when it would not be one. */
-  readonly fault: { readonly reason: string; readonly errorCode: number | undefined } | undefined;
+  readonly fault: GuestWalkFault | undefined;
 }
 
 /** Beside what a walk found: what is needed to say how it ends. */
@@ -71,12 +87,17 @@ interface WalkContext {
   readonly access: number;
   readonly mode: GuestPagingMode;
   readonly frames: GuestFrames | undefined;
+  readonly root: number | undefined;
   readonly levels: ProbedGuestEntry[];
 }
 
+const ALL_RIGHTS = RIGHT_EXECUTE | RIGHT_WRITE | RIGHT_USER;
+
 /**
- * Walks the guest's tables for an access at the vCPU's current privilege.
+ * Walks the guest's tables for an access.
  * @param frames where guest tables are read: through memslots; without it through the second level, as hardware does
+ * @param user privilege of the access; the vCPU's own when not said
+ * @param root the second level's root, if it is not the one in the control block
  */
 export function probeGuestWalk(
   arena: Arena,
@@ -84,13 +105,13 @@ export function probeGuestWalk(
   gva: bigint,
   access: AccessKind,
   frames?: GuestFrames,
+  user?: boolean,
+  root?: number,
 ): GuestWalkProbe {
   const r = vcpuWords(arena, vcpuId);
   const lo = lowHalf(gva);
   const hi = highHalf(gva);
   const kind = access === 'write' ? PFERR_WRITE : access === 'fetch' ? PFERR_FETCH : 0;
-  const paging = (r[VCPU_CR0] & CR0_PG) !== 0;
-  const pae = (r[VCPU_CR4] & CR4_PAE) !== 0;
   const long = (r[VCPU_EFER] & EFER_LMA) !== 0;
   const context: WalkContext = {
     arena,
@@ -98,19 +119,35 @@ export function probeGuestWalk(
     r,
     lo,
     hi,
-    access: kind | (r[VCPU_CPL] === 3 ? PFERR_USER : 0),
-    mode: !paging ? 'none' : !pae ? '32-bit' : long ? '4-level' : 'pae',
+    access: kind | ((user ?? r[VCPU_CPL] === 3) ? PFERR_USER : 0),
+    mode: guestPagingMode(r),
     frames,
+    root,
     levels: [],
   };
-  if (long && !isCanonical(hi))
-    return end(context, undefined, undefined, 0, { reason: 'not canonical', errorCode: undefined });
-  if (!long && hi !== 0) {
-    return end(context, undefined, undefined, 0, { reason: 'beyond 32 bits', errorCode: undefined });
+  const addressFault = (reason: string, source: string): GuestWalkProbe =>
+    end(context, undefined, undefined, 0, { reason, source, errorCode: undefined, level: undefined, table: undefined });
+  if (long && !isCanonical(hi)) {
+    return addressFault('not canonical: bits 63–47 are not all equal', 'SDM vol 1, "Canonical Addressing"');
   }
-  if (!paging)
-    return end(context, u64FromHalves(lo, 0), undefined, RIGHT_EXECUTE | RIGHT_WRITE | RIGHT_USER, undefined);
-  return pae ? probe64Bit(context, long) : probe32Bit(context);
+  if (!long && hi !== 0) {
+    return addressFault('beyond 32 bits, which is all that a linear address has here', 'SDM vol 3A, "Paging"');
+  }
+  switch (context.mode) {
+    case 'none':
+      return end(context, u64FromHalves(lo, 0), undefined, ALL_RIGHTS, undefined);
+    case '32-bit':
+      return probe32Bit(context);
+    default:
+      return probe64Bit(context, long);
+  }
+}
+
+/** The paging mode that a vCPU's control registers choose (SDM vol 3A, "Paging Modes"). */
+export function guestPagingMode(r: Int32Array): GuestPagingMode {
+  if ((r[VCPU_CR0] & CR0_PG) === 0) return 'none';
+  if ((r[VCPU_CR4] & CR4_PAE) === 0) return '32-bit';
+  return (r[VCPU_EFER] & EFER_LMA) !== 0 ? '4-level' : 'pae';
 }
 
 function end(
@@ -118,72 +155,109 @@ function end(
   gpa: bigint | undefined,
   pageSize: number | undefined,
   rights: number,
-  fault: GuestWalkProbe['fault'],
+  fault: GuestWalkFault | undefined,
 ): GuestWalkProbe {
   return { mode: context.mode, levels: context.levels, gpa, pageSize, rights, fault };
 }
 
-function pageFault(context: WalkContext, code: number, reason: string): GuestWalkProbe['fault'] {
+function pageFault(context: WalkContext, code: number, level: number, rule: BrokenRule): GuestWalkFault {
   const { r, access } = context;
-  return { reason, errorCode: pageFaultCode(r[VCPU_CR4], r[VCPU_EFER], access, code) };
+  const errorCode = pageFaultCode(r[VCPU_CR4], r[VCPU_EFER], access, code);
+  return { ...rule, errorCode, level, table: undefined };
 }
 
-/** Ends at a leaf: the address, and whether the access is allowed. */
+/** Ends at a leaf: the address, whether the access is allowed, and whether A and D bits can be set for it. */
 function endAtLeaf(context: WalkContext, gpa: bigint, pageSize: number, rights: number): GuestWalkProbe {
-  const { r, access } = context;
-  const allowed = permits(r[VCPU_CR0], r[VCPU_CR4], r[VCPU_RFLAGS], rights, access);
-  const fault = allowed ? undefined : pageFault(context, PFERR_PRESENT, 'the page does not allow this access');
-  return end(context, gpa, pageSize, rights, fault);
+  const { r, access, levels } = context;
+  const leaf = levels[levels.length - 1];
+  if (!permits(r[VCPU_CR0], r[VCPU_CR4], r[VCPU_RFLAGS], rights, access)) {
+    const rule = accessRule(r[VCPU_CR0], r[VCPU_CR4], rights, access);
+    return end(context, gpa, pageSize, rights, pageFault(context, PFERR_PRESENT, leaf.level, rule));
+  }
+  return end(context, gpa, pageSize, rights, markLevels(context));
 }
 
-/** Arena offset of a guest table's entry, or undefined. */
-function entryAt(context: WalkContext, gpa: bigint): number | undefined {
+/**
+ * A on every level and D on the leaf of a write, as after the permission check (walk order of paging-64bit.ts): noted in the
+ * entries.
+ * @returns the fault when a table cannot be written for it
+ */
+function markLevels(context: WalkContext): GuestWalkFault | undefined {
+  const { levels, access } = context;
+  for (const [index, entry] of levels.entries()) {
+    if (entry.gpa === undefined) continue;
+    const wanted = PTE_ACCESSED | (entry.leaf && (access & PFERR_WRITE) !== 0 ? PTE_DIRTY : 0);
+    const marks = wanted & ~lowHalf(entry.value);
+    if (marks === 0) continue;
+    levels[index] = { ...entry, marks };
+    const reached = reachTable(context, entry.gpa, true);
+    if (typeof reached !== 'number') return unreachable(context, entry.level, entry.gpa, reached);
+  }
+  return undefined;
+}
+
+/** Arena offset of a guest table's entry, or what the second level says; undefined when no memslot has it. */
+function reachTable(context: WalkContext, gpa: bigint, write: boolean): number | SecondLevelProbe | undefined {
   const { arena, vcpuId, frames, r } = context;
   if (frames !== undefined) {
-    const at = frames.frameOf(lowHalf(gpa), highHalf(gpa), false);
+    const at = frames.frameOf(lowHalf(gpa), highHalf(gpa), write);
     return at < 0 ? undefined : at;
   }
   if (r[VCPU_SECOND_LEVEL] === SECOND_LEVEL_SHADOW) return undefined;
-  // Nested paging counts the walker's accesses as writes.
-  const kind = r[VCPU_SECOND_LEVEL] === SECOND_LEVEL_NPT ? 'write' : 'read';
-  return probeSecondLevelWalk(arena, vcpuId, gpa, kind).hpa;
+  const purpose = write ? 'table-write' : 'table';
+  const probe = probeSecondLevelWalk(arena, vcpuId, gpa, 'read', false, purpose, context.root);
+  return probe.hpa ?? probe;
 }
 
-function unreadable(context: WalkContext, level: number): GuestWalkProbe {
-  const reason = `the guest's table at level ${level} cannot be read`;
-  const errorCode = context.frames === undefined ? undefined : pageFault(context, 0, reason)?.errorCode;
-  return end(context, undefined, undefined, 0, { reason, errorCode });
+function unreachable(
+  context: WalkContext,
+  level: number,
+  gpa: bigint,
+  probe: SecondLevelProbe | undefined,
+): GuestWalkFault {
+  const what = `the guest's ${ENTRY_NAMES[level]} at gpa 0x${gpa.toString(16)}`;
+  if (probe !== undefined) {
+    const reason = `${what} cannot be reached: ${probe.fault?.reason ?? 'no translation'}`;
+    const source = probe.fault?.source ?? '';
+    return { reason, source, errorCode: undefined, level, table: { gpa, probe } };
+  }
+  const reason = `${what} cannot be read: no memslot has it`;
+  const rule = { reason, source: 'FNAME(walk_addr_generic), arch/x86/kvm/paging_tmpl.h' };
+  return pageFault(context, 0, level, rule);
 }
 
 function probe64Bit(context: WalkContext, long: boolean): GuestWalkProbe {
   const { arena, r, lo, hi, levels } = context;
   const amd = r[VCPU_SECOND_LEVEL] === SECOND_LEVEL_NPT;
   const reservedHigh = reservedHighBits(r[VCPU_MAXPHYADDR], r[VCPU_EFER], long);
-  let rights = RIGHT_EXECUTE | RIGHT_WRITE | RIGHT_USER;
+  let rights = ALL_RIGHTS;
   const root = long ? VCPU_CR3 : VCPU_PDPTE + ((lo >>> 30) << 1);
+  const stop = (fault: GuestWalkFault): GuestWalkProbe => end(context, undefined, undefined, 0, fault);
   if (!long) {
-    levels.push({ level: 3, gpa: undefined, value: u64FromHalves(r[root], r[root + 1]) });
+    const value = u64FromHalves(r[root], r[root + 1]);
+    levels.push({ level: 3, gpa: undefined, value, rights, leaf: false, marks: 0 });
     if ((r[root] & PTE_PRESENT) === 0) {
-      return end(context, undefined, undefined, 0, pageFault(context, 0, 'PDPTE not present'));
+      return stop(pageFault(context, 0, 3, notPresentRule(`the guest's PDPTE register ${lo >>> 30}`)));
     }
   }
   let table = u64FromHalves(r[root] & ~0xfff, r[root + 1] & 0xf_ffff);
   for (let level = long ? 4 : 2; ; level--) {
     const gpa = table + BigInt(tableIndex(level, lo, hi) << 3);
-    const at = entryAt(context, gpa);
-    if (at === undefined) return unreadable(context, level);
+    const at = reachTable(context, gpa, false);
+    if (typeof at !== 'number') return stop(unreachable(context, level, gpa, at));
     const entryLo = arena.i32[at >> 2];
     const entryHi = arena.i32[(at >> 2) + 1];
-    levels.push({ level, gpa, value: u64FromHalves(entryLo, entryHi) });
-    if ((entryLo & PTE_PRESENT) === 0) {
-      return end(context, undefined, undefined, 0, pageFault(context, 0, `not present at level ${level}`));
-    }
-    if ((entryHi & reservedHigh) !== 0 || (entryLo & reservedLowBits(level, entryLo, amd)) !== 0) {
-      const code = PFERR_PRESENT | PFERR_RSVD;
-      return end(context, undefined, undefined, 0, pageFault(context, code, `reserved bits at level ${level}`));
-    }
     rights &= (entryLo | RIGHT_EXECUTE) & (entryHi < 0 ? ~RIGHT_EXECUTE : -1);
-    if (level === 1 || (level < 4 && (entryLo & PTE_PAGE_SIZE) !== 0)) {
+    const leaf = level === 1 || (level < 4 && (entryLo & PTE_PAGE_SIZE) !== 0);
+    levels.push({ level, gpa, value: u64FromHalves(entryLo, entryHi), rights, leaf, marks: 0 });
+    const what = `the guest's ${ENTRY_NAMES[level]}`;
+    if ((entryLo & PTE_PRESENT) === 0) return stop(pageFault(context, 0, level, notPresentRule(what)));
+    const low = entryLo & reservedLowBits(level, entryLo, amd);
+    const high = entryHi & reservedHigh;
+    if (high !== 0 || low !== 0) {
+      return stop(pageFault(context, PFERR_PRESENT | PFERR_RSVD, level, reservedBitsRule(what, low, high, amd)));
+    }
+    if (leaf) {
       const size = level === 1 ? 0x1000 : level === 2 ? 0x20_0000 : 0x4000_0000;
       const page = u64FromHalves((entryLo & -size) | (lo & (size - 1)), entryHi & 0xf_ffff);
       return endAtLeaf(context, page, size, rights);
@@ -195,21 +269,22 @@ function probe64Bit(context: WalkContext, long: boolean): GuestWalkProbe {
 function probe32Bit(context: WalkContext): GuestWalkProbe {
   const { arena, r, lo, levels } = context;
   let gpa = u64FromHalves((r[VCPU_CR3] & ~0xfff) + ((lo >>> 22) << 2), 0);
-  let rights = RIGHT_EXECUTE | RIGHT_WRITE | RIGHT_USER;
+  let rights = ALL_RIGHTS;
+  const stop = (fault: GuestWalkFault): GuestWalkProbe => end(context, undefined, undefined, 0, fault);
   for (let level = 2; ; level--) {
-    const at = entryAt(context, gpa);
-    if (at === undefined) return unreadable(context, level);
+    const at = reachTable(context, gpa, false);
+    if (typeof at !== 'number') return stop(unreachable(context, level, gpa, at));
     const entry = arena.i32[at >> 2];
-    levels.push({ level, gpa, value: u64FromHalves(entry, 0) });
-    if ((entry & PTE_PRESENT) === 0) {
-      return end(context, undefined, undefined, 0, pageFault(context, 0, `not present at level ${level}`));
-    }
+    const large = level === 2 && (entry & PTE_PAGE_SIZE) !== 0 && (r[VCPU_CR4] & CR4_PSE) !== 0;
     rights &= entry | RIGHT_EXECUTE;
+    levels.push({ level, gpa, value: u64FromHalves(entry, 0), rights, leaf: level === 1 || large, marks: 0 });
+    const what = `the guest's ${ENTRY_NAMES[level]}`;
+    if ((entry & PTE_PRESENT) === 0) return stop(pageFault(context, 0, level, notPresentRule(what)));
     if (level === 1) return endAtLeaf(context, u64FromHalves((entry & ~0xfff) | (lo & 0xfff), 0), 0x1000, rights);
-    if ((entry & PTE_PAGE_SIZE) !== 0 && (r[VCPU_CR4] & CR4_PSE) !== 0) {
-      if ((entry & pse36ReservedBits(r[VCPU_MAXPHYADDR])) !== 0) {
-        const fault = pageFault(context, PFERR_PRESENT | PFERR_RSVD, 'reserved bits at level 2');
-        return end(context, undefined, undefined, 0, fault);
+    if (large) {
+      const reserved = entry & pse36ReservedBits(r[VCPU_MAXPHYADDR]);
+      if (reserved !== 0) {
+        return stop(pageFault(context, PFERR_PRESENT | PFERR_RSVD, level, reservedBitsRule(what, reserved, 0, false)));
       }
       const page = u64FromHalves((entry & ~0x3f_ffff) | (lo & 0x3f_ffff), (entry >>> 13) & 0xff);
       return endAtLeaf(context, page, 0x40_0000, rights);
