@@ -2,7 +2,7 @@
  * Where everything lies in the arena. This module computes the regions; the fields inside each are in the sibling
  * `*-layout.ts` modules. No other module of the project contains a literal arena offset.
  *
- * The whole arena is below 2^31 bytes, so every offset is a non-negative int32 and every "host physical address" too
+ * The whole arena lies below 2^31, so every offset is a non-negative int32 and every "host physical address" too
  * (hpa = arena offset, see core/base/address.ts). That is what lets hot code do offset arithmetic in int32.
  */
 import { assert } from '../base/assert.ts';
@@ -20,6 +20,8 @@ import {
 import { DEVICES_BYTES } from './device-layout.ts';
 
 const PAGE = 4096;
+const LARGE_PAGE = 0x20_0000;
+const GIB = 0x4000_0000;
 
 /** What the size of an arena depends on. */
 export interface ArenaConfig {
@@ -66,7 +68,7 @@ export interface ArenaLayout {
   readonly trace: number;
   readonly mmioLog: number;
   readonly mmioHeat: number;
-  /** Guest RAM ("host user memory"). */
+  /** Guest RAM ("host user memory"), at a multiple of 2 MiB, and of 1 GiB when it is that large. */
   readonly ram: number;
   readonly totalBytes: number;
 }
@@ -107,9 +109,12 @@ export function computeLayout(config: ArenaConfig): ArenaLayout {
   const trace = region(TRACE_RING_HEADER_BYTES + traceRecords * TRACE_RECORD_BYTES);
   const mmioLog = region(TRACE_RING_HEADER_BYTES + MMIO_LOG_RECORDS * MMIO_LOG_BYTES);
   const mmioHeat = region(TRACE_RING_HEADER_BYTES + MMIO_HEAT_BUCKETS * MMIO_HEAT_BYTES);
+  // Host memory in large pages begins at a multiple of them. A 1 GiB page fits below 2 GiB only if nothing else is RAM.
+  const ramAlignment = ramBytes === GIB ? GIB : LARGE_PAGE;
+  next = Math.ceil(next / ramAlignment) * ramAlignment;
   const ram = region(ramBytes);
   const totalBytes = Math.ceil(next / 65536) * 65536;
-  assert(totalBytes < 2 ** 31, 'the arena must stay below 2 GiB');
+  assert(totalBytes <= 2 ** 31, 'the arena must end at or below 2 GiB');
   return {
     config,
     header,

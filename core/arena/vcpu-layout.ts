@@ -84,7 +84,7 @@ export const VCPU_MSR_MORE = 164;
 
 /** Interruptibility: 0 none, 1 blocking by STI, 2 blocking by MOV SS (SDM vol 3C, "Guest Non-Register State"). */
 export const VCPU_INTERRUPT_SHADOW = 224;
-/** 0 running, 1 halted (HLT), 2 shut down (triple fault). */
+/** 0 running, 1 halted (HLT), 2 shut down (triple fault), 3 not started yet (KVM_MP_STATE_UNINITIALIZED). */
 export const VCPU_ACTIVITY = 225;
 /** 1: leave with EXIT_INTERRUPT_WINDOW as soon as RFLAGS.IF allows an interrupt. Set by KVM. */
 export const VCPU_INTERRUPT_WINDOW = 226;
@@ -122,6 +122,8 @@ export const VCPU_ROOT_HPA = 250;
 export const VCPU_ROOT_LEVELS = 252;
 /** Host and guest MAXPHYADDR. */
 export const VCPU_MAXPHYADDR = 253;
+/** Bit 6 of the EPT pointer: 1 when accessed and dirty flags of EPT entries are in use. */
+export const VCPU_EPT_AD = 254;
 
 /** KVM's per-vCPU state. REQUESTS: KVM_REQ_* bits, set by anyone with Atomics.or, served by the vCPU's thread. */
 export const VCPU_REQUESTS = 256;
@@ -139,6 +141,8 @@ export const VCPU_SKIP_MMIO_STOP = 265;
 
 /** float64 index: instructions retired since reset. Exact to 2^53. */
 export const VCPU_F_INSNS = 160; // words 320–321
+/** float64 index: exceptions delivered since reset. Each used up budget although nothing retired. */
+export const VCPU_F_DELIVERIES = 161; // words 322–323
 /** float64 index: first of the VCPU_COUNTERS (core/base/counters.ts). */
 export const VCPU_F_COUNTERS = 164; // … up to 195
 

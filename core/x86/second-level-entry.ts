@@ -2,7 +2,8 @@
  * Entries of second-level tables: what makes an EPT entry misconfigured (SDM vol 3C, "EPT Misconfigurations"), what makes
  * an entry of a nested or shadow page table reserved. Shared by walkers and probes.
  *
- * The processor modelled here offers execute-only EPT mappings and 1 GiB and 2 MiB leaves, and no EPT A/D bits.
+ * The processor modelled here offers execute-only EPT mappings, 1 GiB and 2 MiB leaves, and accessed and dirty flags for EPT
+ * where the EPT pointer asks for them (VCPU_EPT_AD).
  */
 import { PTE_PAGE_SIZE, reservedAddressBits, reservedLowBits } from './paging-entry.ts';
 
@@ -25,6 +26,10 @@ export const EPT_VIOLATION_GLA_TRANSLATED = 0x100;
 /** #NPF error code, high half: bit 32, final guest physical address; bit 33, a guest page table (APM vol 2, "Nested Table Walk"). */
 export const NPF_GUEST_FINAL_HIGH = 0x1;
 export const NPF_GUEST_PAGE_HIGH = 0x2;
+
+/** Accessed and dirty flags of an EPT entry, where they are enabled (SDM vol 3C, "Accessed and Dirty Flags for EPT"). */
+export const EPT_ACCESSED = 0x100;
+export const EPT_DIRTY = 0x200;
 
 /** Bit t set: memory type t is not one (2, 3 and 7). */
 const BAD_MEMORY_TYPES = 0b1000_1100;

@@ -3,6 +3,7 @@
  * in an EPT violation or in an EPT misconfiguration. Misconfigurations go before access rights.
  */
 import {
+  VCPU_EPT_AD,
   VCPU_EXIT_GPA,
   VCPU_EXIT_GVA,
   VCPU_EXIT_QUALIFICATION,
@@ -13,8 +14,14 @@ import type { Cpu } from './cpu.ts';
 import { raiseExit, raiseUnimplemented } from './exceptions.ts';
 import { EXIT_EPT_MISCONFIG, EXIT_EPT_VIOLATION } from './exits.ts';
 import { reservedAddressBits, tableIndex } from './paging-entry.ts';
-import { enterNested } from './second-level-cache.ts';
-import { EPT_VIOLATION_RIGHTS_SHIFT, isEptLeaf, isEptMisconfigured } from './second-level-entry.ts';
+import { enterNested, NESTED_WRITE } from './second-level-cache.ts';
+import {
+  EPT_ACCESSED,
+  EPT_DIRTY,
+  EPT_VIOLATION_RIGHTS_SHIFT,
+  isEptLeaf,
+  isEptMisconfigured,
+} from './second-level-entry.ts';
 
 const EPT_READ = 1;
 /** Read access, and bits 3–7: reserved in an entry that names a table, but for 7, which makes it a leaf. */
@@ -41,11 +48,13 @@ export function walkEpt(
   const reservedHigh = reservedAddressBits(r[VCPU_MAXPHYADDR]);
   let table = r[VCPU_ROOT_HPA] & ~0xfff;
   let rights = 7;
+  let accessed = EPT_ACCESSED;
   for (let level = 4; ; level--) {
     const at = (table >> 2) + (tableIndex(level, gpaLo, gpaHi) << 1);
     const lo = i32[at];
     const hi = i32[at + 1];
     rights &= lo;
+    accessed &= lo;
     // A table, readable and without a bit that would have to be looked at.
     if (level > 1 && (lo & TABLE_BITS) === EPT_READ && hi === 0) {
       table = lo & ~0xfff;
@@ -62,10 +71,37 @@ export function walkEpt(
       const offset = level === 1 ? 0 : gpaLo & (level === 2 ? 0x1f_f000 : 0x3fff_f000);
       const page = (lo & ~0xfff) + offset;
       if ((hi & 0xf_ffff) !== 0 || page < 0 || page >= layout.totalBytes) return outside(cpu, 'leaf');
+      if (r[VCPU_EPT_AD] !== 0) {
+        const write = (need & NESTED_WRITE) !== 0;
+        const dirty = (lo & EPT_DIRTY) !== 0;
+        if ((accessed === 0 || (write && !dirty)) && !markEpt(cpu, gpaLo, gpaHi, level, write)) {
+          return walkEpt(cpu, gpaLo, gpaHi, need, qualification, gvaLo, gvaHi);
+        }
+        // The first write to a clean page has to come by here and set D.
+        if (!write && !dirty) rights &= ~NESTED_WRITE;
+      }
       return enterNested(r, gpaLo, gpaHi, page, rights);
     }
     table = lo & ~0xfff;
     if ((hi & 0xf_ffff) !== 0 || table < 0 || table >= layout.totalBytes) return outside(cpu, 'table');
+  }
+}
+
+/**
+ * Sets A in the entries of a translation that was found good, and for a write D in its leaf.
+ * @returns false when another processor or KVM changed an entry meanwhile: the walk is to be done again
+ */
+function markEpt(cpu: Cpu, gpaLo: number, gpaHi: number, leafLevel: number, write: boolean): boolean {
+  const { i32 } = cpu.arena;
+  let table = cpu.r[VCPU_ROOT_HPA] & ~0xfff;
+  for (let level = 4; ; level--) {
+    const at = (table >> 2) + (tableIndex(level, gpaLo, gpaHi) << 1);
+    const lo = i32[at];
+    if ((lo & 7) === 0 || (level > leafLevel && isEptLeaf(level, lo))) return false;
+    const flags = EPT_ACCESSED | (level === leafLevel && write ? EPT_DIRTY : 0);
+    if ((lo & flags) !== flags && Atomics.compareExchange(i32, at, lo, lo | flags) !== lo) return false;
+    if (level === leafLevel) return true;
+    table = lo & ~0xfff;
   }
 }
 

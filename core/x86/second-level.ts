@@ -2,7 +2,13 @@
  * Guest physical → arena, through whichever tables the control block names. What cannot be translated leaves the guest:
  * EPT violation or misconfiguration, or AMD's nested page fault.
  */
-import { VCPU_EXIT_GPA, VCPU_EXIT_GVA, VCPU_EXIT_QUALIFICATION, VCPU_SECOND_LEVEL } from '../arena/vcpu-layout.ts';
+import {
+  VCPU_EPT_AD,
+  VCPU_EXIT_GPA,
+  VCPU_EXIT_GVA,
+  VCPU_EXIT_QUALIFICATION,
+  VCPU_SECOND_LEVEL,
+} from '../arena/vcpu-layout.ts';
 import { UmbraBug } from '../base/assert.ts';
 import type { Cpu } from './cpu.ts';
 import { ABORT_NONE, EXIT_NPF } from './exits.ts';
@@ -64,12 +70,14 @@ export function translateTable(
 ): number {
   const r = cpu.r;
   const ept = r[VCPU_SECOND_LEVEL] === SECOND_LEVEL_EPT;
-  // With nested paging the processor's accesses to guest tables count as writes, whatever they are for.
-  const need = write || !ept ? NESTED_READ | NESTED_WRITE : NESTED_READ;
+  // With nested paging the processor's accesses to guest tables count as writes, whatever they are for; so they do with
+  // accessed and dirty flags for EPT.
+  const writes = write || !ept || r[VCPU_EPT_AD] !== 0;
+  const need = writes ? NESTED_READ | NESTED_WRITE : NESTED_READ;
   const n = findNested(r, gpaLo, gpaHi);
   if (n !== 0 && (r[n + N_RIGHTS] & need) === need) return n;
   if (ept) {
-    const kind = write ? EPT_VIOLATION_READ | EPT_VIOLATION_WRITE : EPT_VIOLATION_READ;
+    const kind = writes ? EPT_VIOLATION_READ | EPT_VIOLATION_WRITE : EPT_VIOLATION_READ;
     return walkEpt(cpu, gpaLo, gpaHi, need, kind | (glaValid ? EPT_VIOLATION_GLA_VALID : 0), gvaLo, gvaHi);
   }
   return walkNpt(cpu, gpaLo, gpaHi, PFERR_USER | PFERR_WRITE, NPF_GUEST_PAGE_HIGH, gvaLo, gvaHi);
