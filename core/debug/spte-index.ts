@@ -3,9 +3,15 @@
  * is an entry that is not empty; a million of them take some tens of milliseconds and about 20 MB.
  */
 import type { Arena } from '../arena/arena.ts';
-import { VM_MMU_MODE, VM_SHADOW_MMIO_MASK } from '../arena/mmu-layout.ts';
+import { VM_MMU_MODE } from '../arena/mmu-layout.ts';
 import { currentMmioGeneration, eraHasMmioGeneration, eraOf } from '../kvm/eras.ts';
-import { isMmioSpte, mmioSpteGeneration, mmioSpteGfn } from '../kvm/spte-mmio.ts';
+import {
+  isMmioSpte,
+  mmioSpteFormatOf,
+  mmioSpteGeneration,
+  mmioSpteGfn,
+  type MmioSpteFormat,
+} from '../kvm/spte-mmio.ts';
 import { ENTRIES_PER_PAGE, entryGfn, pageInUse, pageRole, pageTable, roleLevel } from './shadow-page.ts';
 
 export const KIND_EMPTY = 0;
@@ -21,8 +27,7 @@ const MODE_EPT = 1;
 
 /** What one machine's sptes are read with. */
 export interface SpteFormat {
-  readonly maskLow: number;
-  readonly maskHigh: number;
+  readonly mmio: MmioSpteFormat;
   readonly isEpt: boolean;
   /** The current generation, −1 in an era without one. */
   readonly generation: number;
@@ -31,8 +36,7 @@ export interface SpteFormat {
 export function spteFormat(arena: Arena): SpteFormat {
   const { i32, layout } = arena;
   return {
-    maskLow: i32[(layout.vm + VM_SHADOW_MMIO_MASK) >> 2],
-    maskHigh: i32[(layout.vm + VM_SHADOW_MMIO_MASK + 4) >> 2],
+    mmio: mmioSpteFormatOf(arena),
     isEpt: i32[(layout.vm + VM_MMU_MODE) >> 2] === MODE_EPT,
     generation: eraHasMmioGeneration(eraOf(arena)) ? currentMmioGeneration(arena) : -1,
   };
@@ -41,7 +45,7 @@ export function spteFormat(arena: Arena): SpteFormat {
 /** KIND_* of an entry at a level. */
 export function spteKind(format: SpteFormat, level: number, low: number, high: number): number {
   if (low === 0 && high === 0) return KIND_EMPTY;
-  if (isMmioSpte(format.maskLow, format.maskHigh, low, high)) return KIND_MMIO;
+  if (isMmioSpte(format.mmio, low, high)) return KIND_MMIO;
   if (format.isEpt ? (low & 7) === 0 : (low & 1) === 0) return KIND_EMPTY;
   if (level === 1) return KIND_LEAF;
   return (low & PTE_PAGE_SIZE_MASK) !== 0 ? KIND_LARGE : KIND_LINK;
@@ -49,7 +53,7 @@ export function spteKind(format: SpteFormat, level: number, low: number, high: n
 
 /** Generation of an entry of a kind, −1 where it has none. */
 export const spteGeneration = (format: SpteFormat, kind: number, low: number, high: number): number =>
-  kind === KIND_MMIO && format.generation >= 0 ? mmioSpteGeneration(format.maskLow, format.maskHigh, low, high) : -1;
+  kind === KIND_MMIO && format.generation >= 0 ? mmioSpteGeneration(format.mmio, low, high) : -1;
 
 export interface SpteIndex {
   readonly format: SpteFormat;
@@ -88,7 +92,7 @@ export function indexSptes(arena: Arena): SpteIndex {
       place[count] = page * ENTRIES_PER_PAGE + entry;
       kinds[count] = kind;
       levels[count] = level;
-      gfns[count] = kind === KIND_MMIO ? mmioSpteGfn(format.maskHigh, low, high) : entryGfn(arena, page, entry);
+      gfns[count] = kind === KIND_MMIO ? mmioSpteGfn(format.mmio, low, high) : entryGfn(arena, page, entry);
       lows[count] = low;
       highs[count] = high;
       gens[count] = spteGeneration(format, kind, low, high);

@@ -85,7 +85,7 @@ export function spteRow(arena: Arena, index: SpteIndex, row: number): SpteRow {
 function accessText(format: SpteFormat, kind: number, low: number, high: number): string {
   const letter = (on: boolean, name: string): string => (on ? name : '-');
   if (kind === KIND_MMIO) {
-    const access = mmioSpteAccess(format.maskLow, low);
+    const access = mmioSpteAccess(format.mmio, low);
     return letter((access & ACC_WRITE_MASK) !== 0, 'w') + letter((access & ACC_USER_MASK) !== 0, 'u');
   }
   if (format.isEpt) return letter((low & 1) !== 0, 'r') + letter((low & 2) !== 0, 'w') + letter((low & 4) !== 0, 'x');

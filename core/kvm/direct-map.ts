@@ -127,7 +127,7 @@ export function directPageFault(
   if (pfn === KVM_PFN_NOSLOT) {
     // tdp_page_fault caches no gva; nonpaging_map does, as gva and gpa are the same there.
     const shadow = mmu.mode === MMU_SHADOW;
-    vcpuCacheMmioInfo(r, shadow ? lo : 0, shadow ? hi : 0, gfn, ACC_ALL);
+    vcpuCacheMmioInfo(mmu, r, shadow ? lo : 0, shadow ? hi : 0, gfn, ACC_ALL);
   }
   // Four levels translate 48 bits and a gpa above them would come out at the entry of another one. v3.11 had no host with
   // addresses so wide; later kernels emulate what is beyond kvm_mmu_max_gfn and map nothing.

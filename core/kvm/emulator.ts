@@ -129,7 +129,7 @@ export class KvmEmulator implements EmulatorOps, GuestFrames {
     const { r } = cpu;
     const { arena } = this.mmu;
     // Only a guest without paging under the shadow MMU caches a gva, and there every access is allowed.
-    if (vcpuMatchMmioGva(r, gvaLo, gvaHi)) {
+    if (vcpuMatchMmioGva(this.mmu, r, gvaLo, gvaHi)) {
       this.gpaLo = cachedMmioGpaLow(r) | (gvaLo & 0xfff);
       this.gpaHi = cachedMmioGpaHigh(r);
       traceVcpuMatchMmio(arena, this.vcpuId, gvaLo, gvaHi, this.gpaLo, this.gpaHi, write, false);
@@ -142,7 +142,7 @@ export class KvmEmulator implements EmulatorOps, GuestFrames {
     this.gpaLo = gpaLo;
     this.gpaHi = gpaHi;
     if (gpaHi === 0 && (gpaLo & ~0xfff) === APIC_DEFAULT_PHYS_BASE) return MMIO;
-    if (vcpuMatchMmioGpa(r, gpaLo, gpaHi)) {
+    if (vcpuMatchMmioGpa(this.mmu, r, gpaLo, gpaHi)) {
       traceVcpuMatchMmio(arena, this.vcpuId, gvaLo, gvaHi, gpaLo, gpaHi, write, true);
       return MMIO;
     }

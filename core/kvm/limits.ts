@@ -1,4 +1,5 @@
 /** What a kernel version allows of memslots. The checks and their order belong to memslot-checks.ts; here are the numbers. */
+import type { Era, MmuMode } from '../base/machine-modes.ts';
 
 export interface MemslotLimits {
   readonly name: string;
@@ -45,3 +46,18 @@ export const LIMITS_V6_18: MemslotLimits = {
   overlapWithInternal: true,
   rules: 'v6.18',
 };
+
+/** v6.8: v6.18's numbers and order, beside a second address space for SMM, which no vCPU of Umbra can enter. */
+const LIMITS_V6_8: MemslotLimits = { ...LIMITS_V6_18, name: 'v6.8' };
+
+/**
+ * What the era that runs allows. The last frame of v6.8 is the host's where it translates in two dimensions; the shadow MMU
+ * takes 52 bits (kvm_mmu_max_gfn).
+ */
+export function limitsOf(era: Era, mmu: MmuMode, maxPhyAddr: number): MemslotLimits {
+  if (era !== 'v6.8') return LIMITS_V3_11;
+  return { ...LIMITS_V6_8, maxGfn: 2 ** ((mmu === 'shadow' ? 52 : maxPhyAddr) - 12) - 1 };
+}
+
+/** How many slots the arena of a machine needs room for. */
+export const memslotsOf = (era: Era): number => limitsOf(era, 'ept', 52).memSlots;

@@ -1,7 +1,7 @@
 /** What a memslot call would do, or why it would be refused. Changes nothing. */
 import type { Arena } from '../arena/arena.ts';
 import { ok, type Result } from '../base/result.ts';
-import { eraOf, MMIO_GEN_WRAP, mmioGenerationOf } from './eras.ts';
+import { changeWraps, eraOf, generationsPerInstall } from './eras.ts';
 import type { MemslotLimits } from './limits.ts';
 import { planMemoryRegion } from './memslot-checks.ts';
 import type { MemslotError } from './memslot-errors.ts';
@@ -30,7 +30,9 @@ export function previewMemoryRegion(
   if (!planned.ok) return planned;
   const { change } = planned.value;
   const before = memslotsGeneration(arena);
-  const after = BigInt.asUintN(64, before + BigInt(installsOf(change)));
-  const wraps = change !== 'NONE' && mmioGenerationOf(eraOf(arena), after) >= MMIO_GEN_WRAP;
+  const era = eraOf(arena);
+  const installs = installsOf(change);
+  const after = BigInt.asUintN(64, before + BigInt(installs * generationsPerInstall(era)));
+  const wraps = changeWraps(era, before, installs);
   return ok({ ...changeReport(arena, change, before, after), wraps });
 }

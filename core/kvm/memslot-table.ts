@@ -21,6 +21,7 @@ import {
 } from '../arena/memslot-layout.ts';
 import { VM_ACTIVE_MEMSLOTS } from '../arena/mmu-layout.ts';
 import { assert } from '../base/assert.ts';
+import { eraOf, firstMemslotsGeneration, publishedGeneration, settledGeneration } from './eras.ts';
 import { activeMemslots, hvaToRamOffset, NO_SLOT } from './memslots.ts';
 
 /** struct kvm_memory_slot by value. */
@@ -137,14 +138,23 @@ export function replaceMemslot(arena: Arena, table: number, value: Memslot): voi
   }
 }
 
-/** rcu_assign_pointer of install_new_memslots: numbers the inactive table last + 1 and makes it the active one. */
+/** rcu_assign_pointer of install_new_memslots: numbers the inactive table and makes it the active one. */
 export function publishMemslots(arena: Arena): void {
   const { i32, u64, layout } = arena;
   const last = u64[(activeMemslots(arena) + MEMSLOTS_GENERATION) >> 3];
   const next = inactiveMemslots(arena);
-  u64[(next + MEMSLOTS_GENERATION) >> 3] = last + 1n;
+  u64[(next + MEMSLOTS_GENERATION) >> 3] = publishedGeneration(eraOf(arena), last);
   Atomics.store(i32, (layout.vm + VM_ACTIVE_MEMSLOTS) >> 2, next === layout.memslots ? 0 : 1);
 }
+
+/** The second increment, from 3.17 on: no reader of the old table is left. */
+export function settleMemslots(arena: Arena): void {
+  const word = (activeMemslots(arena) + MEMSLOTS_GENERATION) >> 3;
+  Atomics.store(arena.u64, word, settledGeneration(eraOf(arena), arena.u64[word]));
+}
+
+/** The generation of a VM without slots. */
+export const initMemslots = (arena: Arena): void => setMemslotsGeneration(arena, firstMemslotsGeneration(eraOf(arena)));
 
 /** Debugging aid: the active table gets that generation, as if so many changes had happened. */
 export function setMemslotsGeneration(arena: Arena, generation: bigint): void {

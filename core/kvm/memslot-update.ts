@@ -1,11 +1,13 @@
 /**
- * KVM_SET_USER_MEMORY_REGION carried out in the kernel's order (__kvm_set_memory_region of virt/kvm/kvm_main.c, v3.11), with
- * the MMU behind an interface, because memslots know nothing of shadow pages. The caller holds slots_lock.
+ * KVM_SET_USER_MEMORY_REGION carried out in the kernel's order (__kvm_set_memory_region of virt/kvm/kvm_main.c, v3.11;
+ * install_new_memslots of v3.17, kvm_swap_active_memslots of v6.8), with the MMU behind an interface, because memslots know
+ * nothing of shadow pages. A change is a list of steps, so that it can be held between two of them (docs/race-lab.md); the
+ * ordinary call takes them all. The caller holds slots_lock.
  */
 import type { Arena } from '../arena/arena.ts';
 import { assert } from '../base/assert.ts';
 import { ok, type Result } from '../base/result.ts';
-import { eraOf, mmioGenerationOf } from './eras.ts';
+import { eraOf, mmioGenerationOf, settledGeneration, settlesGeneration } from './eras.ts';
 import { KVM_MEM_LOG_DIRTY_PAGES, KVM_MEMSLOT_INVALID, type MemslotLimits } from './limits.ts';
 import { createSlotArrays, dirtyBitmapRequests, freeSlotArrays, needsSlotArrays } from './memslot-arrays.ts';
 import { planMemoryRegion, type MemslotPlan } from './memslot-checks.ts';
@@ -17,6 +19,7 @@ import {
   publishMemslots,
   replaceMemslot,
   setMemslotFlags,
+  settleMemslots,
   type Memslot,
 } from './memslot-table.ts';
 import { activeMemslots, memslotsGeneration } from './memslots.ts';
@@ -48,9 +51,14 @@ export interface MemslotMmu {
   flushShadowMemslot(slot: number): void;
   /**
    * kvm_arch_commit_memory_region, after the final install: page quota, write protection for a slot that logs dirty pages
-   * (change is not DELETE and newFlags has LOG_DIRTY_PAGES), and then what the era does about MMIO sptes.
+   * (change is not DELETE and newFlags has LOG_DIRTY_PAGES), and then what the eras before 3.17 do about MMIO sptes.
    */
   commitMemoryRegion(commit: MemslotCommit): void;
+  /**
+   * kvm_arch_memslots_updated, from 3.17 on: after every install, with the generation that the table has when it has settled
+   * (v6.8: will have).
+   */
+  memslotsUpdated(generation: bigint): void;
 }
 
 /** A change that happened, or that a preview foretells. */
@@ -70,16 +78,165 @@ export function setMemoryRegion(
   region: UserMemoryRegion,
   caller: MemslotCaller = 'user',
 ): Result<MemslotChangeReport, MemslotError> {
+  const begun = beginMemslotUpdate(arena, limits, mmu, region, caller);
+  return begun.ok ? ok(begun.value.finish()) : begun;
+}
+
+/** The checks. A refusal leaves nothing behind; otherwise nothing has happened yet but that memory was set aside. */
+export function beginMemslotUpdate(
+  arena: Arena,
+  limits: MemslotLimits,
+  mmu: MemslotMmu,
+  region: UserMemoryRegion,
+  caller: MemslotCaller = 'user',
+): Result<MemslotUpdate, MemslotError> {
   const planned = planMemoryRegion(arena, limits, region, caller);
-  if (!planned.ok) return planned;
-  const plan = planned.value;
-  const before = memslotsGeneration(arena);
-  if (plan.change !== 'NONE') carryOut(arena, limits, mmu, plan, plan.change);
-  const report = changeReport(arena, plan.change, before, memslotsGeneration(arena));
-  if (plan.change !== 'NONE') {
-    traceUmbraMemslot(arena, plan.id, CHANGE_NUMBER[plan.change], report.generationBefore, report.generationAfter);
+  return planned.ok ? ok(new MemslotUpdate(arena, limits, mmu, planned.value)) : planned;
+}
+
+/**
+ * The steps of a change, in the order of the eras before 3.17; each name says what has happened when it is done.
+ * - `invalid-…`: DELETE and MOVE only, with the slot's copy marked INVALID.
+ * - `installed`: the table is published. `drained`: no reader of the old one is left (synchronize_srcu_expedited).
+ * - `settled`: the generation has its final value. Before 3.17 that is so as soon as the table is published.
+ * - `wrap-checked`: kvm_mmu_invalidate_mmio_sptes has looked whether the generation went round. Before 3.17 it is the last
+ *   part of `committed`; v3.17 does it after `settled`, v6.8 before (152482580a1b).
+ */
+export type MemslotStep =
+  | 'invalid-installed'
+  | 'invalid-settled'
+  | 'invalid-drained'
+  | 'invalid-wrap-checked'
+  | 'flushed'
+  | 'installed'
+  | 'settled'
+  | 'drained'
+  | 'wrap-checked'
+  | 'committed'
+  | 'freed';
+
+interface StepWork {
+  readonly name: MemslotStep;
+  readonly run: () => void;
+}
+
+const nothing = (): void => {};
+
+/** A change in progress. Whoever has begun one finishes it before beginning another: the kernel holds slots_lock meanwhile. */
+export class MemslotUpdate {
+  readonly change: MemslotChange;
+  private readonly arena: Arena;
+  private readonly mmu: MemslotMmu;
+  private readonly plan: MemslotPlan;
+  private readonly generationBefore: bigint;
+  private readonly steps: readonly StepWork[];
+  private done = 0;
+
+  /** Use {@link beginMemslotUpdate}. */
+  constructor(arena: Arena, limits: MemslotLimits, mmu: MemslotMmu, plan: MemslotPlan) {
+    this.arena = arena;
+    this.mmu = mmu;
+    this.plan = plan;
+    this.change = plan.change;
+    this.generationBefore = memslotsGeneration(arena);
+    this.steps = plan.change === 'NONE' ? [] : this.stepsOf(plan.change, newMemslot(arena, limits, plan));
   }
-  return ok(report);
+
+  /** What {@link step} will have done; undefined when all is done. */
+  get next(): MemslotStep | undefined {
+    return this.steps[this.done]?.name;
+  }
+
+  step(): void {
+    this.steps[this.done].run();
+    this.done += 1;
+    if (this.next === undefined) this.trace();
+  }
+
+  /** Takes the steps that are left. */
+  finish(): MemslotChangeReport {
+    while (this.next !== undefined) this.step();
+    return this.report();
+  }
+
+  /** What has come of it so far. */
+  report(): MemslotChangeReport {
+    return changeReport(this.arena, this.change, this.generationBefore, memslotsGeneration(this.arena));
+  }
+
+  private trace(): void {
+    if (this.change === 'NONE') return;
+    const { generationBefore, generationAfter } = this.report();
+    traceUmbraMemslot(this.arena, this.plan.id, CHANGE_NUMBER[this.change], generationBefore, generationAfter);
+  }
+
+  private stepsOf(change: MemslotCommit['change'], next: Memslot): readonly StepWork[] {
+    const { arena, mmu, plan } = this;
+    const { id, old } = plan;
+    const steps: StepWork[] = [];
+    if (change === 'DELETE' || change === 'MOVE') {
+      assert(old !== undefined, 'DELETE or MOVE of an empty slot');
+      const invalidate = (): void => {
+        const table = duplicateMemslots(arena);
+        setMemslotFlags(arena, table, id, old.flags | KVM_MEMSLOT_INVALID);
+        publishMemslots(arena);
+      };
+      steps.push(...this.install('invalid-', invalidate), {
+        name: 'flushed',
+        run: () => mmu.flushShadowMemslot(memslotById(arena, activeMemslots(arena), id)),
+      });
+    }
+    const publish = (): void => {
+      replaceMemslot(arena, duplicateMemslots(arena), next);
+      publishMemslots(arena);
+    };
+    const commit = (): void =>
+      mmu.commitMemoryRegion({
+        change,
+        slotId: id,
+        slot: memslotById(arena, activeMemslots(arena), id),
+        oldFlags: old?.flags ?? 0,
+        newFlags: plan.flags,
+        npages: plan.npages,
+      });
+    steps.push(...this.install('', publish), { name: 'committed', run: commit });
+    if (!settlesGeneration(eraOf(arena))) steps.push({ name: 'wrap-checked', run: nothing });
+    steps.push({ name: 'freed', run: () => freeOld(arena, old, next) });
+    return steps;
+  }
+
+  /** install_new_memslots, kvm_swap_active_memslots: publish, and wait until nobody reads the old table. */
+  private install(prefix: '' | 'invalid-', publish: () => void): readonly StepWork[] {
+    const { arena, mmu } = this;
+    const era = eraOf(arena);
+    const installed: StepWork = { name: `${prefix}installed`, run: publish };
+    const drained: StepWork = { name: `${prefix}drained`, run: () => mmu.synchronizeReaders() };
+    const settle = (): void => settleMemslots(arena);
+    const updated = (generation: () => bigint) => () => mmu.memslotsUpdated(generation());
+    switch (era) {
+      case 'v3.10':
+      case 'patch':
+      case 'v3.11':
+        return [installed, { name: `${prefix}settled`, run: nothing }, drained];
+      case 'v3.17':
+        return [
+          installed,
+          drained,
+          { name: `${prefix}settled`, run: settle },
+          { name: `${prefix}wrap-checked`, run: updated(() => memslotsGeneration(arena)) },
+        ];
+      case 'v6.8':
+        return [
+          installed,
+          drained,
+          {
+            name: `${prefix}wrap-checked`,
+            run: updated(() => settledGeneration(era, memslotsGeneration(arena))),
+          },
+          { name: `${prefix}settled`, run: settle },
+        ];
+    }
+  }
 }
 
 /** Numbers of the changes in the trace: enum kvm_mr_change. */
@@ -96,50 +253,14 @@ export function changeReport(arena: Arena, change: MemslotChange, before: bigint
   };
 }
 
-/** install_new_memslots: publish, then wait until nobody reads the old table. */
-function install(arena: Arena, mmu: MemslotMmu): void {
-  publishMemslots(arena);
-  mmu.synchronizeReaders();
-}
-
-function carryOut(
-  arena: Arena,
-  limits: MemslotLimits,
-  mmu: MemslotMmu,
-  plan: MemslotPlan,
-  change: MemslotCommit['change'],
-): void {
-  const { id, old } = plan;
-  // Everything that can fail comes before anything is installed; the plan has made sure that there is room.
-  const next = newMemslot(arena, limits, plan);
-
-  if (change === 'DELETE' || change === 'MOVE') {
-    assert(old !== undefined, 'DELETE or MOVE of an empty slot');
-    const table = duplicateMemslots(arena);
-    setMemslotFlags(arena, table, id, old.flags | KVM_MEMSLOT_INVALID);
-    install(arena, mmu);
-    mmu.flushShadowMemslot(memslotById(arena, activeMemslots(arena), id));
-  }
-
-  const table = duplicateMemslots(arena);
-  replaceMemslot(arena, table, next);
-  install(arena, mmu);
-
-  mmu.commitMemoryRegion({
-    change,
-    slotId: id,
-    slot: memslotById(arena, activeMemslots(arena), id),
-    oldFlags: old?.flags ?? 0,
-    newFlags: plan.flags,
-    npages: plan.npages,
-  });
-
+/** kvm_free_physmem_slot: what the new slot does not share with the old one. */
+function freeOld(arena: Arena, old: Memslot | undefined, next: Memslot): void {
   if (old === undefined) return;
-  // kvm_free_physmem_slot: what the new slot does not share with the old one.
   if (old.dirtyBitmap !== next.dirtyBitmap) freeToSlotHeap(arena, old.dirtyBitmap);
   if (old.rmap[0] !== next.rmap[0]) freeSlotArrays(arena, old);
 }
 
+/** Everything that can fail comes before anything is installed; the plan has made sure that there is room. */
 function newMemslot(arena: Arena, limits: MemslotLimits, plan: MemslotPlan): Memslot {
   const { id, old, baseGfn, npages, flags, userspaceAddr, change } = plan;
   const slot = { id, baseGfn, npages, flags, userspaceAddr };

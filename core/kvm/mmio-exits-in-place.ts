@@ -31,7 +31,7 @@ import {
 import { highOf, lowOf } from './emulator.ts';
 import { ERA_V3_10 } from './eras.ts';
 import { vcpuCacheMmioInfo, vcpuMatchMmioGpa } from './mmio-cache.ts';
-import { currentGeneration } from './mmio-spte.ts';
+import { currentGeneration, freshGeneration } from './mmio-spte.ts';
 import { PFERR_RSVD_MASK } from './mmu-fault-error.ts';
 import { isMmio } from './mmu-spte.ts';
 import { lastSptep, locklessBegin, locklessEnd } from './mmu-walk.ts';
@@ -87,7 +87,7 @@ export class MmioExitsInPlace implements ExitsInPlace {
     const gpaHi = r[VCPU_EXIT_GPA + 1];
     // gfn 0 is never cached, and so not known to be MMIO to the emulator.
     if ((gpaLo & ~0xfff) === 0 && gpaHi === 0) return false;
-    const cached = vcpuMatchMmioGpa(r, gpaLo, gpaHi);
+    const cached = vcpuMatchMmioGpa(mmu, r, gpaLo, gpaHi);
     let lo = 0;
     let hi = 0;
     let spteGen = -1;
@@ -101,14 +101,14 @@ export class MmioExitsInPlace implements ExitsInPlace {
       if (mmu.vcpuCount !== 1) locklessEnd(mmu, r);
       let fresh = isMmio(mmu, lo, hi);
       if (fresh && mmu.era !== ERA_V3_10) {
-        spteGen = mmioSpteGeneration(mmu.mmioMaskLo, mmu.mmioMaskHi, lo, hi);
-        fresh = spteGen === kvmGen;
+        spteGen = mmioSpteGeneration(mmu.mmio, lo, hi);
+        fresh = spteGen === freshGeneration(mmu);
       }
       if (!fresh) {
         if (mmu.vcpuCount !== 1) setVcpuMode(r, mmu.vcpuCount, IN_GUEST_MODE);
         return false;
       }
-      vcpuCacheMmioInfo(r, 0, 0, mmioSpteGfn(mmu.mmioMaskHi, lo, hi), mmioSpteAccess(mmu.mmioMaskLo, lo));
+      vcpuCacheMmioInfo(mmu, r, 0, 0, mmioSpteGfn(mmu.mmio, lo, hi), mmioSpteAccess(mmu.mmio, lo));
     }
 
     // The exit: what has retired until now is made known to devices, and RIP is the instruction's in the record.

@@ -24,7 +24,7 @@ export const visibleGeneration = (mmu: Mmu): number => (mmu.era === ERA_V3_10 ? 
 
 /** Generation in an MMIO spte as people see it. */
 export const visibleSpteGeneration = (mmu: Mmu, lo: number, hi: number): number =>
-  mmu.era === ERA_V3_10 || !isMmio(mmu, lo, hi) ? -1 : mmioSpteGeneration(mmu.mmioMaskLo, mmu.mmioMaskHi, lo, hi);
+  mmu.era === ERA_V3_10 || !isMmio(mmu, lo, hi) ? -1 : mmioSpteGeneration(mmu.mmio, lo, hi);
 
 /**
  * @param r the vCPU's block
@@ -43,7 +43,7 @@ export function handleMmioPageFaultCommon(
   record: MmioRecord,
 ): number {
   // quickly_check_mmio_pf. No generation is looked at here: that is 3.17's fix.
-  if (vcpuMatchMmioGpa(r, gpaLo, gpaHi)) {
+  if (vcpuMatchMmioGpa(mmu, r, gpaLo, gpaHi)) {
     record.outcome = MMIO_CACHED;
     return RET_MMIO_PF_EMULATE;
   }
@@ -61,10 +61,10 @@ export function handleMmioPageFaultCommon(
       record.outcome = MMIO_INVALID;
       return RET_MMIO_PF_INVALID;
     }
-    const gfn = mmioSpteGfn(mmu.mmioMaskHi, lo, hi);
-    const access = mmioSpteAccess(mmu.mmioMaskLo, lo);
+    const gfn = mmioSpteGfn(mmu.mmio, lo, hi);
+    const access = mmioSpteAccess(mmu.mmio, lo);
     traceHandleMmioPageFault(mmu.arena, vcpuId, 0, 0, gfn, access);
-    vcpuCacheMmioInfo(r, 0, 0, gfn, access);
+    vcpuCacheMmioInfo(mmu, r, 0, 0, gfn, access);
     record.outcome = MMIO_EMULATE;
     return RET_MMIO_PF_EMULATE;
   }

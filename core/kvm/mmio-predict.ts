@@ -1,10 +1,11 @@
 /** What an MMIO fault will come to, found out without touching anything: for breakpoints that stop in front of it. */
 import { MMIO_BUG, MMIO_CACHED, MMIO_EMULATE, MMIO_FIRST, MMIO_INVALID, MMIO_RETRY } from '../base/mmio-outcomes.ts';
-import { currentMmioGeneration, ERA_V3_10 } from './eras.ts';
+import { ERA_V3_10 } from './eras.ts';
 import type { PredictedMmioFault } from './hooks.ts';
 import { visibleGeneration, visibleSpteGeneration } from './mmio-fault.ts';
 import { vcpuMatchMmioGpa } from './mmio-cache.ts';
 import { KVM_PFN_NOSLOT, gfnToPfn } from './memslots.ts';
+import { freshGeneration } from './mmio-spte.ts';
 import type { Mmu } from './mmu.ts';
 import { isMmio } from './mmu-spte.ts';
 import { lastSptep } from './mmu-walk.ts';
@@ -15,9 +16,7 @@ export const gfnOf = (lo: number, hi: number): number => (lo >>> 12) + (hi >>> 0
 
 function predictOutcome(mmu: Mmu, lo: number, hi: number): number {
   if (isMmio(mmu, lo, hi)) {
-    const fresh =
-      mmu.era === ERA_V3_10 ||
-      mmioSpteGeneration(mmu.mmioMaskLo, mmu.mmioMaskHi, lo, hi) === currentMmioGeneration(mmu.arena);
+    const fresh = mmu.era === ERA_V3_10 || mmioSpteGeneration(mmu.mmio, lo, hi) === freshGeneration(mmu);
     return fresh ? MMIO_EMULATE : MMIO_INVALID;
   }
   return (lo | hi) === 0 ? MMIO_RETRY : MMIO_BUG;
@@ -39,7 +38,7 @@ export function predictMmioFault(mmu: Mmu, r: Int32Array, fault: PredictedMmioFa
   fault.spteGen = visibleSpteGeneration(mmu, lo, hi);
   fault.kvmGen = visibleGeneration(mmu);
   if (!reserved) fault.outcome = MMIO_FIRST;
-  else if (vcpuMatchMmioGpa(r, fault.gpaLo, fault.gpaHi)) fault.outcome = MMIO_CACHED;
+  else if (vcpuMatchMmioGpa(mmu, r, fault.gpaLo, fault.gpaHi)) fault.outcome = MMIO_CACHED;
   else fault.outcome = predictOutcome(mmu, lo, hi);
   return true;
 }

@@ -6,10 +6,11 @@ import { MEMSLOT_NPAGES } from '../arena/memslot-layout.ts';
 import { VM_N_REQUESTED_MMU_PAGES } from '../arena/mmu-layout.ts';
 import { VCPU_MODE } from '../arena/vcpu-layout.ts';
 import type { DirtyLogMmu } from './dirty-log.ts';
-import { currentMmioGeneration, ERA_PATCH, ERA_V3_10, MMIO_GEN_WRAP } from './eras.ts';
+import { ERAS } from '../base/machine-modes.ts';
+import { ERA_PATCH, ERA_V3_10, ERA_V6_8, settlesGeneration, zapsAtGeneration } from './eras.ts';
 import { KVM_MEM_LOG_DIRTY_PAGES } from './limits.ts';
 import type { MemslotCommit, MemslotMmu } from './memslot-update.ts';
-import { memslotAt, memslotCount } from './memslots.ts';
+import { memslotAt, memslotCount, memslotsGeneration } from './memslots.ts';
 import type { Mmu } from './mmu.ts';
 import { flushRemoteTlbs, READING_SHADOW_PAGE_TABLES } from './requests.ts';
 import { slotRemoveWriteAccess, writeProtectPtMasked } from './rmap.ts';
@@ -28,16 +29,17 @@ export function calculateMmuPages(mmu: Mmu): number {
 }
 
 /**
- * kvm_mmu_invalidate_mmio_sptes. Nothing to do but at the wrap-around: the value just below the maximum counts as well,
- * because the INVALID install of a DELETE or MOVE is not followed by this test.
+ * kvm_mmu_invalidate_mmio_sptes. Nothing to do but at the wrap-around. In the series' eras the value just below the maximum
+ * counts as well, because the INVALID install of a DELETE or MOVE is not followed by this test; since 3.12 every install is.
  */
-function invalidateMmioSptes(mmu: Mmu): void {
-  if (currentMmioGeneration(mmu.arena) < MMIO_GEN_WRAP) return;
+function invalidateMmioSptes(mmu: Mmu, generation: bigint): void {
+  if (!zapsAtGeneration(ERAS[mmu.era], generation)) return;
   if (mmu.era === ERA_PATCH) {
     zapMmioSptes(mmu);
     return;
   }
-  mmu.log('info', 'kvm: zapping shadow pages for mmio generation wraparound');
+  // From 5.1 on the line is for kernels built to debug only.
+  if (mmu.era !== ERA_V6_8) mmu.log('info', 'kvm: zapping shadow pages for mmio generation wraparound');
   invalidateZapAllPages(mmu);
 }
 
@@ -71,8 +73,13 @@ export class MmuMemslots implements MemslotMmu, DirtyLogMmu {
     if (commit.change !== 'DELETE' && (commit.newFlags & KVM_MEM_LOG_DIRTY_PAGES) !== 0) {
       slotRemoveWriteAccess(mmu, commit.slot);
     }
-    if (mmu.era !== ERA_V3_10) invalidateMmioSptes(mmu);
+    if (settlesGeneration(ERAS[mmu.era])) return;
+    if (mmu.era !== ERA_V3_10) invalidateMmioSptes(mmu, memslotsGeneration(mmu.arena));
     else if (commit.change === 'CREATE' || commit.change === 'MOVE') zapMmioSptes(mmu);
+  }
+
+  memslotsUpdated(generation: bigint): void {
+    invalidateMmioSptes(this.mmu, generation);
   }
 
   writeProtectMasked(slot: number, gfnOffset: number, mask: number): void {

@@ -21,10 +21,9 @@ import {
 import { VM_MMIO_FRESH, VM_MMIO_FRESH_GEN } from './mmu-words.ts';
 import { pteListAdd, pteListRemove } from './rmap-list.ts';
 import { pageGfnWord, pageHeader, pageOfHpa } from './shadow-page-pool.ts';
-import { mmioSpteGeneration } from './spte-mmio.ts';
+import { isMmioSpte, mmioSpteGeneration } from './spte-mmio.ts';
 
-export const isMmio = (mmu: Mmu, lo: number, hi: number): boolean =>
-  (lo & mmu.mmioMaskLo) === mmu.mmioMaskLo && (hi & mmu.mmioMaskHi) === mmu.mmioMaskHi;
+export const isMmio = (mmu: Mmu, lo: number, hi: number): boolean => isMmioSpte(mmu.mmio, lo, hi);
 
 /** is_shadow_present_pte. */
 export const isShadowPresent = (mmu: Mmu, lo: number, hi: number): boolean =>
@@ -57,7 +56,7 @@ export function spteGfn(mmu: Mmu, sptep: number): number {
 function countMmio(mmu: Mmu, lo: number, hi: number, delta: number): void {
   const { i32, vm } = mmu;
   i32[(vm + VM_MMIO_SPTES) >> 2] += delta;
-  const gen = mmioSpteGeneration(mmu.mmioMaskLo, mmu.mmioMaskHi, lo, hi);
+  const gen = mmioSpteGeneration(mmu.mmio, lo, hi);
   if (delta > 0 && gen === currentMmioGeneration(mmu.arena) && i32[(vm + VM_MMIO_FRESH_GEN) >> 2] !== gen) {
     i32[(vm + VM_MMIO_FRESH_GEN) >> 2] = gen;
     i32[(vm + VM_MMIO_FRESH) >> 2] = 0;

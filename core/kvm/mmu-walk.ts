@@ -5,6 +5,7 @@
 import { VCPU_ROOT_HPA } from '../arena/vcpu-layout.ts';
 import { PT32E_ROOT_LEVEL, PT_PAGE_SIZE_MASK, PT_PRESENT_MASK, type Mmu } from './mmu.ts';
 import { VCPU_PAE_ROOT, VCPU_ROOT_VALID } from './mmu-words.ts';
+import { isMmioSpte } from './spte-mmio.ts';
 import { OUTSIDE_GUEST_MODE, READING_SHADOW_PAGE_TABLES, setVcpuMode } from './requests.ts';
 
 /** SHADOW_PT_INDEX, times 8: byte offset of the entry for a gpa in a table of that level. */
@@ -33,7 +34,7 @@ export const walkLevel = (mmu: Mmu): number => (mmu.rootLevel === PT32E_ROOT_LEV
  * Pure: for probes too.
  */
 export function lastSptep(mmu: Mmu, r: Int32Array, lo: number, hi: number): number {
-  const { i32, mmioMaskLo, mmioMaskHi } = mmu;
+  const { i32, mmio } = mmu;
   let table = walkRoot(mmu, r, lo);
   if (table === 0) return 0;
   for (let level = walkLevel(mmu); ; level--) {
@@ -41,7 +42,7 @@ export function lastSptep(mmu: Mmu, r: Int32Array, lo: number, hi: number): numb
     const spteLo = i32[sptep >> 2];
     // is_shadow_present_pte and is_last_spte, which this walk of every MMIO fault does not call four times.
     if ((spteLo & PT_PRESENT_MASK) === 0 || level === 1 || (spteLo & PT_PAGE_SIZE_MASK) !== 0) return sptep;
-    if ((spteLo & mmioMaskLo) === mmioMaskLo && (i32[(sptep >> 2) + 1] & mmioMaskHi) === mmioMaskHi) return sptep;
+    if (isMmioSpte(mmio, spteLo, i32[(sptep >> 2) + 1])) return sptep;
     table = spteLo & ~0xfff;
   }
 }

@@ -16,7 +16,12 @@ export const VM_MMU_LOCK_WAITERS = 104;
 /** 1 when EPT has accessed and dirty flags (kvm_intel.eptad). */
 export const VM_EPT_AD = 108;
 
+/** x86_cache_bits of a host CPU with the L1TF bug, 0 = not affected: where MMIO sptes of v6.8 hide their top address bits. */
+export const VM_L1TF_CACHE_BITS = 112;
+
 /** int32 indexes into a vCPU's block. */
+/** vcpu->arch.mmio_gen, 64 bits: the memslots generation under which the MMIO cache was filled. */
+export const VCPU_MMIO_GEN = 266;
 /** vcpu->arch.mmu.pae_root: four u64; 32-byte aligned, as CR3 wants it (SDM vol 3A, "PAE Paging"). */
 export const VCPU_PAE_ROOT = 272;
 /** The role that new shadow pages of this vCPU get (vcpu->arch.mmu.base_role). */

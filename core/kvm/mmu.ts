@@ -12,11 +12,12 @@ import {
   VM_MMU_VALID_GEN,
   VM_N_MAX_MMU_PAGES,
   VM_N_USED_MMU_PAGES,
-  VM_SHADOW_MMIO_MASK,
 } from '../arena/mmu-layout.ts';
 import { VCPU_BYTES } from '../arena/vcpu-layout.ts';
+import { cacheHasGeneration, inProgressBitHigh, mmioGenerationBias, mmioGenerationMask } from './eras.ts';
 import type { KernelLogLevel, KvmHooks } from './hooks.ts';
 import { vmCounterWord } from './stats.ts';
+import { mmioSpteFormatOf, type MmioSpteFormat } from './spte-mmio.ts';
 import { VM_EPT_AD, VM_MMU_LOCK_WAITERS } from './mmu-words.ts';
 
 /** Values of VM_MMU_MODE and of a vCPU's VCPU_SECOND_LEVEL. */
@@ -55,9 +56,8 @@ export class Mmu {
   readonly mode: number;
   /** ERA_*. */
   readonly era: number;
-  /** shadow_mmio_mask. */
-  readonly mmioMaskLo: number;
-  readonly mmioMaskHi: number;
+  /** How MMIO sptes look. */
+  readonly mmio: MmioSpteFormat;
   /** shadow_accessed_mask, low half; 0 on EPT without A/D flags. The dirty bit is hardware's to set: v3.11 never does. */
   readonly accessedMask: number;
   /** Low bits of an spte that links to a page table: upper levels grant everything. */
@@ -75,6 +75,12 @@ export class Mmu {
   /** The low half of the generation in the first memslot table, and the distance to the second. */
   readonly memslotsGeneration: number;
   readonly memslotTableWords: number;
+  /** What the era makes of it (eras.ts). */
+  readonly generationBias: number;
+  readonly generationMask: number;
+  readonly inProgressBitHigh: number;
+  /** The vCPU's MMIO cache is good for one memslots generation only: from 3.17 on. */
+  readonly cacheHasGeneration: boolean;
   readonly lock: number;
   readonly lockWaiters: number;
   /** f64 indexes of VM counters. */
@@ -95,8 +101,11 @@ export class Mmu {
     this.vm = vm;
     this.mode = i32[(vm + VM_MMU_MODE) >> 2];
     this.era = i32[(vm + VM_ERA) >> 2];
-    this.mmioMaskLo = i32[(vm + VM_SHADOW_MMIO_MASK) >> 2];
-    this.mmioMaskHi = i32[(vm + VM_SHADOW_MMIO_MASK + 4) >> 2];
+    this.mmio = mmioSpteFormatOf(arena);
+    this.generationBias = mmioGenerationBias(this.era);
+    this.generationMask = mmioGenerationMask(this.era);
+    this.inProgressBitHigh = inProgressBitHigh(this.era);
+    this.cacheHasGeneration = cacheHasGeneration(this.era);
     if (this.mode === MMU_EPT) {
       const ad = i32[(vm + VM_EPT_AD) >> 2] !== 0;
       this.accessedMask = ad ? EPT_ACCESS_BIT : 0;

@@ -1,8 +1,8 @@
 /** Counts MMIO sptes by looking at every entry. Pure: nothing changes, and a running machine may be read. */
 import type { Arena } from '../arena/arena.ts';
-import { MMU_PAGE_BYTES, SP_IN_USE, VM_SHADOW_MMIO_MASK } from '../arena/mmu-layout.ts';
+import { MMU_PAGE_BYTES, SP_IN_USE } from '../arena/mmu-layout.ts';
 import { currentMmioGeneration } from './eras.ts';
-import { isMmioSpte, mmioSpteGeneration } from './spte-mmio.ts';
+import { isMmioSpte, mmioSpteFormatOf, mmioSpteGeneration } from './spte-mmio.ts';
 
 const SHADOW_PAGE_BYTES = 4096;
 
@@ -15,8 +15,7 @@ export interface MmioSpteCount {
 /** @param generation the one that counts as fresh; the current one unless told */
 export function countMmioSptes(arena: Arena, generation = currentMmioGeneration(arena)): MmioSpteCount {
   const { i32, layout } = arena;
-  const maskLow = i32[(layout.vm + VM_SHADOW_MMIO_MASK) >> 2];
-  const maskHigh = i32[(layout.vm + VM_SHADOW_MMIO_MASK + 4) >> 2];
+  const format = mmioSpteFormatOf(arena);
   let fresh = 0;
   let stale = 0;
   for (let page = 0; page < layout.config.shadowPages; page++) {
@@ -25,8 +24,8 @@ export function countMmioSptes(arena: Arena, generation = currentMmioGeneration(
     for (let word = table; word < table + SHADOW_PAGE_BYTES / 4; word += 2) {
       const low = i32[word];
       const high = i32[word + 1];
-      if (!isMmioSpte(maskLow, maskHigh, low, high)) continue;
-      if (mmioSpteGeneration(maskLow, maskHigh, low, high) === generation) fresh += 1;
+      if (!isMmioSpte(format, low, high)) continue;
+      if (mmioSpteGeneration(format, low, high) === generation) fresh += 1;
       else stale += 1;
     }
   }

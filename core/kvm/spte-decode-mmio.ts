@@ -1,8 +1,16 @@
 /** An MMIO spte explained: what KVM of the era reads out of it, including what it reads wrongly. */
 import type { SpteEra } from './spte-eras.ts';
 import { BitMap, hex, label, type SpteField } from './spte-fields.ts';
-import { bitRange, gfnPlacement, L1TF_SHIFT, mmioMagic, type MmioMagic, type SpteHost } from './spte-magic.ts';
-import { ACC_USER_MASK, ACC_WRITE_MASK } from './spte-mmio.ts';
+import { ACC_USER_MASK, ACC_WRITE_MASK } from './access-bits.ts';
+import {
+  bitRange,
+  gfnPlacement,
+  L1TF_SHIFT,
+  mmioAccessMask,
+  mmioMagic,
+  type MmioMagic,
+  type SpteHost,
+} from './spte-magic.ts';
 
 export interface MmioSpteParts {
   readonly gen: number | undefined;
@@ -15,12 +23,6 @@ export interface MmioSpteParts {
 
 export const isMmioValue = ({ value, mask }: MmioMagic, spte: bigint): boolean =>
   mask !== 0n && (spte & mask) === value;
-
-/** The access bits that the era takes out of an MMIO spte. */
-function accessMask(era: SpteEra, host: SpteHost): bigint {
-  const bits = BigInt(ACC_WRITE_MASK | ACC_USER_MASK);
-  return host.mmu === 'ept' ? (era.eptAccess === 'none' ? 0n : bits & ~mmioMagic(era, host).mask) : bits;
-}
 
 /** get_mmio_spte_generation. Where both fields hold the low bits, KVM ors them. */
 export function mmioGenerationIn(era: SpteEra, host: SpteHost, spte: bigint): number | undefined {
@@ -47,7 +49,7 @@ export function decodeMmioSpte(era: SpteEra, host: SpteHost, spte: bigint): Mmio
   const magic = mmioMagic(era, host);
   const gen = mmioGenerationIn(era, host, spte);
   const gfn = mmioGfnIn(era, host, spte);
-  const access = Number(spte & accessMask(era, host));
+  const access = Number(spte & BigInt(mmioAccessMask(era, host)));
   const map = mapOf(era, host, magic, gen, gfn);
   const notes = notesOn(era, host, spte, gen, map.unexplained(spte));
   return { gen, gfn, access: accessText(access), fields: map.fieldsOf(spte), notes };
@@ -72,8 +74,8 @@ function mapOf(era: SpteEra, host: SpteHost, magic: MmioMagic, gen: number | und
     const ones = 'all ones, so that L1TF finds no cacheable address here';
     map.putMask(split, label('L1TF mask', 'magic', ones));
   }
-  const write = accessMask(era, host) & BigInt(ACC_WRITE_MASK);
-  const user = accessMask(era, host) & BigInt(ACC_USER_MASK);
+  const write = BigInt(mmioAccessMask(era, host) & ACC_WRITE_MASK);
+  const user = BigInt(mmioAccessMask(era, host) & ACC_USER_MASK);
   const says = (what: string) => (value: bigint) =>
     `the guest's mapping ${value === 0n ? 'does not allow' : 'allows'} ${what}`;
   map.putMask(write, label('ACC_WRITE', 'access', says('writes')));

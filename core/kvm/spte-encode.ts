@@ -2,7 +2,7 @@
 import { err, ok, type Result } from '../base/result.ts';
 import type { SpteEra } from './spte-eras.ts';
 import { bitRange, gfnPlacement, L1TF_SHIFT, mmioMagic, type SpteHost } from './spte-magic.ts';
-import { ACC_USER_MASK, ACC_WRITE_MASK } from './spte-mmio.ts';
+import { ACC_USER_MASK, ACC_WRITE_MASK } from './access-bits.ts';
 
 export interface MmioSpteContent {
   readonly gfn: bigint;

@@ -1,5 +1,5 @@
 /**
- * How MMIO sptes look in every kernel since 3.1: what marks them, and where the generation lies. The three eras that run
+ * How MMIO sptes look in every kernel since 3.1: what marks them, and where the generation lies. The eras that run
  * (core/base/machine-modes.ts) are among these; the others can be decoded and encoded, not run.
  *
  * Sources: arch/x86/kvm/mmu.c of v3.11, v4.19; arch/x86/kvm/mmu/spte.{c,h} of v5.17, v6.8; the commits that changed it in
@@ -177,4 +177,4 @@ export function findSpteEra(name: string): SpteEra | undefined {
 export const unknownEra = (name: string): string =>
   `era '${name.slice(0, 40)}' is not known: name one of ${SPTE_ERAS.map(({ id }) => id).join(', ')}, or a kernel version from 3.1 on`;
 
-export const isRunningEra = (era: SpteEra): boolean => ERAS.some((name) => name === era.id);
+export const isRunningEra = (era: SpteEra): boolean => ERAS.some((name) => findSpteEra(name) === era);

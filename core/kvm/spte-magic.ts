@@ -1,7 +1,7 @@
 /** The bits by which an MMIO spte is known, for an era and a host (kvm_set_mmio_spte_mask and its callers). */
-import type { Era, MmuMode } from '../base/machine-modes.ts';
+import type { MmuMode } from '../base/machine-modes.ts';
+import { ACC_USER_MASK, ACC_WRITE_MASK } from './access-bits.ts';
 import type { SpteEra } from './spte-eras.ts';
-import { mmioSpteMask } from './spte-mmio.ts';
 
 /** What a value does not say about itself. */
 export interface SpteHost {
@@ -35,8 +35,9 @@ export function mmioMagic(era: SpteEra, host: SpteHost): MmioMagic {
   const sme = smeMask(era, host);
   switch (era.magic) {
     case 'all-ones':
+      return same(ept ? bitRange(49, 56) | 6n : bitRange(maxPhyAddr, 62) | presentBit);
     case 'top-two':
-      return same(mmioSpteMask(era.magic === 'all-ones' ? 'v3.10' : ('v3.11' satisfies Era), mmu, maxPhyAddr));
+      return same(bitRange(62, 63) | (ept ? 6n : bitRange(maxPhyAddr, 51) | presentBit));
     case 'special-62-rsvd':
       return ept ? { value: bit(62) | 6n, mask: bit(62) | 7n } : same(bit(62) | bitRange(maxPhyAddr, 51) | presentBit);
     case 'special-62':
@@ -52,6 +53,13 @@ export function mmioMagic(era: SpteEra, host: SpteHost): MmioMagic {
       if (sme !== undefined) return same(sme);
       return maxPhyAddr === 52 ? NO_MMIO_CACHING : same(bit(51) | 1n);
   }
+}
+
+/** The ACC_* bits that the era takes out of an MMIO spte (shadow_mmio_access_mask; before 5.4 what the magic leaves). */
+export function mmioAccessMask(era: SpteEra, host: SpteHost): number {
+  const bits = ACC_WRITE_MASK | ACC_USER_MASK;
+  if (host.mmu !== 'ept') return bits;
+  return era.eptAccess === 'none' ? 0 : bits & ~Number(mmioMagic(era, host).mask & 7n);
 }
 
 /** svm_adjust_mmio_mask: reserved bits from the physical width up, stepping over the encryption bit. */

@@ -15,8 +15,9 @@ import {
 } from '../arena/mmu-layout.ts';
 import { VCPU_ROOT_PAGE } from '../arena/vcpu-layout.ts';
 import { VM_COUNTER_INDEX } from '../base/counters.ts';
-import { currentMmioGeneration, ERA_PATCH, ERA_V3_10, MMIO_GEN_WRAP } from './eras.ts';
-import type { MemslotPreview } from './memslot-preview.ts';
+import { ERAS } from '../base/machine-modes.ts';
+import { changeWraps, currentMmioGeneration, ERA_PATCH, ERA_V3_10 } from './eras.ts';
+import { installsOf, type MemslotPreview } from './memslot-preview.ts';
 import type { MemslotChange, MemslotChangeReport } from './memslot-update.ts';
 import { PT32E_ROOT_LEVEL, type Mmu } from './mmu.ts';
 import { VCPU_PAE_ROOT, VCPU_ROOT_VALID, VM_MMIO_FRESH, VM_MMIO_FRESH_GEN } from './mmu-words.ts';
@@ -84,7 +85,7 @@ function pagesWalkedByV310(change: MemslotChange, before: MmuBefore): number {
 
 /** After the change. */
 export function reportChange(mmu: Mmu, report: MemslotChangeReport, before: MmuBefore): VmMemslotReport {
-  const { change, mmioGenerationBefore, mmioGenerationAfter } = report;
+  const { change, generationBefore, mmioGenerationBefore, mmioGenerationAfter } = report;
   const aged = mmioGenerationAfter !== mmioGenerationBefore;
   return {
     ...report,
@@ -92,7 +93,7 @@ export function reportChange(mmu: Mmu, report: MemslotChangeReport, before: MmuB
     mmioSptesGoneStale: aged ? Math.min(before.freshSptes, mmioSpteCounts(mmu).live) : 0,
     pagesZapped: zappedPages(mmu) - before.zapped,
     pagesWalkedBefore: pagesWalkedByV310(change, before),
-    wrapped: change !== 'NONE' && mmioGenerationAfter >= MMIO_GEN_WRAP,
+    wrapped: changeWraps(ERAS[mmu.era], generationBefore, installsOf(change)),
   };
 }
 

@@ -3,7 +3,6 @@ import { assert } from '../base/assert.ts';
 import { err, ok, type Result } from '../base/result.ts';
 import { ERAS, MMU_MODES, type Era, type MmuMode } from '../base/machine-modes.ts';
 import type { Arena } from '../arena/arena.ts';
-import { MEMSLOTS_GENERATION } from '../arena/memslot-layout.ts';
 import {
   VM_ERA,
   VM_MAXPHYADDR,
@@ -28,19 +27,26 @@ import { Cpu } from '../x86/index.ts';
 import type { VmBus } from './bus.ts';
 import { getDirtyLog } from './dirty-log.ts';
 import { noHooks, type KvmHooks } from './hooks.ts';
-import { LIMITS_V3_11 } from './limits.ts';
+import { limitsOf, memslotsOf, type MemslotLimits } from './limits.ts';
 import { previewMemoryRegion } from './memslot-preview.ts';
 import { setMemoryRegion, type MemslotError, type UserMemoryRegion } from './memslot-update.ts';
-import { activeMemslots, memslotsGeneration } from './memslots.ts';
+import { initMemslots, setMemslotsGeneration } from './memslot-table.ts';
+import { memslotsGeneration } from './memslots.ts';
 import { visibleGeneration } from './mmio-fault.ts';
 import { Mmu, mmuLock, mmuUnlock } from './mmu.ts';
 import { KVM_MIN_ALLOC_MMU_PAGES, MmuMemslots } from './mmu-memslots.ts';
-import { VCPU_PENDING_INTERRUPT, VM_MMIO_FRESH, VM_MMIO_FRESH_GEN } from './mmu-words.ts';
+import {
+  VCPU_PENDING_INTERRUPT,
+  VCPU_MMIO_GEN,
+  VM_L1TF_CACHE_BITS,
+  VM_MMIO_FRESH,
+  VM_MMIO_FRESH_GEN,
+} from './mmu-words.ts';
 import { countMmioSptes } from './probe-sptes.ts';
 import { initPteLists } from './rmap-list.ts';
 import { initPool, NO_PAGE } from './shadow-page-pool.ts';
 import { changeMmuPages } from './shadow-page-zap.ts';
-import { mmioSpteMask } from './spte-mmio.ts';
+import { mmioSpteFormatOf, spteHostOf } from './spte-mmio.ts';
 import { Vcpu } from './vcpu.ts';
 import { foreseeChange, mmioSpteCounts, mmuBefore, reportChange, type VmMemslotReport } from './vm-report.ts';
 
@@ -49,6 +55,8 @@ export interface VmConfig {
   readonly era: Era;
   /** Host MAXPHYADDR, 32 … 52. */
   readonly maxPhyAddr: number;
+  /** x86_cache_bits of a host CPU with the L1TF bug; undefined = not affected. Decides on MMIO sptes of v6.8. */
+  readonly l1tfCacheBits?: number | undefined;
   readonly vcpus: number;
 }
 
@@ -65,6 +73,8 @@ export class Vm {
   readonly hooks: KvmHooks;
   /** For probes (probe*.ts), which take it as their first argument. */
   readonly mmu: Mmu;
+  /** What KVM_SET_USER_MEMORY_REGION of the era allows. */
+  readonly limits: MemslotLimits;
   readonly vcpus: readonly Vcpu[];
   private readonly memslotMmu: MmuMemslots;
 
@@ -72,8 +82,8 @@ export class Vm {
   constructor(arena: Arena, config: VmConfig, bus: VmBus, hooks: KvmHooks = noHooks(), attach = false) {
     assert(config.vcpus === arena.layout.config.vcpus, 'the arena was laid out for another number of vCPUs');
     assert(
-      arena.layout.config.memslots >= LIMITS_V3_11.memSlots,
-      'the arena has room for fewer memslots than v3.11 has',
+      arena.layout.config.memslots >= memslotsOf(config.era),
+      `the arena has room for fewer memslots than ${config.era} has`,
     );
     this.arena = arena;
     this.config = config;
@@ -82,6 +92,7 @@ export class Vm {
     if (!attach) writeVmWords(arena, config);
     this.mmu = new Mmu(arena, hooks);
     this.memslotMmu = new MmuMemslots(this.mmu);
+    this.limits = limitsOf(config.era, config.mmu, config.maxPhyAddr);
     const cpus = Array.from({ length: config.vcpus }, (_, id) => new Cpu(arena, id, { maxPhyAddr: config.maxPhyAddr }));
     this.vcpus = cpus.map((_, id) => new Vcpu(id, this.mmu, cpus, bus));
     if (attach) return;
@@ -98,6 +109,7 @@ export class Vm {
       mmu: MMU_MODES[i32[(layout.vm + VM_MMU_MODE) >> 2] - 1],
       era: ERAS[i32[(layout.vm + VM_ERA) >> 2]],
       maxPhyAddr: i32[(layout.vm + VM_MAXPHYADDR) >> 2],
+      l1tfCacheBits: spteHostOf(arena).l1tfCacheBits,
       vcpus: layout.config.vcpus,
     };
     return new Vm(arena, config, bus, hooks, true);
@@ -106,20 +118,20 @@ export class Vm {
   /** KVM_SET_USER_MEMORY_REGION. */
   setUserMemoryRegion(region: UserMemoryRegion): Result<VmMemslotReport, MemslotError> {
     const before = mmuBefore(this.mmu);
-    const done = setMemoryRegion(this.arena, LIMITS_V3_11, this.memslotMmu, region);
+    const done = setMemoryRegion(this.arena, this.limits, this.memslotMmu, region);
     return done.ok ? ok(reportChange(this.mmu, done.value, before)) : done;
   }
 
   /** What the same call would answer, without making it. */
   previewUserMemoryRegion(region: UserMemoryRegion): Result<VmMemslotReport, MemslotError> {
-    const preview = previewMemoryRegion(this.arena, LIMITS_V3_11, region);
+    const preview = previewMemoryRegion(this.arena, this.limits, region);
     return preview.ok ? ok(foreseeChange(this.mmu, preview.value)) : preview;
   }
 
   /** KVM_GET_DIRTY_LOG: the bitmap; its bits are cleared and its pages write-protected again. */
   getDirtyLog(slot: number): Result<Uint8Array<ArrayBuffer>, MemslotError> {
     mmuLock(this.mmu);
-    const log = getDirtyLog(this.arena, LIMITS_V3_11, this.memslotMmu, slot);
+    const log = getDirtyLog(this.arena, this.limits, this.memslotMmu, slot);
     mmuUnlock(this.mmu);
     return log;
   }
@@ -157,7 +169,7 @@ export class Vm {
 
   /** Debugging aid: as if that many changes had happened, without what they would have done. */
   setMemslotsGeneration(generation: bigint): void {
-    this.arena.u64[(activeMemslots(this.arena) + MEMSLOTS_GENERATION) >> 3] = generation;
+    setMemslotsGeneration(this.arena, generation);
     const { i32, vm } = this.mmu;
     i32[(vm + VM_MMIO_FRESH) >> 2] = countMmioSptes(this.arena).fresh;
     i32[(vm + VM_MMIO_FRESH_GEN) >> 2] = Math.max(0, visibleGeneration(this.mmu));
@@ -182,6 +194,7 @@ export class Vm {
       r[VCPU_REQUESTS] = 0;
       r[VCPU_SKIP_MMIO_STOP] = 0;
       r.fill(0, VCPU_MMIO_GVA, VCPU_MMIO_GFN + 2);
+      r.fill(0, VCPU_MMIO_GEN, VCPU_MMIO_GEN + 2);
     }
   }
 }
@@ -191,6 +204,10 @@ function writeVmWords(arena: Arena, config: VmConfig): void {
   i32[(layout.vm + VM_MMU_MODE) >> 2] = MMU_MODES.indexOf(config.mmu) + 1;
   i32[(layout.vm + VM_ERA) >> 2] = ERAS.indexOf(config.era);
   i32[(layout.vm + VM_MAXPHYADDR) >> 2] = config.maxPhyAddr;
-  arena.u64[(layout.vm + VM_SHADOW_MMIO_MASK) >> 3] = mmioSpteMask(config.era, config.mmu, config.maxPhyAddr);
+  i32[(layout.vm + VM_L1TF_CACHE_BITS) >> 2] = config.l1tfCacheBits ?? 0;
+  const { maskLo, maskHi } = mmioSpteFormatOf(arena);
+  i32[(layout.vm + VM_SHADOW_MMIO_MASK) >> 2] = maskLo;
+  i32[(layout.vm + VM_SHADOW_MMIO_MASK + 4) >> 2] = maskHi;
+  initMemslots(arena);
   i32[(layout.vm + VM_N_MAX_MMU_PAGES) >> 2] = KVM_MIN_ALLOC_MMU_PAGES;
 }

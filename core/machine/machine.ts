@@ -11,6 +11,7 @@ import { err, ok, type Result } from '../base/result.ts';
 import { DeviceSet } from '../devices/index.ts';
 import {
   type KvmHooks,
+  memslotsOf,
   noHooks,
   RUN_BUDGET,
   RUN_DEBUG_EXEC,
@@ -56,8 +57,6 @@ export interface MachineError {
 const DEFAULT_START_SECONDS = 1_370_563_200;
 /** One processor: application processors need an APIC to be started by. */
 const VCPUS = 1;
-/** KVM_MEM_SLOTS_NUM of v3.11. */
-const MEMSLOTS = 128;
 const SHADOW_PAGES = 32_768;
 const TRACE_RECORDS = 65_536;
 /** Idle periods in one run before the caller gets a look in: nothing retires meanwhile that the budget could count. */
@@ -87,7 +86,7 @@ export function createMachine(
     const layout = {
       ramBytes,
       vcpus: VCPUS,
-      memslots: MEMSLOTS,
+      memslots: memslotsOf(config.era),
       shadowPages: SHADOW_PAGES,
       traceRecords: TRACE_RECORDS,
     };

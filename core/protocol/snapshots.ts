@@ -328,6 +328,8 @@ export interface GenerationSnapshot {
   readonly moment: Moment;
   readonly mask: number;
   readonly wrapAt: number;
+  /** By how much a table that is installed moves the memslots generation: 2 from 3.17 on. */
+  readonly perInstall: number;
   readonly mmioSptesFresh: number;
   readonly mmioSptesStale: number;
   readonly events: readonly GenerationEvent[];

@@ -35,6 +35,7 @@ const noShadowPages: MemslotMmu & DirtyLogMmu = {
   synchronizeReaders() {},
   flushShadowMemslot() {},
   commitMemoryRegion() {},
+  memslotsUpdated() {},
   writeProtectMasked() {},
   flushRemoteTlbs() {},
 };

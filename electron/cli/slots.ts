@@ -9,10 +9,18 @@ import { quoteText } from '../../core/format/integer-text.ts';
 import { describeChange, generationsText, refusalText } from '../../core/format/memslot-text.ts';
 import { MAX_SCRIPT_BYTES, parseSlotScript, type SlotAction, type SlotStep } from '../../core/format/slot-script.ts';
 import { getDirtyLog, type DirtyLogMmu } from '../../core/kvm/dirty-log.ts';
-import { eraHasMmioGeneration, eraIndex, MMIO_GEN_WRAP, mmioGenerationOf } from '../../core/kvm/eras.ts';
-import { LIMITS_V3_11, LIMITS_V6_18, type MemslotLimits } from '../../core/kvm/limits.ts';
-import { setMemslotsGeneration } from '../../core/kvm/memslot-table.ts';
+import {
+  changeWraps,
+  eraHasMmioGeneration,
+  eraIndex,
+  eraOf,
+  generationRefusal,
+  mmioGenerationOf,
+} from '../../core/kvm/eras.ts';
+import { LIMITS_V3_11, LIMITS_V6_18, limitsOf, type MemslotLimits } from '../../core/kvm/limits.ts';
+import { initMemslots, setMemslotsGeneration } from '../../core/kvm/memslot-table.ts';
 import { setMemoryRegion, type MemslotChangeReport, type MemslotMmu } from '../../core/kvm/memslot-update.ts';
+import { installsOf } from '../../core/kvm/memslot-preview.ts';
 import { memslotsGeneration } from '../../core/kvm/memslots.ts';
 import { readBoundedText } from './bounded-file.ts';
 import { CliFailure } from './exit-status.ts';
@@ -30,11 +38,16 @@ const noShadowPages: MemslotMmu & DirtyLogMmu = {
   synchronizeReaders() {},
   flushShadowMemslot() {},
   commitMemoryRegion() {},
+  memslotsUpdated() {},
   writeProtectMasked() {},
   flushRemoteTlbs() {},
 };
 
-const LIMITS: Readonly<Record<string, MemslotLimits>> = { 'v3.11': LIMITS_V3_11, 'v6.18': LIMITS_V6_18 };
+const LIMITS: Readonly<Record<string, MemslotLimits>> = {
+  'v3.11': LIMITS_V3_11,
+  'v6.8': limitsOf('v6.8', 'ept', 52),
+  'v6.18': LIMITS_V6_18,
+};
 const DEFAULT_RAM = 128 * 1024 * 1024;
 
 interface Setting {
@@ -46,7 +59,7 @@ interface Setting {
 function parseSetting(options: SlotsOptions): Result<Setting, string> {
   const era = ERAS.find((name) => name === (options.era ?? 'patch'));
   if (era === undefined) return err(`era ${quoteText(options.era ?? '')} cannot run: name one of ${ERAS.join(', ')}`);
-  const limitsName = options.limits ?? 'v3.11';
+  const limitsName = options.limits ?? (era === 'v6.8' ? 'v6.8' : 'v3.11');
   if (!Object.hasOwn(LIMITS, limitsName)) {
     return err(`limits ${quoteText(limitsName)} are not known: name one of ${Object.keys(LIMITS).join(', ')}`);
   }
@@ -61,6 +74,7 @@ function emptyVm({ era, limits, ramBytes }: Setting): Arena {
   const config = { ramBytes, vcpus: 1, memslots: limits.memSlots, shadowPages: 64, traceRecords: 64 };
   const arena = createArena(config, (bytes) => new SharedArrayBuffer(bytes));
   arena.i32[(arena.layout.vm + VM_ERA) >> 2] = eraIndex(era);
+  initMemslots(arena);
   return arena;
 }
 
@@ -81,6 +95,10 @@ function perform(arena: Arena, { era, limits }: Setting, action: SlotAction): Pi
   switch (action.kind) {
     case 'generation':
       if (!eraHasMmioGeneration(era)) return { result: 'EINVAL', why: `era ${era} has no MMIO generation to set` };
+      {
+        const refusal = generationRefusal(era, action.generation);
+        if (refusal !== undefined) return { result: 'EINVAL', why: refusal };
+      }
       setMemslotsGeneration(arena, action.generation);
       return { result: 'OK', why: 'as if that many changes had happened' };
     case 'dirty-log': {
@@ -97,14 +115,14 @@ function perform(arena: Arena, { era, limits }: Setting, action: SlotAction): Pi
           : { slot: action.slot, flags: 0, guestPhysAddr: 0n, memorySize: 0n, userspaceAddr: 0n };
       const change = setMemoryRegion(arena, limits, noShadowPages, region);
       if (!change.ok) return { result: change.error.errno, why: refusalText(change.error) };
-      return { result: 'OK', why: describeInstalled(change.value) };
+      return { result: 'OK', why: describeInstalled(eraOf(arena), change.value) };
     }
   }
 }
 
-function describeInstalled({ change, mmioGenerationAfter }: MemslotChangeReport): string {
+function describeInstalled(era: Era, { change, generationBefore }: MemslotChangeReport): string {
   const what = `${change}: ${describeChange(change)}`;
-  const wraps = change !== 'NONE' && mmioGenerationAfter >= MMIO_GEN_WRAP;
+  const wraps = changeWraps(era, generationBefore, installsOf(change));
   return wraps ? `${what}; the MMIO generation is at its end, so shadow pages are zapped` : what;
 }
 
@@ -183,7 +201,7 @@ export function register(program: Command): void {
     .description('replay memslot calls from a script on an empty VM; say what came of each and why')
     .argument('<script>', 'one call a line, see docs/FORMATS.md')
     .option('--era <era>', ERAS.join(', '), 'patch')
-    .option('--limits <kernel>', `whose checks and limits: ${Object.keys(LIMITS).join(', ')}`, 'v3.11')
+    .option('--limits <kernel>', `whose checks and limits: ${Object.keys(LIMITS).join(', ')}; the era's unless told`)
     .option('--mem <size>', 'user memory behind hva=ram', '128M')
     .option('--json', 'one JSON object a line')
     .action((script: string, options: SlotsOptions) => {

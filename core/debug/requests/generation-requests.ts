@@ -1,7 +1,13 @@
 /** generation.*: what the whole mechanism turns on. */
 import { ok } from '../../base/result.ts';
 import { VM_MMIO_SPTES } from '../../arena/mmu-layout.ts';
-import { MMIO_GEN_MASK, MMIO_GEN_WRAP } from '../../kvm/eras.ts';
+import {
+  eraIndex,
+  generationRefusal,
+  generationsPerInstall,
+  mmioGenerationEnd,
+  mmioGenerationMask,
+} from '../../kvm/eras.ts';
 import { countMmioSptes } from '../../kvm/index.ts';
 import type { GenerationSnapshot } from '../../protocol/snapshots.ts';
 import { notAllowed } from '../refusal.ts';
@@ -16,6 +22,8 @@ export const generationRequests: RequestFamily<'generation.read' | 'generation.s
     if (source.options.era === 'v3.10') {
       return notAllowed('the era v3.10 keeps no generation in its sptes; there is nothing to move.');
     }
+    const refusal = generationRefusal(source.options.era, memslotsGeneration);
+    if (refusal !== undefined) return notAllowed(`${refusal}.`);
     const before = session.moment();
     machine.vm.setMemslotsGeneration(memslotsGeneration);
     const after = session.moment();
@@ -33,14 +41,16 @@ export const generationRequests: RequestFamily<'generation.read' | 'generation.s
 };
 
 function snapshot(session: Session): GenerationSnapshot {
-  const { machine, history } = presentMachine(session);
+  const { machine, history, source } = presentMachine(session);
+  const { era } = source.options;
   const { arena } = machine;
   const { fresh, stale } =
     arena.i32[(arena.layout.vm + VM_MMIO_SPTES) >> 2] === 0 ? { fresh: 0, stale: 0 } : countMmioSptes(arena);
   return {
     moment: session.moment(),
-    mask: MMIO_GEN_MASK,
-    wrapAt: MMIO_GEN_WRAP,
+    mask: mmioGenerationMask(eraIndex(era)),
+    wrapAt: mmioGenerationEnd(era),
+    perInstall: generationsPerInstall(era),
     mmioSptesFresh: fresh,
     mmioSptesStale: stale,
     events: history.events(),

@@ -2,7 +2,6 @@
 import { HVA_BASE } from '../../base/address.ts';
 import { ok } from '../../base/result.ts';
 import type { MemslotError } from '../../kvm/memslot-errors.ts';
-import { LIMITS_V3_11 } from '../../kvm/limits.ts';
 import type { GenerationEvent, MemslotReport, UserMemoryRegion } from '../../protocol/snapshots.ts';
 import { listMemslots } from '../memslot-list.ts';
 import { memslotRefused, type Handled } from '../refusal.ts';
@@ -23,7 +22,7 @@ export const memslotRequests: RequestFamily<MemslotNames> = {
         gpa: BigInt(gpa),
         size: BigInt(bytes),
       })),
-      userSlots: LIMITS_V3_11.userSlots,
+      userSlots: machine.vm.limits.userSlots,
       hvaBase: HVA_BASE,
       hvaBytes: BigInt(machine.arena.layout.config.ramBytes),
     });

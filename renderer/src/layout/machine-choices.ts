@@ -11,4 +11,6 @@ export const ERA_CHOICES: readonly { readonly value: Era; readonly title: string
   { value: 'patch', title: 'patch (seed of the series)' },
   { value: 'v3.11', title: 'v3.11 (as released)' },
   { value: 'v3.10', title: 'v3.10 (walk and zap)' },
+  { value: 'v3.17', title: 'v3.17 (odd while updating)' },
+  { value: 'v6.8', title: 'v6.8 (flag while updating)' },
 ];

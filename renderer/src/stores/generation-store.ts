@@ -34,7 +34,7 @@ export const useGenerationStore = defineStore('generation', () => {
   async function setBeforeWrap(changes: number): Promise<boolean> {
     const status = machine.status;
     if (status === undefined || status.generationsToWrap < 0) return false;
-    const distance = BigInt(status.generationsToWrap - changes);
+    const distance = BigInt((status.generationsToWrap - changes) * (snapshot.value?.perInstall ?? 1));
     const answer = await desktop.call('generation.set', {
       memslotsGeneration: status.moment.memslotsGeneration + distance,
     });

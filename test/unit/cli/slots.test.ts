@@ -70,7 +70,7 @@ describe('slots', () => {
 
   it.each([
     ['delete slot=1\ndelete slot', {}, 'script:2:8: '],
-    ['', { era: 'v3.17' }, "era 'v3.17' cannot run"],
+    ['', { era: 'v4.19' }, "era 'v4.19' cannot run"],
     ['', { limits: 'toString' }, "limits 'toString' are not known"],
     ['', { mem: '3' }, "mem '3' must be a size"],
     ['', { mem: '2G' }, 'from 1M to 1536M'],

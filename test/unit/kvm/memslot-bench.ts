@@ -6,6 +6,7 @@ import { HVA_BASE } from '../../../core/base/address.ts';
 import type { DirtyLogMmu } from '../../../core/kvm/dirty-log.ts';
 import { eraIndex } from '../../../core/kvm/eras.ts';
 import { LIMITS_V3_11, type MemslotLimits } from '../../../core/kvm/limits.ts';
+import { initMemslots } from '../../../core/kvm/memslot-table.ts';
 import {
   setMemoryRegion,
   type MemslotCaller,
@@ -21,6 +22,7 @@ export function bareArena(era: Era = 'patch', limits: MemslotLimits = LIMITS_V3_
   const config = { ramBytes: RAM_BYTES, vcpus: 2, memslots: limits.memSlots, shadowPages: 64, traceRecords: 64 };
   const arena = createArena(config, (bytes) => new SharedArrayBuffer(bytes));
   arena.i32[(arena.layout.vm + VM_ERA) >> 2] = eraIndex(era);
+  initMemslots(arena);
   return arena;
 }
 
@@ -45,6 +47,10 @@ export class WitnessMmu implements MemslotMmu, DirtyLogMmu {
   commitMemoryRegion(commit: MemslotCommit): void {
     this.commits.push(commit);
     this.calls.push(`commit ${commit.change} at ${memslotsGeneration(this.arena)}`);
+  }
+
+  memslotsUpdated(generation: bigint): void {
+    this.calls.push(`updated to ${generation} at ${memslotsGeneration(this.arena)}`);
   }
 
   writeProtectMasked(_slot: number, gfnOffset: number, mask: number): void {

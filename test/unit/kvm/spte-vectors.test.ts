@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import type { MmuMode } from '../../../core/base/machine-modes.ts';
-import { highHalf, lowHalf, u64FromHalves } from '../../../core/base/address.ts';
+import type { Era, MmuMode } from '../../../core/base/machine-modes.ts';
+import { u64FromHalves } from '../../../core/base/address.ts';
 import { explainSpte } from '../../../core/kvm/spte-decode.ts';
 import { encodeMmioSpte } from '../../../core/kvm/spte-encode.ts';
 import { findSpteEra, type SpteEra } from '../../../core/kvm/spte-eras.ts';
@@ -11,9 +11,9 @@ import {
   mmioSpteAccess,
   mmioSpteGeneration,
   mmioSpteGfn,
+  mmioSpteFormat,
   mmioSpteHigh,
   mmioSpteLow,
-  mmioSpteMask,
 } from '../../../core/kvm/spte-mmio.ts';
 
 function era(name: string): SpteEra {
@@ -150,34 +150,53 @@ describe('the magic mask of v3.11', () => {
   ] as const satisfies readonly (readonly [MmuMode, number, bigint])[])(
     'for %s with MAXPHYADDR %i',
     (mmu, phys, mask) => {
-      expect(mmioSpteMask('v3.11', mmu, phys)).toBe(mask);
-      expect(mmioSpteMask('patch', mmu, phys)).toBe(mask);
-      expect(mmioMagic(era('v3.11'), { mmu, maxPhyAddr: phys })).toEqual({ value: mask, mask });
+      for (const name of ['patch', 'v3.11', 'v3.17']) {
+        expect(mmioMagic(era(name), { mmu, maxPhyAddr: phys })).toEqual({ value: mask, mask });
+      }
     },
   );
 
   it('of v3.10 covered far more bits', () => {
-    expect(mmioSpteMask('v3.10', 'ept', 40)).toBe(0x01fe000000000006n);
-    expect(mmioSpteMask('v3.10', 'shadow', 40)).toBe(0x7fffff0000000001n);
-    expect(mmioSpteMask('v3.10', 'shadow', 52)).toBe(0x7ff0000000000000n);
+    const mask = (mmu: MmuMode, maxPhyAddr: number): bigint => mmioMagic(era('v3.10'), { mmu, maxPhyAddr }).mask;
+    expect(mask('ept', 40)).toBe(0x01fe000000000006n);
+    expect(mask('shadow', 40)).toBe(0x7fffff0000000001n);
+    expect(mask('shadow', 52)).toBe(0x7ff0000000000000n);
   });
 });
 
 describe('the codec of the fault path', () => {
-  const running = VECTORS.filter(({ era: name }) => name === 'v3.11' || name === 'patch');
-
-  it.each(running.map(named))('agrees with the vector %s', (_name, { host, gfn, access = 0, gen, spte }) => {
-    const mask = mmioSpteMask('v3.11', host.mmu, host.maxPhyAddr);
-    const [maskLow, maskHigh] = [lowHalf(mask), highHalf(mask)];
-    const low = mmioSpteLow(maskLow, Number(gfn), access, gen);
-    const high = mmioSpteHigh(maskHigh, Number(gfn), gen);
-    expect(u64FromHalves(low, high)).toBe(spte);
-    expect(isMmioSpte(maskLow, maskHigh, low, high)).toBe(true);
-    expect(isShadowPresentSpte(maskLow, maskHigh, low, high)).toBe(false);
-    expect(mmioSpteGeneration(maskLow, maskHigh, low, high)).toBe(gen);
-    expect(mmioSpteGfn(maskHigh, low, high)).toBe(Number(gfn));
-    expect(mmioSpteAccess(maskLow, low)).toBe(access);
+  /** What runs as v6.8 has the sptes of 5.13. */
+  const RUNS_AS: Readonly<Record<string, Era>> = {
+    patch: 'patch',
+    'v3.11': 'v3.11',
+    'v3.17': 'v3.17',
+    'v5.13': 'v6.8',
+  };
+  const running = VECTORS.flatMap((vector) => {
+    const runsAs = RUNS_AS[vector.era];
+    return runsAs === undefined ? [] : [{ ...vector, runsAs }];
   });
+
+  it('is tried in every era that runs and keeps a generation', () => {
+    const tried = new Set(running.map(({ runsAs }) => runsAs));
+    expect(tried).toEqual(new Set(['patch', 'v3.11', 'v3.17', 'v6.8']));
+  });
+
+  it.each(running.map((vector) => [named(vector)[0], vector] as const))(
+    'agrees with the vector %s',
+    (_name, vector) => {
+      const { runsAs, host, gfn, access = 0, gen, spte } = vector;
+      const format = mmioSpteFormat(runsAs, host);
+      const low = mmioSpteLow(format, Number(gfn), access, gen);
+      const high = mmioSpteHigh(format, Number(gfn), gen);
+      expect(u64FromHalves(low, high)).toBe(spte);
+      expect(isMmioSpte(format, low, high)).toBe(true);
+      expect(isShadowPresentSpte(format, low, high)).toBe(false);
+      expect(mmioSpteGeneration(format, low, high)).toBe(gen);
+      expect(mmioSpteGfn(format, low, high)).toBe(Number(gfn));
+      expect(mmioSpteAccess(format, low)).toBe(access);
+    },
+  );
 });
 
 describe('an entry that is not MMIO', () => {
