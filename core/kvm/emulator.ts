@@ -46,6 +46,10 @@ export const lowOf = (lo: number, size: number): number => (size >= 4 ? lo : lo 
 export const highOf = (hi: number, size: number): number =>
   size === 8 ? hi : size <= 4 ? 0 : hi & ((1 << (8 * (size - 4))) - 1);
 
+/** High half of the address where the next page begins: outside 64-bit mode linear addresses wrap at 4 GiB. */
+const nextPageHigh = (cpu: Cpu, nextLo: number, hi: number): number =>
+  nextLo === 0 && cpu.codeBits() === 64 ? (hi + 1) | 0 : hi;
+
 export class KvmEmulator implements EmulatorOps, GuestFrames {
   private readonly mmu: Mmu;
   private readonly cpus: readonly Cpu[];
@@ -168,7 +172,7 @@ export class KvmEmulator implements EmulatorOps, GuestFrames {
     const gpaALo = this.gpaLo;
     const gpaAHi = this.gpaHi;
     const nextLo = (gvaLo + first) | 0;
-    const nextHi = nextLo === 0 ? (gvaHi + 1) | 0 : gvaHi;
+    const nextHi = nextPageHigh(cpu, nextLo, gvaHi);
     const kindB = this.gvaToGpa(cpu, nextLo, nextHi, false);
     if (kindB === FAULTED) return 0;
     const gpaBLo = this.gpaLo;
@@ -210,7 +214,7 @@ export class KvmEmulator implements EmulatorOps, GuestFrames {
     const atA = kindA === MEMORY ? this.frameOf(gpaALo, gpaAHi, true) : -1;
     if (atA >= 0) this.store(atA, first, lo, hi);
     const nextLo = (gvaLo + first) | 0;
-    const nextHi = nextLo === 0 ? (gvaHi + 1) | 0 : gvaHi;
+    const nextHi = nextPageHigh(cpu, nextLo, gvaHi);
     const kindB = this.gvaToGpa(cpu, nextLo, nextHi, true);
     if (kindB === FAULTED) return;
     const gpaBLo = this.gpaLo;

@@ -23,7 +23,7 @@ import { lastSptep } from './mmu-walk.ts';
 import { mmioBugText } from './probe-hierarchy.ts';
 import { traceKvmPageFault, traceKvmUserspaceExit } from './trace-events.ts';
 import type { VcpuContext } from './vcpu-context.ts';
-import { KVM_EXIT_DEBUG, KVM_EXIT_UNKNOWN } from './vcpu-exit-reasons.ts';
+import { KVM_EXIT_UNKNOWN } from './vcpu-exit-reasons.ts';
 import { RUN_INTERNAL_ERROR } from './vcpu-run.ts';
 
 const READ = 0;
@@ -54,9 +54,7 @@ export function stopsBeforeFault(vcpu: VcpuContext, exit: number): boolean {
   fault.gpaLo = r[VCPU_EXIT_GPA];
   fault.gpaHi = r[VCPU_EXIT_GPA + 1];
   fault.access = access;
-  if (!predictMmioFault(mmu, r, fault, reserved) || !vcpu.hooks.onMmioFault(fault)) return false;
-  traceKvmUserspaceExit(mmu.arena, vcpu.id, KVM_EXIT_DEBUG, 0);
-  return true;
+  return predictMmioFault(mmu, r, fault, reserved) && vcpu.hooks.onMmioFault(fault);
 }
 
 /** A gfn without slot that is met by an ordinary violation: noted as FIRST, with the entry that stands there (usually none). */

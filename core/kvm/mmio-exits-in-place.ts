@@ -25,6 +25,7 @@ import {
   EXIT_EPT_MISCONFIG,
   EXIT_EXCEPTION_NMI,
   EXIT_NPF,
+  lastAccessIsFinal,
   type Cpu,
   type ExitsInPlace,
 } from '../x86/index.ts';
@@ -35,6 +36,7 @@ import { currentGeneration, freshGeneration } from './mmio-spte.ts';
 import { PFERR_RSVD_MASK } from './mmu-fault-error.ts';
 import { isMmio } from './mmu-spte.ts';
 import { lastSptep, locklessBegin, locklessEnd } from './mmu-walk.ts';
+import { VCPU_IN_GUEST } from './mmu-words.ts';
 import { IN_GUEST_MODE, OUTSIDE_GUEST_MODE, setVcpuMode } from './requests.ts';
 import { mmioSpteAccess, mmioSpteGeneration, mmioSpteGfn } from './spte-mmio.ts';
 import { anyTraceEnabled } from './trace.ts';
@@ -81,6 +83,7 @@ export class MmioExitsInPlace implements ExitsInPlace {
     if (!misconfig && (reason === EXIT_NPF || reason === EXIT_EXCEPTION_NMI)) {
       if ((r[VCPU_EXIT_QUALIFICATION] & PFERR_RSVD_MASK) === 0) return false;
     } else if (!misconfig) return false;
+    if (!lastAccessIsFinal(cpu)) return false;
     if (vcpu.hooks.mmioStopArmed || anyTraceEnabled(mmu.arena)) return false;
 
     const gpaLo = r[VCPU_EXIT_GPA];
@@ -148,7 +151,10 @@ export class MmioExitsInPlace implements ExitsInPlace {
     vcpu.record.commit();
     if (vcpu.mmu.vcpuCount !== 1) setVcpuMode(r, vcpu.mmu.vcpuCount, IN_GUEST_MODE);
     cpu.abort = ABORT_NONE;
+    // The budget's last instruction is not entered again before the next run.
+    if (cpu.left <= 1) r[VCPU_IN_GUEST] = 0;
     if (r[VCPU_REQUESTS] === 0 && !bus.stopRequested() && !bus.interruptPending()) return;
+    r[VCPU_IN_GUEST] = 0;
     cpu.attention = true;
     cpu.successor = 0;
   }

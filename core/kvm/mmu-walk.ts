@@ -35,7 +35,8 @@ export const walkLevel = (mmu: Mmu): number => (mmu.rootLevel === PT32E_ROOT_LEV
  */
 export function lastSptep(mmu: Mmu, r: Int32Array, lo: number, hi: number): number {
   const { i32, mmio } = mmu;
-  let table = walkRoot(mmu, r, lo);
+  // Four levels translate 48 bits: above, nothing stands.
+  let table = hi >>> 16 === 0 ? walkRoot(mmu, r, lo) : 0;
   if (table === 0) return 0;
   for (let level = walkLevel(mmu); ; level--) {
     const sptep = table + entryOffset(lo, hi, level);

@@ -30,6 +30,8 @@ export const VCPU_BASE_ROLE = 280;
 export const VCPU_ROOT_VALID = 281;
 /** vcpu->arch.interrupt: vector + 1 of an acknowledged interrupt that is still to be delivered, 0 = none. */
 export const VCPU_PENDING_INTERRUPT = 282;
+/** 1 from an entry to the next exit: a run that is cut into slices, steps or turns stays in the guest between them. */
+export const VCPU_IN_GUEST = 283;
 
 /** Byte offset in a kvm_mmu_page header: page before this one in its hash chain, + 1; 0 = it is the first. */
 export const SP_HASH_PREV = 60;

@@ -21,7 +21,7 @@ import { stopsBeforeFault } from './exit-handlers-fault.ts';
 import { MmioExitsInPlace } from './mmio-exits-in-place.ts';
 import { MMU_NPT, MMU_SHADOW, type Mmu } from './mmu.ts';
 import { baseRole, mmuLoad, mmuUnload } from './mmu-roots.ts';
-import { VCPU_BASE_ROLE, VCPU_PENDING_INTERRUPT, VCPU_ROOT_VALID } from './mmu-words.ts';
+import { VCPU_BASE_ROLE, VCPU_IN_GUEST, VCPU_PENDING_INTERRUPT, VCPU_ROOT_VALID } from './mmu-words.ts';
 import {
   IN_GUEST_MODE,
   KVM_REQ_MMU_RELOAD,
@@ -89,7 +89,10 @@ export class Vcpu {
       }
 
       setVcpuMode(r, mmu.vcpuCount, IN_GUEST_MODE);
-      traceKvmEntry(mmu.arena, this.id);
+      if (r[VCPU_IN_GUEST] === 0 || r[VCPU_PENDING_INTERRUPT] !== 0) {
+        r[VCPU_IN_GUEST] = 1;
+        traceKvmEntry(mmu.arena, this.id);
+      }
       const before = f[VCPU_F_INSNS];
       if (r[VCPU_PENDING_INTERRUPT] !== 0) skip = false;
       const exit = this.deliverInterrupt() ? cpu.run(end - before, !skip) : r[VCPU_EXIT_REASON];
@@ -106,6 +109,7 @@ export class Vcpu {
       }
       if (context.hooks.mmioStopArmed && stopsBeforeFault(context, exit)) return RUN_DEBUG_MMIO;
       if (exit !== EXIT_DEBUG && exit !== EXIT_UNIMPLEMENTED) {
+        r[VCPU_IN_GUEST] = 0;
         context.count(context.cExits);
         if (traceEnabled(mmu.arena, TP_KVM_EXIT)) this.traceExit(exit);
       }

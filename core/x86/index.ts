@@ -6,5 +6,5 @@ export { walkGuest } from './paging.ts';
 export type { GuestFrames } from './paging-walk.ts';
 export { GUEST_WALK_GPA, LAST_ACCESS } from './tlb-layout.ts';
 /** Read, write or fetch: what the last exit was about, which an EPT misconfiguration does not say. */
-export { lastAccess } from './paging-translate.ts';
+export { lastAccess, lastAccessIsFinal } from './paging-translate.ts';
 export * from './probe.ts';

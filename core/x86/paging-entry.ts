@@ -51,6 +51,8 @@ export const PFERR_RSVD = 0x8;
 export const PFERR_FETCH = 0x10;
 /** Kind of an access only: the processor's own, to a descriptor table or a stack it switches to; EFLAGS.AC does not excuse it from SMAP. */
 export const ACCESS_IMPLICIT = 0x100;
+/** In LAST_ACCESS only: what an exit is about is the access itself, not one to the guest's paging structures on its way. */
+export const ACCESS_FINAL = 0x200;
 
 /** What a translation allows. The first three are KVM's ACC_*. */
 export const RIGHT_EXECUTE = 0x1;

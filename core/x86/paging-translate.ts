@@ -17,6 +17,7 @@ import { raiseExit, raiseNonCanonical, raiseUnimplemented } from './exceptions.t
 import { ABORT_NONE, EXIT_EXCEPTION_NMI } from './exits.ts';
 import { walkGuest } from './paging.ts';
 import {
+  ACCESS_FINAL,
   CR0_PG,
   CR0_WP,
   CR4_PGE,
@@ -58,6 +59,7 @@ export function translate(cpu: Cpu, lo: number, hi: number, access: number): num
   }
   if (r[VCPU_SECOND_LEVEL] === SECOND_LEVEL_SHADOW) return translateShadow(cpu, lo, hi, access);
   if (!walkGuest(cpu, lo, hi, access)) return -1;
+  r[LAST_ACCESS] = access | ACCESS_FINAL;
   const rights = r[GUEST_WALK_RIGHTS];
   const n = translateFinal(cpu, r[GUEST_WALK_GPA], r[GUEST_WALK_GPA + 1], access, lo, hi);
   if (n < 0) return -1;
@@ -69,6 +71,11 @@ export function translate(cpu: Cpu, lo: number, hi: number, access: number): num
 /** Kind of the access that the last exit or page fault was about: PFERR_WRITE | USER | FETCH. A misconfiguration does not say. */
 export function lastAccess(cpu: Cpu): number {
   return cpu.r[LAST_ACCESS] & (PFERR_WRITE | PFERR_USER | PFERR_FETCH);
+}
+
+/** The last exit was about the access itself: what it wanted lies at the exit's guest physical address. */
+export function lastAccessIsFinal(cpu: Cpu): boolean {
+  return (cpu.r[LAST_ACCESS] & ACCESS_FINAL) !== 0;
 }
 
 function insert(cpu: Cpu, lo: number, hi: number, access: number, page: number, rights: number, nested: number): void {
@@ -97,6 +104,7 @@ function translateShadow(cpu: Cpu, lo: number, hi: number, access: number): numb
     raiseUnimplemented(cpu, SHADOW_PAGING_UNIMPLEMENTED);
     return -1;
   }
+  r[LAST_ACCESS] = access | ACCESS_FINAL;
   const kind = access & (PFERR_WRITE | PFERR_USER | PFERR_FETCH);
   const page = walkHostTable(cpu, r[VCPU_ROOT_LEVELS] === 3 ? 3 : 4, lo, hi, kind, false);
   if (page >= 0) {

@@ -6,10 +6,31 @@ import { ERAS, MMU_MODES } from '../../core/base/machine-modes.ts';
 import { mmioFaultCount } from '../../core/debug/mmio-records.ts';
 import type { Machine } from '../../core/machine/index.ts';
 import { GUEST_WALK_GPA, GUEST_WALK_RIGHTS } from '../../core/x86/tlb-layout.ts';
-import { smallMachine } from '../unit/machine/small-machine.ts';
+import { programmed, smallMachine } from '../unit/machine/small-machine.ts';
 
 const STORM = new Uint8Array(readFileSync(new URL('../../electron/guests/storm.elf', import.meta.url)));
 const POLLER = new Uint8Array(readFileSync(new URL('../../electron/guests/poller.elf', import.meta.url)));
+
+const dword = (value: number): number[] => [
+  value & 0xff,
+  (value >> 8) & 0xff,
+  (value >> 16) & 0xff,
+  (value >>> 24) & 0xff,
+];
+
+/** Maps 4 MiB on by a page table that lies at a hole, which reads as all ones; there is no IDT. */
+const TABLE_IN_MMIO = [
+  // mov dword [0x110000], 0x83; mov dword [0x110004], 0xfeb00003; mov dword [0x110fe8], 0xfe800083
+  ...[0xc7, 0x05, ...dword(0x11_0000), ...dword(0x83)],
+  ...[0xc7, 0x05, ...dword(0x11_0004), ...dword(0xfeb0_0003)],
+  ...[0xc7, 0x05, ...dword(0x11_0fe8), ...dword(0xfe80_0083)],
+  // mov eax, cr4; or eax, 0x10; mov cr4, eax; mov eax, 0x110000; mov cr3, eax; mov eax, cr0; or eax, 0x80000000; mov cr0, eax
+  ...[0x0f, 0x20, 0xe0, 0x0d, ...dword(0x10), 0x0f, 0x22, 0xe0],
+  ...[0xb8, ...dword(0x11_0000), 0x0f, 0x22, 0xd8],
+  ...[0x0f, 0x20, 0xc0, 0x0d, ...dword(0x8000_0000), 0x0f, 0x22, 0xc0],
+  // mov eax, [0xfeb00000]; mov eax, [0x400000]; hlt
+  ...[0xa1, ...dword(0xfeb0_0000), 0xa1, ...dword(0x40_0000), 0xf4],
+];
 
 interface Settings {
   readonly image: Uint8Array;
@@ -99,5 +120,17 @@ describe('an MMIO exit that is settled in place leaves the arena as one that is 
       }),
       { numRuns: 15 },
     );
+  });
+
+  test.each(['ept', 'npt'] as const)('and knows a guest page table in MMIO from the access itself under %s', (mmu) => {
+    const machines = [true, false].map((inPlace) => {
+      const { machine } = programmed(TABLE_IN_MMIO, { ramBytes: 2 << 20, mmu });
+      if (!inPlace) machine.vm.vcpus[0].cpu.exitsInPlace = undefined;
+      return machine;
+    });
+    const stops = machines.map((machine) => machine.run(100));
+    expect(stops[0]).toMatchObject({ kind: 'shutdown' });
+    expect(stops[0]).toEqual(stops[1]);
+    expect(differences(machines[0], machines[1])).toEqual([]);
   });
 });

@@ -31,7 +31,7 @@ import {
 import { KVM_REQ_TRIPLE_FAULT } from '../../../core/kvm/requests.ts';
 import { readVcpuCounters } from '../../../core/kvm/stats.ts';
 import { setTraceEnabled } from '../../../core/kvm/trace.ts';
-import { TP_KVM_EXIT } from '../../../core/base/tracepoints.ts';
+import { TP_KVM_ENTRY, TP_KVM_EXIT } from '../../../core/base/tracepoints.ts';
 import { readTrace } from '../../../core/debug/trace-lines.ts';
 import { enterImage } from '../../../core/machine/boot-state.ts';
 import { RecordingBus } from './kvm-fixture.ts';
@@ -216,6 +216,17 @@ describe('kvm_exit', () => {
       'reason hlt rip 0x1019 info 0 0',
     ]);
   });
+});
+
+it('enters the guest once between two exits, whatever slices it runs in', () => {
+  const entries = (slice: number): number => {
+    const { vcpu } = guest([...READ_HOLE, 0x90, 0x90, 0x90, ...WRITE_HOLE, 0x90, 0x90, HLT]);
+    const { arena } = vcpu.cpu;
+    setTraceEnabled(arena, TP_KVM_ENTRY, true);
+    while (vcpu.run(slice, false) === RUN_BUDGET);
+    return readTrace(arena, 0, 64).lines.length;
+  };
+  expect([1, 2, 3].map(entries)).toEqual([entries(100), entries(100), entries(100)]);
 });
 
 describe.each(MODES)('a guest that runs off into a hole under %s', (mmu) => {
