@@ -10,6 +10,7 @@ export const DEV_CMOS = 3072; // RTC registers and 128 bytes of CMOS
 export const DEV_DEBUG_EXIT = 4096;
 export const DEV_KEYBOARD = 4352; // 8042
 export const DEV_CLOCK = 4160; // virtual clock, see CLOCK_*
+export const DEV_TURNS = 4224; // whose turn it is, see TURN_*
 export const DEV_MMIO_BANK = 8192; // register bank to experiment with: 4 KiB
 export const DEV_VGA = 16384; // CRTC and attribute registers
 export const DEV_VGA_TEXT = 32768; // 32 KiB at gpa 0xb8000
@@ -27,3 +28,7 @@ export const CLOCK_IDLE_NS = 0;
 /** Nanoseconds since 1970-01-01T00:00:00Z when the machine was made, as whole seconds. */
 export const CLOCK_START_SECONDS = 8;
 export const NS_PER_INSN = 10;
+
+/** Turns of several vCPUs on one thread, byte offsets from DEV_TURNS: int32 vCPU; float64 its work count at which the turn ends. */
+export const TURN_VCPU = 0;
+export const TURN_END = 8;

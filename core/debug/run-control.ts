@@ -3,17 +3,18 @@
  * effect on the machine: whatever ends a run (a breakpoint, a goal, a number of instructions) is a place in the
  * guest's own instruction stream.
  */
-import { VCPU_SKIP_MMIO_STOP } from '../arena/vcpu-layout.ts';
+import { VCPU_F_INSNS } from '../arena/vcpu-layout.ts';
 import { assertUnreachable } from '../base/assert.ts';
 import type { MachineStop } from '../machine/machine-stop.ts';
 import type { RunState, StopReason } from '../protocol/snapshots.ts';
 import type { Vcpu } from '../kvm/index.ts';
 import type { BreakpointTable } from './breakpoint-table.ts';
-import type { Machine } from '../machine/index.ts';
+import type { Machine, VcpuBound } from '../machine/index.ts';
 import type { MmioStopHooks } from './mmio-stop.ts';
 import { retiredByAll } from './moment.ts';
 import { FREE, goalAddress, type RunGoal } from './run-goal.ts';
 import { planStep } from './step-plan.ts';
+import { StopPlaces } from './stop-places.ts';
 import { linearRip, stackPointer } from './vcpu-view.ts';
 
 /** The piece to begin with; it then follows the time that the last one took. */
@@ -38,8 +39,7 @@ export class RunControl {
   #goal: RunGoal = FREE;
   #limit = Infinity;
   #quantum = FIRST_QUANTUM;
-  /** The instruction at rip is one at which the machine has stopped already. */
-  #resumesAt: 'nothing' | 'exec' | 'mmio' = 'nothing';
+  readonly #stops = new StopPlaces();
 
   constructor(machine: Machine, breakpoints: BreakpointTable, hooks: MmioStopHooks, now: () => number) {
     this.#machine = machine;
@@ -102,12 +102,12 @@ export class RunControl {
 
   /** The user moved rip or memory under it: the next instruction is another one. */
   forgetStop(): void {
-    this.#resumesAt = 'nothing';
+    this.#stops.forget();
   }
 
   /** Begins to execute `count` instructions. */
   startSteps(vcpuId: number, count: number): void {
-    this.start({ kind: 'count', vcpu: vcpuId, until: retiredByAll(this.#machine.arena) + count });
+    this.start({ kind: 'count', vcpu: vcpuId, until: this.#retiredBy(vcpuId) + count });
   }
 
   /** Short goals are reached before the request is answered; a long one goes on in slices. */
@@ -146,25 +146,17 @@ export class RunControl {
 
   #runPiece(quantum: number): void {
     const goal = this.#goal;
-    const insns = retiredByAll(this.#machine.arena);
-    const budget = goal.kind === 'count' ? Math.min(quantum, goal.until - insns) : quantum;
-    const stop = this.#enter(budget);
+    const bound = goal.kind === 'count' ? { vcpu: goal.vcpu, insns: goal.until } : undefined;
+    const stop = this.#enter(quantum, bound);
     this.#apply(stop);
     if (!this.running) return;
-    const now = retiredByAll(this.#machine.arena);
-    if (goal.kind === 'count' && now >= goal.until) this.#stop('paused', { kind: 'step' });
-    else if (now >= this.#limit) this.#stop('paused', { kind: 'paused' });
+    if (bound !== undefined && this.#retiredBy(bound.vcpu) >= bound.insns) this.#stop('paused', { kind: 'step' });
+    else if (retiredByAll(this.#machine.arena) >= this.#limit) this.#stop('paused', { kind: 'paused' });
   }
 
-  /** Goes on from where the machine stopped, past the breakpoint it stopped at. */
-  #enter(budget: number): MachineStop {
-    const resumesAt = this.#resumesAt;
-    this.#resumesAt = 'nothing';
-    if (resumesAt === 'mmio') {
-      for (const { cpu } of this.#machine.vm.vcpus) cpu.r[VCPU_SKIP_MMIO_STOP] = 1;
-    }
-    // A fault comes of an instruction whose execution has begun: its breakpoint was met before.
-    return this.#machine.run(budget, resumesAt !== 'nothing');
+  /** Goes on from where the machine stopped, past the breakpoints it stopped at. */
+  #enter(budget: number, bound: VcpuBound | undefined): MachineStop {
+    return this.#machine.run(budget, this.#stops.leave(this.#machine.vm.vcpus), bound);
   }
 
   #apply(stop: MachineStop): void {
@@ -174,7 +166,7 @@ export class RunControl {
       case 'exec-breakpoint':
         return this.#arriveAt(stop.vcpu);
       case 'mmio-breakpoint':
-        return this.#faultAt();
+        return this.#faultAt(stop.vcpu);
       case 'halted':
         if (stop.waitsForInput) this.waitsForInput = true;
         else this.#stop('halted', { kind: 'halted' });
@@ -182,18 +174,19 @@ export class RunControl {
       case 'exit':
         return this.#stop('exited', { kind: 'exited', status: stop.status });
       case 'shutdown':
-        return this.#stop('shutdown', { kind: 'shutdown', detail: stop.message });
+        return this.#stop('shutdown', { kind: 'shutdown', detail: stop.message, vcpu: stop.vcpu });
       case 'error':
-        return this.#stop('error', { kind: 'error', message: stop.message });
+        return this.#stop('error', { kind: 'error', message: stop.message, vcpu: stop.vcpu });
       default:
         return assertUnreachable(stop);
     }
   }
 
   #arriveAt(vcpuId: number): void {
-    const { cpu } = this.#machine.vm.vcpus[vcpuId];
+    const vcpu = this.#machine.vm.vcpus[vcpuId];
+    const { cpu } = vcpu;
     const address = linearRip(cpu);
-    this.#resumesAt = 'exec';
+    this.#stops.note(vcpu, 'exec');
     const id = this.#breakpoints.hitExec(address);
     if (id !== undefined) {
       return this.#stop('paused', { kind: 'breakpoint', id, vcpu: vcpuId, address });
@@ -209,9 +202,9 @@ export class RunControl {
     }
   }
 
-  #faultAt(): void {
+  #faultAt(vcpuId: number): void {
     const stop = this.#hooks.takeStop();
-    this.#resumesAt = 'mmio';
+    this.#stops.note(this.#machine.vm.vcpus[vcpuId], 'mmio');
     if (stop !== undefined) this.#stop('paused', { kind: 'mmio-breakpoint', ...stop });
   }
 
@@ -226,7 +219,7 @@ export class RunControl {
         this.armBreakpoints();
         return;
       }
-      this.#runPiece(1);
+      this.#stepOnce(goal.vcpu);
       if (this.running && plan.kind === 'return' && stackPointer(cpu) > goal.stackPointer) {
         this.#stop('paused', { kind: 'step' });
       }
@@ -234,11 +227,24 @@ export class RunControl {
     }
   }
 
+  #stepOnce(vcpuId: number): void {
+    const bound = { vcpu: vcpuId, insns: this.#retiredBy(vcpuId) + 1 };
+    this.#apply(this.#enter(this.#quantum, bound));
+    if (this.running && retiredByAll(this.#machine.arena) >= this.#limit) this.#stop('paused', { kind: 'paused' });
+  }
+
+  #retiredBy(vcpuId: number): number {
+    return this.#machine.vm.vcpus[vcpuId].cpu.f[VCPU_F_INSNS];
+  }
+
   #stop(state: RunState, reason: StopReason): void {
     this.state = state;
     this.reason = reason;
     // Whoever stepped onto a breakpoint has seen it and means to go on from it.
-    if (reason.kind === 'step' && this.#resumesAt === 'nothing') this.#resumesAt = 'exec';
+    if (reason.kind === 'step' && this.#goal.kind !== 'free') {
+      const vcpu = this.#machine.vm.vcpus[this.#goal.vcpu];
+      if (!this.#stops.standsAt(vcpu)) this.#stops.note(vcpu, 'exec');
+    }
     this.#goal = FREE;
     this.#limit = Infinity;
     this.waitsForInput = false;

@@ -16,7 +16,7 @@ export type RunGoal =
       readonly stackPointer: bigint;
       readonly over: { readonly address: bigint; readonly stackPointer: bigint } | undefined;
     }
-  /** Until so many instructions have retired in all. */
+  /** Until the vCPU has retired so many instructions; the others go on in their turns meanwhile. */
   | { readonly kind: 'count'; readonly vcpu: number; readonly until: number };
 
 export const FREE: RunGoal = { kind: 'free' };

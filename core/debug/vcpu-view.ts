@@ -75,10 +75,13 @@ export function vcpuSummary(cpu: Cpu): VcpuSummary {
     rip: linearRip(cpu),
     cpl: cpu.r[VCPU_CPL],
     mode: modeWords(cpu),
-    activity: activity === 1 ? 'halted' : activity === 2 ? 'shutdown' : 'running',
+    activity: ACTIVITIES[activity] ?? 'running',
     lastExit: cpu.f[VCPU_F_COUNTERS + VCPU_COUNTER_INDEX.exits] === 0 ? '' : exitName(cpu.r[VCPU_EXIT_REASON]),
   };
 }
+
+/** By the values of VCPU_ACTIVITY. */
+const ACTIVITIES = ['running', 'halted', 'shutdown', 'waiting'] as const;
 
 function modeWords(cpu: Cpu): string {
   const cr0 = cpu.r[VCPU_CR0];

@@ -4,6 +4,7 @@ import {
   VCPU_EXIT_GPA,
   VCPU_EXIT_QUALIFICATION,
   VCPU_EXIT_REASON,
+  VCPU_F_DELIVERIES,
   VCPU_F_INSNS,
   VCPU_INTERRUPT_SHADOW,
   VCPU_INTERRUPT_WINDOW,
@@ -38,6 +39,8 @@ import { NO_EXIT } from './vcpu-exit-reasons.ts';
 import { RUN_BUDGET, RUN_DEBUG_MMIO, RUN_HLT, RUN_SHUTDOWN, RUN_VMM_STOP, type RunCode } from './vcpu-run.ts';
 
 const RFLAGS_IF = 0x200;
+/** Value of VCPU_ACTIVITY beside those of exit-handlers.ts: KVM_MP_STATE_UNINITIALIZED. */
+const UNINITIALIZED = 3;
 
 /** struct kvm_vcpu. */
 export class Vcpu {
@@ -59,13 +62,13 @@ export class Vcpu {
   }
 
   /**
-   * KVM_RUN: runs until `budget` instructions have retired or user space is wanted.
+   * KVM_RUN: runs until `budget` instructions have retired (exceptions delivered count too) or user space is wanted.
    * @param skipBreakpoint do not stop at an execution breakpoint on the very first instruction
    */
   run(budget: number, skipBreakpoint: boolean): RunCode {
     const { context, cpu } = this;
     const { r, f, bus, mmu } = context;
-    const end = f[VCPU_F_INSNS] + budget;
+    const end = f[VCPU_F_INSNS] + f[VCPU_F_DELIVERIES] + budget;
     let skip = skipBreakpoint;
     context.internalError = '';
     for (;;) {
@@ -75,7 +78,8 @@ export class Vcpu {
         if (r[VCPU_ACTIVITY] === SHUT_DOWN) return RUN_SHUTDOWN;
         if (!this.wake()) return RUN_HLT;
       }
-      if (f[VCPU_F_INSNS] >= end) return RUN_BUDGET;
+      const left = end - f[VCPU_F_INSNS] - f[VCPU_F_DELIVERIES];
+      if (left <= 0) return RUN_BUDGET;
       if (mmu.mode === MMU_SHADOW) {
         const refused = refuseShadowPaging(context);
         if (refused !== RESUME_GUEST) return refused as RunCode;
@@ -95,7 +99,7 @@ export class Vcpu {
       }
       const before = f[VCPU_F_INSNS];
       if (r[VCPU_PENDING_INTERRUPT] !== 0) skip = false;
-      const exit = this.deliverInterrupt() ? cpu.run(end - before, !skip) : r[VCPU_EXIT_REASON];
+      const exit = this.deliverInterrupt() ? cpu.run(left, !skip) : r[VCPU_EXIT_REASON];
       setVcpuMode(r, mmu.vcpuCount, OUTSIDE_GUEST_MODE);
 
       if (f[VCPU_F_INSNS] !== before) {
@@ -119,6 +123,17 @@ export class Vcpu {
       if (f[VCPU_F_INSNS] !== retired) skip = false;
       if (bus.stopRequested()) return RUN_VMM_STOP;
     }
+  }
+
+  /** kvm_arch_vcpu_runnable, and a vCPU that has shut down: its end is still to be told. */
+  runnable(): boolean {
+    const activity = this.context.r[VCPU_ACTIVITY];
+    return activity === ACTIVE || activity === SHUT_DOWN || (activity === HALTED && this.mayWake());
+  }
+
+  /** Waits to be started, as application processors do after power-up. */
+  holdUntilStarted(): void {
+    this.context.r[VCPU_ACTIVITY] = UNINITIALIZED;
   }
 
   /** What a change of registers from outside may have invalidated: the hardware's caches of translations. */
@@ -148,10 +163,15 @@ export class Vcpu {
     return (r[VCPU_RFLAGS] & RFLAGS_IF) !== 0 && r[VCPU_INTERRUPT_SHADOW] === 0;
   }
 
-  /** kvm_vcpu_block: an interrupt that may be delivered ends the halt. */
+  /** An interrupt that may be delivered ends a halt. The PIC's INTR line leads to the boot vCPU only, as on a PC. */
+  private mayWake(): boolean {
+    return this.id === 0 && this.context.bus.interruptPending() && this.interruptAllowed();
+  }
+
+  /** kvm_vcpu_block. */
   private wake(): boolean {
-    const { r, bus } = this.context;
-    if (r[VCPU_ACTIVITY] !== HALTED || !bus.interruptPending() || !this.interruptAllowed()) return false;
+    const { r } = this.context;
+    if (r[VCPU_ACTIVITY] !== HALTED || !this.mayWake()) return false;
     r[VCPU_ACTIVITY] = ACTIVE;
     this.context.count(this.context.cHaltWakeup);
     return true;
@@ -160,7 +180,7 @@ export class Vcpu {
   /** inject_pending_event: takes an interrupt from the controller, or asks for an exit as soon as one may be delivered. */
   private queueInterrupt(): void {
     const { r, bus, mmu } = this.context;
-    if (r[VCPU_PENDING_INTERRUPT] !== 0) return;
+    if (r[VCPU_PENDING_INTERRUPT] !== 0 || this.id !== 0) return;
     if (!bus.interruptPending()) {
       r[VCPU_INTERRUPT_WINDOW] = 0;
       return;

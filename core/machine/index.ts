@@ -1,5 +1,5 @@
 /** The machine's public face. */
-export { createMachine, Machine, type MachineConfig, type MachineError } from './machine.ts';
+export { createMachine, Machine, type MachineConfig, type MachineError, type VcpuBound } from './machine.ts';
 export type { MachineStop } from './machine-stop.ts';
 export type { ImageError, ImageFault } from './image-error.ts';
 export type { ImageFormat, LoadedImage, LoadedSegment } from './image.ts';

@@ -4,8 +4,8 @@ export type MachineStop =
   | { readonly kind: 'budget' }
   /** HLT, and no interrupt can ever come unless somebody types (`waitsForInput`). */
   | { readonly kind: 'halted'; readonly waitsForInput: boolean; readonly message: string }
-  /** Triple fault, or the guest pulled a reset line. */
-  | { readonly kind: 'shutdown'; readonly message: string }
+  /** Triple fault, or the guest pulled a reset line. `vcpu`: whose doing it was. */
+  | { readonly kind: 'shutdown'; readonly vcpu: number; readonly message: string }
   /** Stands in front of an instruction with an execution breakpoint. */
   | { readonly kind: 'exec-breakpoint'; readonly vcpu: number }
   /** Stands in front of an MMIO fault that the hooks asked to stop at. */
@@ -13,4 +13,4 @@ export type MachineStop =
   /** The guest wrote the debug-exit port: `status` is `(value << 1) | 1`, modulo 256. */
   | { readonly kind: 'exit'; readonly status: number }
   /** The machine cannot go on: something is not implemented, or KVM met what it calls a bug. */
-  | { readonly kind: 'error'; readonly message: string };
+  | { readonly kind: 'error'; readonly vcpu: number; readonly message: string };

@@ -4,7 +4,7 @@
  */
 import { type Arena, createArena } from '../arena/arena.ts';
 import { MAX_RAM_BYTES } from '../arena/layout.ts';
-import { VCPU_RFLAGS } from '../arena/vcpu-layout.ts';
+import { VCPU_F_INSNS, VCPU_RFLAGS } from '../arena/vcpu-layout.ts';
 import { assert, assertUnreachable } from '../base/assert.ts';
 import type { Era, MmuMode } from '../base/machine-modes.ts';
 import { err, ok, type Result } from '../base/result.ts';
@@ -32,6 +32,7 @@ import type { MachineStop } from './machine-stop.ts';
 import { defaultMemoryMap } from './memory-map.ts';
 import { planBootInformation } from './multiboot-information.ts';
 import { SerialOutput } from './serial-output.ts';
+import { Turns } from './turns.ts';
 
 export interface MachineConfig {
   readonly ramBytes: number;
@@ -46,6 +47,8 @@ export interface MachineConfig {
   readonly hooks?: KvmHooks | undefined;
   /** What the clock on the wall says at power on, in seconds since 1970. Fixed by default: runs are repeatable. */
   readonly startSeconds?: number | undefined;
+  /** 1 … 8; one by default. */
+  readonly vcpus?: number | undefined;
 }
 
 export interface MachineError {
@@ -53,14 +56,21 @@ export interface MachineError {
   readonly message: string;
 }
 
+/** A number of instructions that one vCPU has retired since reset. */
+export interface VcpuBound {
+  readonly vcpu: number;
+  readonly insns: number;
+}
+
 /** 2013-06-07T00:00:00Z: no guest depends on it, and every run has the same. */
 const DEFAULT_START_SECONDS = 1_370_563_200;
-/** One processor: application processors need an APIC to be started by. */
-const VCPUS = 1;
+const MAX_VCPUS = 8;
+/** Where an image wants its other processors started; it gets none started when it has no such symbol. */
+const SECONDARY_ENTRY = 'secondary_main';
 const SHADOW_PAGES = 32_768;
 const TRACE_RECORDS = 65_536;
-/** Idle periods in one run before the caller gets a look in: nothing retires meanwhile that the budget could count. */
-const MAX_IDLE_SKIPS = 4096;
+/** Pieces in one run in which nothing retires that the budget could count, before the caller gets a look in. */
+const MAX_FRUITLESS = 4096;
 const RFLAGS_IF = 0x200;
 const MIN_RAM_BYTES = 0x10_0000;
 
@@ -74,18 +84,21 @@ export function createMachine(
   config: MachineConfig,
   allocate: (bytes: number) => SharedArrayBuffer,
 ): Result<Machine, MachineError> {
-  const { ramBytes, maxPhyAddr } = config;
+  const { ramBytes, maxPhyAddr, vcpus = 1 } = config;
   if (!Number.isInteger(ramBytes) || ramBytes % 4096 !== 0 || ramBytes < MIN_RAM_BYTES || ramBytes > MAX_RAM_BYTES) {
     return err({ message: `Guest RAM must be a multiple of 4 KiB between 1 MiB and 1536 MiB, not ${ramBytes} bytes.` });
   }
   if (!Number.isInteger(maxPhyAddr) || maxPhyAddr < 32 || maxPhyAddr > 52) {
     return err({ message: `MAXPHYADDR must be between 32 and 52 bits, not ${maxPhyAddr}.` });
   }
+  if (!Number.isInteger(vcpus) || vcpus < 1 || vcpus > MAX_VCPUS) {
+    return err({ message: `A machine has between 1 and ${MAX_VCPUS} vCPUs, not ${vcpus}.` });
+  }
   let arena: Arena;
   try {
     const layout = {
       ramBytes,
-      vcpus: VCPUS,
+      vcpus,
       memslots: memslotsOf(config.era),
       shadowPages: SHADOW_PAGES,
       traceRecords: TRACE_RECORDS,
@@ -109,6 +122,7 @@ export class Machine {
   readonly #serial: SerialOutput;
   readonly #hooks: KvmHooks;
   #vm: Vm;
+  #turns: Turns;
   #image: LoadedImage | undefined = undefined;
   /** How to load the image once more. */
   #source: { readonly bytes: Uint8Array; readonly append: string } | undefined = undefined;
@@ -123,6 +137,7 @@ export class Machine {
     this.#hooks = config.hooks ?? noHooks();
     this.devices = new DeviceSet(arena, (byte) => this.#serial.put(byte));
     this.#vm = this.#makeVm();
+    this.#turns = new Turns(arena, this.#vm.vcpus);
   }
 
   /** The kernel's side. Another object after a reset. */
@@ -142,6 +157,8 @@ export class Machine {
   /** Devices in their power-on state, the default slots in place. @returns why not, when a slot or the page quota is refused */
   powerOn(): MachineError | undefined {
     const { ramBytes, mmuPages, startSeconds } = this.config;
+    for (const vcpu of this.#vm.vcpus) if (vcpu.id !== 0) vcpu.holdUntilStarted();
+    this.#turns.begin();
     this.devices.reset(ramBytes, startSeconds ?? DEFAULT_START_SECONDS);
     for (const slot of defaultMemoryMap(ramBytes)) {
       const set = this.#vm.setUserMemoryRegion(slot);
@@ -163,7 +180,8 @@ export class Machine {
     if (!information.ok) return information;
     this.#powerCycle();
     for (const segment of [...plan.value.segments, information.value.segment]) this.#place(segment);
-    enterImage(this.#bootVcpu(), plan.value.entry, information.value.segment.gpa);
+    enterImage(this.#vm.vcpus[0], plan.value.entry, information.value.segment.gpa);
+    this.#startSecondaries(plan.value, information.value.segment.gpa);
     this.#source = { bytes: bytes.slice(), append };
     this.#image = loadedImage(plan.value, name);
     return ok(this.#image);
@@ -185,63 +203,67 @@ export class Machine {
   /**
    * Runs until `budget` instructions have retired or something happens. Where it stops for a reason of the machine does not
    * depend on how a run is cut into budgets.
-   * @param skipBreakpoint do not stop at an execution breakpoint on the very first instruction
+   * @param skips a bit for each vCPU that does not stop at an execution breakpoint on its very first instruction
+   * @param bound stop also when this vCPU has retired so many instructions since reset
    */
-  run(budget: number, skipBreakpoint = false): MachineStop {
+  run(budget: number, skips = 0, bound?: VcpuBound): MachineStop {
     this.#hasRun = true;
     try {
-      return this.#runUntil(this.insns + budget, skipBreakpoint);
+      return this.#runUntil(this.insns + budget, skips, bound);
     } finally {
       this.#serial.flush();
     }
   }
 
-  #runUntil(end: number, skipFirst: boolean): MachineStop {
+  #runUntil(end: number, skipFirst: number, bound: VcpuBound | undefined): MachineStop {
     const { devices } = this;
-    const vcpu = this.#bootVcpu();
-    let skipBreakpoint = skipFirst;
-    for (let idleSkips = 0; idleSkips < MAX_IDLE_SKIPS;) {
+    const turns = this.#turns;
+    let skips = skipFirst;
+    for (let fruitless = 0; fruitless < MAX_FRUITLESS;) {
       devices.requests.takeTimersChanged();
       devices.advance();
       const asked = this.#stopAskedByDevice();
       if (asked !== undefined) return asked;
-      const left = end - this.insns;
+      const { insns } = this;
+      const vcpu = turns.current;
+      const left = Math.min(end - insns, leftOf(bound, vcpu));
       if (left <= 0) return BUDGET;
       const untilEvent = devices.clock.insnsUntil(devices.nextDeadline());
-      const code = vcpu.run(Math.min(left, Math.max(1, untilEvent)), skipBreakpoint);
-      skipBreakpoint = false;
+      const code = vcpu.run(Math.min(left, Math.max(1, untilEvent), turns.left()), (skips & (1 << vcpu.id)) !== 0);
+      skips &= ~(1 << vcpu.id);
       switch (code) {
         case RUN_BUDGET:
         case RUN_VMM_STOP:
+          if (turns.left() <= 0) turns.pass();
           break;
         case RUN_HLT: {
-          const halted = this.#idle(vcpu);
+          const halted = turns.pass() ? undefined : this.#idle();
           if (halted !== undefined) return halted;
-          idleSkips += 1;
           break;
         }
-        case RUN_SHUTDOWN:
-          return {
-            kind: 'shutdown',
-            message: 'Triple fault: an exception could not be delivered, nor the double fault.',
-          };
+        case RUN_SHUTDOWN: {
+          const message = 'Triple fault: an exception could not be delivered, nor the double fault.';
+          return { kind: 'shutdown', vcpu: vcpu.id, message };
+        }
         case RUN_DEBUG_EXEC:
           return { kind: 'exec-breakpoint', vcpu: vcpu.id };
         case RUN_DEBUG_MMIO:
           return { kind: 'mmio-breakpoint', vcpu: vcpu.id };
         case RUN_INTERNAL_ERROR:
-          return { kind: 'error', message: vcpu.internalError };
+          return { kind: 'error', vcpu: vcpu.id, message: vcpu.internalError };
         default:
           return assertUnreachable(code);
       }
+      if (this.insns === insns) fruitless += 1;
     }
     return BUDGET;
   }
 
-  /** HLT: lets the time pass up to what can wake the processor. @returns the stop when nothing can */
-  #idle(vcpu: Vcpu): MachineStop | undefined {
+  /** All vCPUs wait: lets the time pass up to what can wake the boot vCPU. @returns the stop when nothing can */
+  #idle(): MachineStop | undefined {
     const { devices } = this;
-    if ((vcpu.cpu.r[VCPU_RFLAGS] & RFLAGS_IF) === 0) {
+    const [boot] = this.#vm.vcpus;
+    if ((boot.cpu.r[VCPU_RFLAGS] & RFLAGS_IF) === 0) {
       const message = 'Halted for good: HLT with interrupts disabled.';
       return { kind: 'halted', waitsForInput: false, message };
     }
@@ -260,21 +282,27 @@ export class Machine {
   #stopAskedByDevice(): MachineStop | undefined {
     const { requests } = this.devices;
     if (!requests.any()) return undefined;
+    const vcpu = this.#turns.current.id;
     const status = requests.exitStatus();
     if (status !== undefined) return { kind: 'exit', status };
     const resetSource = requests.resetSource();
     if (resetSource !== undefined) {
-      return { kind: 'shutdown', message: `The guest reset the machine through ${resetSource}.` };
+      return { kind: 'shutdown', vcpu, message: `The guest reset the machine through ${resetSource}.` };
     }
     return requests.isA20Open()
       ? undefined
-      : { kind: 'error', message: 'The guest closed the A20 gate, which is not implemented: addresses keep bit 20.' };
+      : {
+          kind: 'error',
+          vcpu,
+          message: 'The guest closed the A20 gate, which is not implemented: addresses keep bit 20.',
+        };
   }
 
   #powerCycle(): void {
     if (this.#hasRun || this.#image !== undefined) {
       clearMachineState(this.arena);
       this.#vm = this.#makeVm();
+      this.#turns = new Turns(this.arena, this.#vm.vcpus);
       const refused = this.powerOn();
       assert(refused === undefined, `the memory map was accepted before: ${refused?.message ?? ''}`);
     }
@@ -283,17 +311,26 @@ export class Machine {
 
   #makeVm(): Vm {
     const { mmu, era, maxPhyAddr } = this.config;
-    return new Vm(this.arena, { mmu, era, maxPhyAddr, vcpus: VCPUS }, this.devices.bus, this.#hooks);
+    const { vcpus } = this.arena.layout.config;
+    return new Vm(this.arena, { mmu, era, maxPhyAddr, vcpus }, this.devices.bus, this.#hooks);
   }
 
-  #bootVcpu(): Vcpu {
-    return this.#vm.vcpus[0];
+  /** As KVM's selftests do it: nobody sends a startup IPI, user space sets the registers. */
+  #startSecondaries({ symbols }: ImagePlan, information: number): void {
+    const entry = symbols.find(SECONDARY_ENTRY);
+    if (entry === undefined) return;
+    for (const vcpu of this.#vm.vcpus) {
+      if (vcpu.id !== 0) enterImage(vcpu, Number(entry.address), information);
+    }
   }
 
   #place(segment: { readonly gpa: number; readonly bytes: Uint8Array }): void {
     this.arena.u8.set(segment.bytes, this.arena.layout.ram + segment.gpa);
   }
 }
+
+const leftOf = (bound: VcpuBound | undefined, { id, cpu }: Vcpu): number =>
+  bound?.vcpu === id ? bound.insns - cpu.f[VCPU_F_INSNS] : Infinity;
 
 const loadedImage = (plan: ImagePlan, name: string): LoadedImage => ({
   name,

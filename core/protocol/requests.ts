@@ -33,6 +33,7 @@ export const machineOptionsSchema = v.strictObject({
   maxPhyAddr: v.optional(integer(32, 52), 40),
   /** Page quota by KVM_SET_NR_MMU_PAGES; 0 = KVM's own default from the slots. */
   mmuPages: v.optional(integer(0, 32768), 0),
+  vcpus: v.optional(integer(1, 8), 1),
   append: v.optional(text(MAX_APPEND_CHARACTERS), ''),
 });
 export type MachineOptions = v.InferOutput<typeof machineOptionsSchema>;

@@ -31,8 +31,9 @@ export type StopReason =
   | { readonly kind: 'mmio-breakpoint'; readonly id: number; readonly vcpu: number; readonly fault: MmioFaultPreview }
   | { readonly kind: 'halted' }
   | { readonly kind: 'exited'; readonly status: number }
-  | { readonly kind: 'shutdown'; readonly detail: string }
-  | { readonly kind: 'error'; readonly message: string };
+  /** `vcpu`: whose doing it was, where it was a vCPU's. */
+  | { readonly kind: 'shutdown'; readonly detail: string; readonly vcpu?: number }
+  | { readonly kind: 'error'; readonly message: string; readonly vcpu?: number };
 
 /** An MMIO fault that the machine stands in front of: nothing of it has been handled yet. */
 export interface MmioFaultPreview {
@@ -51,7 +52,7 @@ export interface VcpuSummary {
   readonly cpl: number;
   /** 'real' | 'protected' | 'pae' …: a word for people. */
   readonly mode: string;
-  readonly activity: 'running' | 'halted' | 'shutdown';
+  readonly activity: 'running' | 'halted' | 'shutdown' | 'waiting';
   readonly lastExit: string;
 }
 

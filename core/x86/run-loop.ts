@@ -13,6 +13,7 @@ import {
   VCPU_DR,
   VCPU_EXIT_INSN_LENGTH,
   VCPU_EXIT_REASON,
+  VCPU_F_DELIVERIES,
   VCPU_F_INSNS,
   VCPU_INTERRUPT_SHADOW,
   VCPU_INTERRUPT_WINDOW,
@@ -192,6 +193,7 @@ function abandon(cpu: Cpu, i: number, lo: number, hi: number): number {
     if (i !== 0 && cpu.code[i + I_EA] === EA_64_STACK) turnIntoStackFault(cpu);
     cpu.left--;
     cpu.budget--;
+    cpu.f[VCPU_F_DELIVERIES] += 1;
     return deliver(cpu);
   }
   cpu.abort = 0;
