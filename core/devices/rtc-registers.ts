@@ -67,24 +67,25 @@ export function readTime(registers: Uint8Array, mode: number): number {
 /** "The don't care code is any hexadecimal byte from C0 to FF." */
 const matches = (alarm: number, raw: number): boolean => (alarm & 0xc0) === 0xc0 || alarm === raw;
 
-export function alarmMatches(registers: Uint8Array, seconds: number, mode: number): boolean {
-  const time = civilFromSeconds(seconds);
-  return (
-    matches(registers[RTC_SECONDS_ALARM], encode(time.second, mode)) &&
-    matches(registers[RTC_MINUTES_ALARM], encode(time.minute, mode)) &&
-    matches(registers[RTC_HOURS_ALARM], encodeHour(time.hour, mode))
-  );
-}
-
-/** The first second after `seconds`, within `span`, at which the alarm goes off; undefined when it does not. */
+/** The first second after `seconds`, within `span` (a day at most), at which the alarm goes off; undefined when it does not. */
 export function nextAlarm(registers: Uint8Array, seconds: number, span: number, mode: number): number | undefined {
+  const isSecond = (second: number): boolean => matches(registers[RTC_SECONDS_ALARM], encode(second, mode));
+  const isMinute = (minute: number): boolean => matches(registers[RTC_MINUTES_ALARM], encode(minute, mode));
+  const isHour = (hour: number): boolean => matches(registers[RTC_HOURS_ALARM], encodeHour(hour, mode));
+  // An alarm byte that no time can show never matches; without it, a minute that matches has a second that does.
+  if (!hasAny(60, isSecond) || !hasAny(60, isMinute) || !hasAny(24, isHour)) return undefined;
   const end = seconds + Math.min(span, 86_400);
-  const anySecond = (registers[RTC_SECONDS_ALARM] & 0xc0) === 0xc0;
   for (let at = seconds + 1; at <= end;) {
-    if (alarmMatches(registers, at, mode)) return at;
-    // With a fixed second only one in sixty can match: go to the right one, then by minutes.
-    const secondMatches = anySecond || registers[RTC_SECONDS_ALARM] === encode(((at % 60) + 60) % 60, mode);
-    at += secondMatches && !anySecond ? 60 : 1;
+    const { hour, minute, second } = civilFromSeconds(at);
+    if (!isHour(hour)) at += 3600 - 60 * minute - second;
+    else if (!isMinute(minute)) at += 60 - second;
+    else if (!isSecond(second)) at += 1;
+    else return at;
   }
   return undefined;
+}
+
+function hasAny(count: number, is: (value: number) => boolean): boolean {
+  for (let value = 0; value < count; value += 1) if (is(value)) return true;
+  return false;
 }
