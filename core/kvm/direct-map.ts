@@ -13,15 +13,17 @@ import {
   slotGfnToPfn,
 } from './memslots.ts';
 import { vcpuCacheMmioInfo } from './mmio-cache.ts';
-import { MMU_SHADOW, mmuLock, mmuUnlock, PT_PAGE_TABLE_LEVEL, type Mmu } from './mmu.ts';
+import { MMU_SHADOW, mmuLock, mmuUnlock, PT_DIRECTORY_LEVEL, PT_PAGE_TABLE_LEVEL, type Mmu } from './mmu.ts';
 import { PFERR_WRITE_MASK } from './mmu-fault-error.ts';
 import { fastPageFault } from './mmu-fast-fault.ts';
+import { canAdjustToHugePage, HOST_PAGES_4K, mappingLevel, mappingLevelDirtyBitmap } from './large-page-level.ts';
+import { KVM_PAGES_PER_HPAGE } from './lpage-info.ts';
 import { mmuSetSpte } from './mmu-set-spte.ts';
-import { isShadowPresent } from './mmu-spte.ts';
+import { isLastSpte, isShadowPresent } from './mmu-spte.ts';
 import { entryOffset, walkLevel, walkRoot } from './mmu-walk.ts';
 import { getDirectPage, linkShadowPage } from './shadow-page.ts';
 import { makePagesAvailable } from './shadow-page-zap.ts';
-import { ACC_ALL } from './spte-mmio.ts';
+import { ACC_ALL, ACC_WRITE_MASK } from './spte-mmio.ts';
 import { vcpuCounterWord } from './stats.ts';
 
 /** What a page fault handler answers: go on in the guest, emulate the instruction, or a negative errno. */
@@ -31,23 +33,29 @@ export const FAULT_EFAULT = -14;
 
 /** PTE_PREFETCH_NUM. */
 const PREFETCH = 8;
-/** Frames under one entry of a table, by level. */
-const FRAMES = [0, 1, 512, 262144, 134217728];
 
 /**
  * direct_pte_prefetch_many: a run of empty entries, mapped as not accessed. All of it must lie in one slot that can be
  * written and does not log dirty pages, or none of it is mapped and prefetching ends.
  */
-function prefetchRun(mmu: Mmu, vcpuId: number, start: number, end: number, firstGfn: number): boolean {
+function prefetchRun(
+  mmu: Mmu,
+  vcpuId: number,
+  start: number,
+  end: number,
+  firstGfn: number,
+  access: number,
+): boolean {
   const { arena } = mmu;
   const slot = gfnToMemslot(arena, firstGfn);
   const count = (end - start) >> 3;
-  if (slot === NO_SLOT || mmu.i32[(slot + MEMSLOT_DIRTY_BITMAP) >> 2] !== 0) return false;
+  const logs = slot !== NO_SLOT && mmu.i32[(slot + MEMSLOT_DIRTY_BITMAP) >> 2] !== 0;
+  if (slot === NO_SLOT || (logs && (access & ACC_WRITE_MASK) !== 0)) return false;
   if (gfnToMemslot(arena, firstGfn + count - 1) !== slot) return false;
   for (let i = 0; i < count; i++) if (slotGfnToPfn(arena, slot, firstGfn + i, true) < 0) return false;
   for (let i = 0; i < count; i++) {
     const pfn = slotGfnToPfn(arena, slot, firstGfn + i, true);
-    mmuSetSpte(mmu, vcpuId, start + i * 8, firstGfn + i, pfn, true, true);
+    mmuSetSpte(mmu, vcpuId, start + i * 8, access, false, PT_PAGE_TABLE_LEVEL, firstGfn + i, pfn, true, true);
   }
   return true;
 }
@@ -56,7 +64,7 @@ function prefetchRun(mmu: Mmu, vcpuId: number, start: number, end: number, first
  * direct_pte_prefetch: fills the empty runs among the eight aligned neighbours of a leaf, each run that a present entry (or
  * the leaf itself) closes. Not where accesses leave no trace: EPT without A/D flags.
  */
-function directPtePrefetch(mmu: Mmu, vcpuId: number, sptep: number, gfn: number): void {
+export function directPtePrefetch(mmu: Mmu, vcpuId: number, sptep: number, gfn: number, access: number): void {
   if (mmu.accessedMask === 0) return;
   const { i32 } = mmu;
   const first = sptep & ~(PREFETCH * 8 - 1);
@@ -66,44 +74,52 @@ function directPtePrefetch(mmu: Mmu, vcpuId: number, sptep: number, gfn: number)
     if (entry !== sptep && !isShadowPresent(mmu, i32[entry >> 2], i32[(entry >> 2) + 1])) {
       if (start === 0) start = entry;
     } else if (start !== 0) {
-      if (!prefetchRun(mmu, vcpuId, start, entry, firstGfn + ((start - first) >> 3))) return;
+      if (!prefetchRun(mmu, vcpuId, start, entry, firstGfn + ((start - first) >> 3), access)) return;
       start = 0;
     }
   }
 }
 
-/** __direct_map with a 4 KiB leaf. True: the access must be emulated. */
+/**
+ * __direct_map. True: the access must be emulated.
+ * @param level where the leaf goes; gfn and pfn are the first ones of its page
+ */
 function directMap(
   mmu: Mmu,
   r: Int32Array,
   vcpuId: number,
   lo: number,
   hi: number,
+  write: boolean,
+  level: number,
   gfn: number,
   pfn: number,
   mapWritable: boolean,
 ): boolean {
   const { i32 } = mmu;
   let table = walkRoot(mmu, r, lo);
-  for (let level = walkLevel(mmu); level > PT_PAGE_TABLE_LEVEL; level--) {
-    const sptep = table + entryOffset(lo, hi, level);
-    if (!isShadowPresent(mmu, i32[sptep >> 2], i32[(sptep >> 2) + 1])) {
-      const frames = FRAMES[level];
-      const page = getDirectPage(mmu, vcpuId, gfn - (gfn % frames), level - 1, ACC_ALL, sptep);
+  for (let at = walkLevel(r); at > level; at--) {
+    const sptep = table + entryOffset(lo, hi, at);
+    const spteLo = i32[sptep >> 2];
+    if (!isShadowPresent(mmu, spteLo, i32[(sptep >> 2) + 1])) {
+      const frames = KVM_PAGES_PER_HPAGE[at];
+      const page = getDirectPage(mmu, vcpuId, gfn - (gfn % frames), at - 1, ACC_ALL, sptep);
       linkShadowPage(mmu, sptep, page);
+    } else if (isLastSpte(spteLo, at)) {
+      // A large page is mapped there already, and the kernel's walk ends at it: the guest tries again.
+      return false;
     }
     table = i32[sptep >> 2] & ~0xfff;
   }
-  const sptep = table + entryOffset(lo, hi, PT_PAGE_TABLE_LEVEL);
-  const emulate = mmuSetSpte(mmu, vcpuId, sptep, gfn, pfn, false, mapWritable);
-  directPtePrefetch(mmu, vcpuId, sptep, gfn);
+  const sptep = table + entryOffset(lo, hi, level);
+  const emulate = mmuSetSpte(mmu, vcpuId, sptep, ACC_ALL, write, level, gfn, pfn, false, mapWritable);
+  if (level === PT_PAGE_TABLE_LEVEL) directPtePrefetch(mmu, vcpuId, sptep, gfn, ACC_ALL);
   mmu.f64[vcpuCounterWord(mmu.arena, vcpuId, 'pf_fixed')] += 1;
   return emulate;
 }
 
 /**
- * The part of tdp_page_fault and nonpaging_map that they share: everything after the MMIO check. Large mappings
- * (mapping_level, transparent_hugepage_adjust) will decide on a level here; now it is always 1.
+ * The part of tdp_page_fault and nonpaging_map that they share: everything after the MMIO check.
  * @returns FAULT_RESUME, FAULT_EMULATE or a negative errno
  */
 export function directPageFault(
@@ -115,12 +131,20 @@ export function directPageFault(
   errorCode: number,
 ): number {
   const { arena } = mmu;
-  const gfn = (lo >>> 12) + (hi >>> 0) * 0x10_0000;
-  if (fastPageFault(mmu, r, vcpuId, lo, hi, errorCode)) return FAULT_RESUME;
+  let gfn = (lo >>> 12) + (hi >>> 0) * 0x10_0000;
+  const slot = gfnToMemslot(arena, gfn);
+  let level = PT_PAGE_TABLE_LEVEL;
+  const large = mmu.hostPages !== HOST_PAGES_4K && !mappingLevelDirtyBitmap(mmu, slot);
+  if (large) {
+    level = mappingLevel(mmu, slot, gfn);
+    // PAE tables of a guest without paging map 2 MiB at most: their third level is pae_root.
+    if (mmu.mode === MMU_SHADOW && level > PT_DIRECTORY_LEVEL) level = PT_DIRECTORY_LEVEL;
+    gfn -= gfn % KVM_PAGES_PER_HPAGE[level];
+  }
+  if (fastPageFault(mmu, r, vcpuId, lo, hi, level, errorCode)) return FAULT_RESUME;
 
   const write = (errorCode & PFERR_WRITE_MASK) !== 0;
-  const slot = gfnToMemslot(arena, gfn);
-  const pfn = slotGfnToPfn(arena, slot, gfn, write);
+  let pfn = slotGfnToPfn(arena, slot, gfn, write);
   // handle_abnormal_pfn. A write to a read-only slot is emulated and leaves no MMIO spte, so that reads still reach RAM.
   if (pfn === KVM_PFN_ERR_RO_FAULT) return FAULT_EMULATE;
   if (pfn === KVM_PFN_ERR_FAULT) return FAULT_EFAULT;
@@ -137,7 +161,12 @@ export function directPageFault(
 
   mmuLock(mmu);
   makePagesAvailable(mmu);
-  const emulate = directMap(mmu, r, vcpuId, lo, hi, gfn, pfn, mapWritable);
+  if (large && level === PT_PAGE_TABLE_LEVEL && pfn >= 0 && canAdjustToHugePage(mmu, slot, gfn, pfn)) {
+    level = PT_DIRECTORY_LEVEL;
+    gfn -= gfn % KVM_PAGES_PER_HPAGE[level];
+    pfn -= pfn % KVM_PAGES_PER_HPAGE[level];
+  }
+  const emulate = directMap(mmu, r, vcpuId, lo, hi, write, level, gfn, pfn, mapWritable);
   mmuUnlock(mmu);
   return emulate ? FAULT_EMULATE : FAULT_RESUME;
 }

@@ -39,6 +39,16 @@ export const isLocklesslyModifiable = (lo: number): boolean => (lo & LOCKLESSLY_
 
 /** spte_to_pfn; every frame of the arena fits the low half. */
 export const spteToPfn = (lo: number): number => lo >>> 12;
+/**
+ * spte_has_volatile_bits: whether the entry may change while mmu_lock is held, by the lockless fast path or by a processor
+ * that sets A or D. Such an entry is exchanged, so that its last state is known.
+ */
+export function spteHasVolatileBits(mmu: Mmu, lo: number, hi: number): boolean {
+  if (isLocklesslyModifiable(lo)) return true;
+  if (mmu.accessedMask === 0 || !isShadowPresent(mmu, lo, hi)) return false;
+  return (lo & mmu.accessedMask) === 0 || ((lo & PT_WRITABLE_MASK) !== 0 && (lo & mmu.dirtyMask) === 0);
+}
+
 
 /** Level of the page that an spte stands in. */
 const levelOf = (mmu: Mmu, page: number): number => mmu.i32[pageHeader(mmu, page) + (SP_ROLE >> 2)] & 0xf;
@@ -87,19 +97,20 @@ export function mmuSpteSet(mmu: Mmu, sptep: number, lo: number, hi: number): voi
 
 /**
  * mmu_spte_update: like mmu_spte_set, but the old entry may be present.
- * @returns whether TLBs must be flushed, because an entry that could be made writable without a lock lost its write access
+ * @returns whether TLBs must be flushed, because the entry lost its write access
  */
 export function mmuSpteUpdate(mmu: Mmu, sptep: number, lo: number, hi: number): boolean {
   const word = sptep >> 2;
-  const oldLo = mmu.i32[word];
+  let oldLo = mmu.i32[word];
   const oldHi = mmu.i32[word + 1];
   if (!isShadowPresent(mmu, oldLo, oldHi)) {
     store(mmu, sptep, lo, hi);
     return false;
   }
   mmu.i32[word + 1] = hi;
-  mmu.i32[word] = lo;
-  return isLocklesslyModifiable(oldLo) && (lo & PT_WRITABLE_MASK) === 0;
+  if (spteHasVolatileBits(mmu, oldLo, oldHi)) oldLo = Atomics.exchange(mmu.i32, word, lo);
+  else mmu.i32[word] = lo;
+  return (oldLo & PT_WRITABLE_MASK) !== 0 && (lo & PT_WRITABLE_MASK) === 0;
 }
 
 /** mmu_spte_clear_no_track: for links and MMIO sptes, which have neither rmap nor accessed state. */

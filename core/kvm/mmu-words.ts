@@ -15,6 +15,8 @@ export const VM_ZAPPED_OBSOLETE = 100;
 export const VM_MMU_LOCK_WAITERS = 104;
 /** 1 when EPT has accessed and dirty flags (kvm_intel.eptad). */
 export const VM_EPT_AD = 108;
+/** What backs guest memory on the host: HOST_PAGES_* of large-page-level.ts. */
+export const VM_HOST_PAGES = 160;
 
 /** x86_cache_bits of a host CPU with the L1TF bug, 0 = not affected: where MMIO sptes of v6.8 hide their top address bits. */
 export const VM_L1TF_CACHE_BITS = 112;

@@ -18,7 +18,7 @@ import { cacheHasGeneration, inProgressBitHigh, mmioGenerationBias, mmioGenerati
 import type { KernelLogLevel, KvmHooks } from './hooks.ts';
 import { vmCounterWord } from './stats.ts';
 import { mmioSpteFormatOf, type MmioSpteFormat } from './spte-mmio.ts';
-import { VM_EPT_AD, VM_MMU_LOCK_WAITERS } from './mmu-words.ts';
+import { VM_EPT_AD, VM_HOST_PAGES, VM_MMU_LOCK_WAITERS } from './mmu-words.ts';
 
 /** Values of VM_MMU_MODE and of a vCPU's VCPU_SECOND_LEVEL. */
 export const MMU_EPT = 1;
@@ -32,6 +32,7 @@ export const PT_USER_MASK = 4;
 export const PT_ACCESSED_MASK = 0x20;
 export const PT_PAGE_SIZE_MASK = 0x80;
 /** Software bits of v3.11, in both formats. */
+export const PT_DIRTY_MASK = 0x40;
 export const SPTE_HOST_WRITEABLE = 0x400;
 export const SPTE_MMU_WRITEABLE = 0x800;
 
@@ -41,6 +42,7 @@ const EPT_ACCESS_BIT = 0x100;
 const EPT_MEMORY_TYPE_WB = (6 << 3) | 0x40;
 
 export const PT64_ROOT_LEVEL = 4;
+const EPT_DIRTY_BIT = 0x200;
 export const PT32E_ROOT_LEVEL = 3;
 export const PT_PAGE_TABLE_LEVEL = 1;
 
@@ -48,6 +50,8 @@ export class Mmu {
   readonly arena: Arena;
   readonly i32: Int32Array<SharedArrayBuffer>;
   readonly f64: Float64Array<SharedArrayBuffer>;
+export const PT_DIRECTORY_LEVEL = 2;
+export const PT_PDPE_LEVEL = 3;
   readonly hooks: KvmHooks;
   readonly vcpuCount: number;
   /** Byte offset of the vm region. */
@@ -61,10 +65,14 @@ export class Mmu {
   /** shadow_accessed_mask, low half; 0 on EPT without A/D flags. The dirty bit is hardware's to set: v3.11 never does. */
   readonly accessedMask: number;
   /** Low bits of an spte that links to a page table: upper levels grant everything. */
+  /** HOST_PAGES_*. */
+  readonly hostPages: number;
   readonly linkBits: number;
   /** Low bits of a leaf with ACC_EXEC and ACC_USER, memory type included, without accessed, write and software bits. */
   readonly leafBits: number;
   /** shadow_root_level: 4, or 3 for a guest without paging under the shadow MMU (PAE, roots in pae_root). */
+  /** shadow_dirty_mask, low half. */
+  readonly dirtyMask: number;
   readonly rootLevel: number;
 
   /** int32 indexes of VM scalars. */
@@ -119,6 +127,7 @@ export class Mmu {
     this.rootLevel = this.mode === MMU_SHADOW ? PT32E_ROOT_LEVEL : PT64_ROOT_LEVEL;
     this.usedPages = (vm + VM_N_USED_MMU_PAGES) >> 2;
     this.maxPages = (vm + VM_N_MAX_MMU_PAGES) >> 2;
+    this.hostPages = i32[(vm + VM_HOST_PAGES) >> 2];
     this.validGen = (vm + VM_MMU_VALID_GEN) >> 2;
     this.activeMemslots = (vm + VM_ACTIVE_MEMSLOTS) >> 2;
     this.memslotsGeneration = (layout.memslots + MEMSLOTS_GENERATION) >> 2;
@@ -127,6 +136,7 @@ export class Mmu {
     this.lockWaiters = (vm + VM_MMU_LOCK_WAITERS) >> 2;
     this.cShadowZapped = vmCounterWord(arena, 'mmu_shadow_zapped');
     this.cRecycled = vmCounterWord(arena, 'mmu_recycled');
+      this.dirtyMask = ad ? EPT_DIRTY_BIT : 0;
     this.cCacheMiss = vmCounterWord(arena, 'mmu_cache_miss');
     this.cRemoteTlbFlush = vmCounterWord(arena, 'remote_tlb_flush');
     this.cLargepages = vmCounterWord(arena, 'largepages');
@@ -134,6 +144,7 @@ export class Mmu {
 
   /** int32 index of a vCPU's block. */
   vcpuBlock(vcpuId: number): number {
+      this.dirtyMask = PT_DIRTY_MASK;
     return (this.arena.layout.vcpus + vcpuId * VCPU_BYTES) >> 2;
   }
 

@@ -1,6 +1,7 @@
 /** One virtual machine as the kernel sees it: struct kvm, and the ioctls that user space has for it. */
 import { assert } from '../base/assert.ts';
 import { err, ok, type Result } from '../base/result.ts';
+import { HOST_PAGES, type HostPages } from '../base/host-pages.ts';
 import { ERAS, MMU_MODES, type Era, type MmuMode } from '../base/machine-modes.ts';
 import type { Arena } from '../arena/arena.ts';
 import {
@@ -14,6 +15,7 @@ import {
 } from '../arena/mmu-layout.ts';
 import {
   VCPU_ACTIVITY,
+  VCPU_EPT_AD,
   VCPU_INTERRUPT_WINDOW,
   VCPU_MAXPHYADDR,
   VCPU_MMIO_GFN,
@@ -26,6 +28,7 @@ import {
 import { Cpu } from '../x86/index.ts';
 import type { VmBus } from './bus.ts';
 import { getDirtyLog } from './dirty-log.ts';
+import { hostPagesIndex } from './large-page-level.ts';
 import { noHooks, type KvmHooks } from './hooks.ts';
 import { limitsOf, memslotsOf, type MemslotLimits } from './limits.ts';
 import { previewMemoryRegion } from './memslot-preview.ts';
@@ -41,6 +44,8 @@ import {
   VM_L1TF_CACHE_BITS,
   VM_MMIO_FRESH,
   VM_MMIO_FRESH_GEN,
+  VM_EPT_AD,
+  VM_HOST_PAGES,
 } from './mmu-words.ts';
 import { countMmioSptes } from './probe-sptes.ts';
 import { initPteLists } from './rmap-list.ts';
@@ -58,6 +63,10 @@ export interface VmConfig {
   /** x86_cache_bits of a host CPU with the L1TF bug; undefined = not affected. Decides on MMIO sptes of v6.8. */
   readonly l1tfCacheBits?: number | undefined;
   readonly vcpus: number;
+  /** What backs guest memory on the host, '4k' unless said; larger pages let KVM map large ones. */
+  readonly hostPages?: HostPages | undefined;
+  /** Accessed and dirty flags for EPT (kvm_intel.eptad); false unless said, and of no effect without EPT. */
+  readonly eptAd?: boolean | undefined;
 }
 
 /** KVM_SET_NR_MMU_PAGES refused. */
@@ -111,6 +120,8 @@ export class Vm {
       maxPhyAddr: i32[(layout.vm + VM_MAXPHYADDR) >> 2],
       l1tfCacheBits: spteHostOf(arena).l1tfCacheBits,
       vcpus: layout.config.vcpus,
+      hostPages: HOST_PAGES[i32[(layout.vm + VM_HOST_PAGES) >> 2]],
+      eptAd: i32[(layout.vm + VM_EPT_AD) >> 2] !== 0,
     };
     return new Vm(arena, config, bus, hooks, true);
   }
@@ -188,6 +199,7 @@ export class Vm {
       vcpu.cpu.reset();
       r[VCPU_SECOND_LEVEL] = this.mmu.mode;
       r[VCPU_MAXPHYADDR] = this.config.maxPhyAddr;
+      r[VCPU_EPT_AD] = this.config.eptAd === true ? 1 : 0;
       r[VCPU_ACTIVITY] = 0;
       r[VCPU_INTERRUPT_WINDOW] = 0;
       r[VCPU_PENDING_INTERRUPT] = 0;
@@ -204,6 +216,8 @@ function writeVmWords(arena: Arena, config: VmConfig): void {
   i32[(layout.vm + VM_MMU_MODE) >> 2] = MMU_MODES.indexOf(config.mmu) + 1;
   i32[(layout.vm + VM_ERA) >> 2] = ERAS.indexOf(config.era);
   i32[(layout.vm + VM_MAXPHYADDR) >> 2] = config.maxPhyAddr;
+  i32[(layout.vm + VM_HOST_PAGES) >> 2] = hostPagesIndex(config.hostPages ?? '4k');
+  i32[(layout.vm + VM_EPT_AD) >> 2] = config.eptAd === true ? 1 : 0;
   i32[(layout.vm + VM_L1TF_CACHE_BITS) >> 2] = config.l1tfCacheBits ?? 0;
   const { maskLo, maskHi } = mmioSpteFormatOf(arena);
   i32[(layout.vm + VM_SHADOW_MMIO_MASK) >> 2] = maskLo;

@@ -6,6 +6,7 @@ import { type Arena, createArena } from '../arena/arena.ts';
 import { MAX_RAM_BYTES } from '../arena/layout.ts';
 import { VCPU_F_INSNS, VCPU_RFLAGS } from '../arena/vcpu-layout.ts';
 import { assert, assertUnreachable } from '../base/assert.ts';
+import type { HostPages } from '../base/host-pages.ts';
 import type { Era, MmuMode } from '../base/machine-modes.ts';
 import { err, ok, type Result } from '../base/result.ts';
 import { DeviceSet } from '../devices/index.ts';
@@ -42,6 +43,10 @@ export interface MachineConfig {
   readonly maxPhyAddr: number;
   /** KVM_SET_NR_MMU_PAGES; 0 = KVM's own default from the slots. */
   readonly mmuPages: number;
+  /** What backs guest RAM on the host: '4k' unless said. */
+  readonly hostPages?: HostPages | undefined;
+  /** Accessed and dirty flags for EPT; off unless said. */
+  readonly eptAd?: boolean | undefined;
   /** What the guest sends on its serial line, in the order and about when it does; the array is the receiver's to keep. */
   readonly onSerial?: ((bytes: Uint8Array<ArrayBuffer>) => void) | undefined;
   readonly hooks?: KvmHooks | undefined;
@@ -310,9 +315,9 @@ export class Machine {
   }
 
   #makeVm(): Vm {
-    const { mmu, era, maxPhyAddr } = this.config;
+    const { mmu, era, maxPhyAddr, hostPages, eptAd } = this.config;
     const { vcpus } = this.arena.layout.config;
-    return new Vm(this.arena, { mmu, era, maxPhyAddr, vcpus }, this.devices.bus, this.#hooks);
+    return new Vm(this.arena, { mmu, era, maxPhyAddr, vcpus, hostPages, eptAd }, this.devices.bus, this.#hooks);
   }
 
   /** As KVM's selftests do it: nobody sends a startup IPI, user space sets the registers. */

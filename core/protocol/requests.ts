@@ -3,6 +3,7 @@
  * reply. The window, the command line, gdb and the tests use these and nothing else. Parameters are hostile until parsed.
  */
 import * as v from 'valibot';
+import { HOST_PAGES } from '../base/host-pages.ts';
 import { ERAS, MMU_MODES } from '../base/machine-modes.ts';
 import { MMIO_OUTCOMES } from '../base/mmio-outcomes.ts';
 import type * as s from './snapshots.ts';
@@ -34,6 +35,10 @@ export const machineOptionsSchema = v.strictObject({
   /** Page quota by KVM_SET_NR_MMU_PAGES; 0 = KVM's own default from the slots. */
   mmuPages: v.optional(integer(0, 32768), 0),
   vcpus: v.optional(integer(1, 8), 1),
+  /** Pages of the host behind guest RAM: what KVM may map at once. */
+  hostPages: v.optional(v.picklist(HOST_PAGES), '4k'),
+  /** Accessed and dirty flags for EPT. */
+  eptAd: v.optional(v.boolean(), false),
   append: v.optional(text(MAX_APPEND_CHARACTERS), ''),
 });
 export type MachineOptions = v.InferOutput<typeof machineOptionsSchema>;

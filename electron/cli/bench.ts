@@ -2,6 +2,7 @@
 import os from 'node:os';
 import { Argument, type Command } from 'commander';
 import { benchTable } from './bench/bench-table.ts';
+import { faultCost } from './bench/fault-cost.ts';
 import { guestSpeed } from './bench/guest-speed.ts';
 import { reachesTarget, type Benchmark, type Measurement } from './bench/measurement.ts';
 import { memoryUse } from './bench/memory-use.ts';
@@ -13,7 +14,15 @@ import type { CliIo } from './cli-io.ts';
 import { STATUS_OK } from './exit-status.ts';
 import { toJson } from './run-summary.ts';
 
-const BENCHMARKS: readonly Benchmark[] = [guestSpeed, mmioRate, memslotCost, pauseLatency(), memoryUse, windowStart];
+const BENCHMARKS: readonly Benchmark[] = [
+  guestSpeed,
+  mmioRate,
+  faultCost,
+  memslotCost,
+  pauseLatency(),
+  memoryUse,
+  windowStart,
+];
 
 export function registerBench(program: Command, io: CliIo, finish: (status: number) => void): void {
   const list = BENCHMARKS.map(({ name, summary }) => `  ${name.padEnd(10)} ${summary}`).join('\n');

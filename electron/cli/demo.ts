@@ -5,6 +5,7 @@
  */
 import type { Command } from 'commander';
 import { HVA_BASE } from '../../core/base/address.ts';
+import type { HostPages } from '../../core/base/host-pages.ts';
 import type { Era, MmuMode } from '../../core/base/machine-modes.ts';
 import { describeFault } from '../../core/format/stop-reason.ts';
 import type { MachineStatus, MmioFaultPreview } from '../../core/protocol/snapshots.ts';
@@ -21,6 +22,8 @@ interface DemoOptions {
   readonly era: Era;
   readonly maxphyaddr: number;
   readonly mmuPages: number;
+  readonly hostPages: HostPages;
+  readonly eptAd: 'on' | 'off';
   readonly append: string;
 }
 
@@ -61,6 +64,8 @@ async function demo(options: DemoOptions, io: CliIo): Promise<number> {
       era: options.era,
       maxPhyAddr: options.maxphyaddr,
       mmuPages: options.mmuPages,
+      hostPages: options.hostPages,
+      eptAd: options.eptAd === 'on',
       append: options.append,
     },
   });

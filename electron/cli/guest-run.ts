@@ -1,4 +1,5 @@
 /** One run of a guest from its first instruction to its end, as `umbra run` has it. */
+import type { HostPages } from '../../core/base/host-pages.ts';
 import type { Era, MmuMode } from '../../core/base/machine-modes.ts';
 import type { EngineEvent } from '../../core/protocol/events.ts';
 import type { MachineStatus } from '../../core/protocol/snapshots.ts';
@@ -19,6 +20,8 @@ export interface GuestRunOptions {
   readonly era: Era;
   readonly maxphyaddr: number;
   readonly mmuPages: number;
+  readonly hostPages: HostPages;
+  readonly eptAd: 'on' | 'off';
   readonly append: string;
   readonly breakAction: 'stop' | 'continue';
   readonly maxInsns: number | undefined;
@@ -60,6 +63,8 @@ export class GuestRun {
         era: options.era,
         maxPhyAddr: options.maxphyaddr,
         mmuPages: options.mmuPages,
+        hostPages: options.hostPages,
+        eptAd: options.eptAd === 'on',
         append: options.append,
       },
     });

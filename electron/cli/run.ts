@@ -1,5 +1,6 @@
 /** `umbra run IMAGE`: a guest in this thread, its serial line on standard input and output. */
 import { Option, type Command } from 'commander';
+import { HOST_PAGES, type HostPages } from '../../core/base/host-pages.ts';
 import { ERAS, MMU_MODES, type Era, type MmuMode } from '../../core/base/machine-modes.ts';
 import { parseBreakSpec, type BreakpointWish } from './break-spec.ts';
 import type { CliIo } from './cli-io.ts';
@@ -15,6 +16,8 @@ export interface RunOptions {
   readonly era: Era;
   readonly maxphyaddr: number;
   readonly mmuPages: number;
+  readonly hostPages: HostPages;
+  readonly eptAd: 'on' | 'off';
   readonly append: string;
   readonly break: readonly string[];
   readonly breakAction: 'stop' | 'continue';
@@ -58,6 +61,8 @@ export function machineOptions(command: Command): Command {
     .addOption(new Option('--era <era>', 'which KVM the MMIO machinery follows').choices(ERAS).default('patch'))
     .option('--maxphyaddr <bits>', 'physical address bits of the host: 32 to 52', integerIn(32, 52), 40)
     .option('--mmu-pages <n>', 'shadow page quota (KVM_SET_NR_MMU_PAGES); 0 leaves it to KVM', integerIn(0, 32768), 0)
+    .addOption(new Option('--host-pages <size>', 'host pages behind guest memory').choices(HOST_PAGES).default('4k'))
+    .addOption(new Option('--ept-ad <state>', 'accessed and dirty flags for EPT').choices(['on', 'off']).default('off'))
     .option('--append <args>', 'command line of the guest', parseAppend, '');
 }
 

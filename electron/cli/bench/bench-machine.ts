@@ -1,4 +1,5 @@
 /** A machine for measuring: no debugger between the clock and the guest. */
+import type { HostPages } from '../../../core/base/host-pages.ts';
 import type { Era, MmuMode } from '../../../core/base/machine-modes.ts';
 import { createMachine, type Machine } from '../../../core/machine/index.ts';
 import { allocateArena } from '../../host/arena-memory.ts';
@@ -12,6 +13,8 @@ export interface BenchMachineOptions {
   readonly era?: Era;
   /** Page quota; enough for a million MMIO sptes when asked for. */
   readonly mmuPages?: number;
+  readonly hostPages?: HostPages;
+  readonly eptAd?: boolean;
 }
 
 const RAM_BYTES = 128 * 1024 * 1024;
@@ -24,8 +27,13 @@ export function benchMachine({
   mmu = 'ept',
   era = 'patch',
   mmuPages = 0,
+  hostPages = '4k',
+  eptAd = false,
 }: BenchMachineOptions): Machine {
-  const made = createMachine({ ramBytes: RAM_BYTES, mmu, era, maxPhyAddr: 40, mmuPages }, allocateArena);
+  const made = createMachine(
+    { ramBytes: RAM_BYTES, mmu, era, maxPhyAddr: 40, mmuPages, hostPages, eptAd },
+    allocateArena,
+  );
   if (!made.ok) throw new CliFailure(made.error.message, STATUS_MACHINE);
   const loaded = made.value.loadImage(readImage(guest).bytes, guest, append);
   if (!loaded.ok) throw new CliFailure(loaded.error.message, STATUS_MACHINE);

@@ -7,6 +7,7 @@ import {
   VCPU_F_INSNS,
 } from '../../../core/arena/vcpu-layout.ts';
 import { HVA_BASE, highHalf, lowHalf } from '../../../core/base/address.ts';
+import type { HostPages } from '../../../core/base/host-pages.ts';
 import type { Era, MmuMode } from '../../../core/base/machine-modes.ts';
 import { MMIO_OUTCOMES } from '../../../core/base/mmio-outcomes.ts';
 import { TRACEPOINTS } from '../../../core/base/tracepoints.ts';
@@ -126,6 +127,9 @@ export interface FixtureOptions {
   readonly shadowPages?: number;
   readonly vcpus?: number;
   readonly hooks?: KvmHooks;
+  readonly ramBytes?: number;
+  readonly hostPages?: HostPages;
+  readonly eptAd?: boolean;
 }
 
 export const MIB = 0x10_0000n;
@@ -141,11 +145,12 @@ export class KvmFixture {
 
   constructor(options: FixtureOptions = {}) {
     const { mmu = 'ept', era = 'patch', maxPhyAddr = 40, shadowPages = 256, vcpus = 1 } = options;
-    const config = { ramBytes: RAM_BYTES, vcpus, memslots: 128, shadowPages, traceRecords: 1024 };
+    const { ramBytes = RAM_BYTES, hostPages, eptAd } = options;
+    const config = { ramBytes, vcpus, memslots: 128, shadowPages, traceRecords: 1024 };
     this.arena = createArena(config, (bytes) => new SharedArrayBuffer(bytes));
     const hooks = options.hooks ?? noHooks();
     hooks.onLog = (_level, text) => this.log.push(text);
-    this.vm = new Vm(this.arena, { mmu, era, maxPhyAddr, vcpus }, this.bus, hooks);
+    this.vm = new Vm(this.arena, { mmu, era, maxPhyAddr, vcpus, hostPages, eptAd }, this.bus, hooks);
     const cpus = Array.from({ length: vcpus }, (_, id) => new ScriptedCpu(this.arena, id, { maxPhyAddr }));
     this.cpu = cpus[0];
     this.vcpu = new VcpuContext(0, this.vm.mmu, cpus, this.bus);
