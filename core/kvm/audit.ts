@@ -40,6 +40,8 @@ export interface AuditReport {
 export interface AuditOptions {
   /** The roots have just been synced (mmu_sync_roots): nothing below them may be unsync. */
   readonly afterSync?: boolean;
+  /** false: the free pte_list descriptors are not counted, which is half the work. */
+  readonly descriptors?: boolean;
   /** Violations that are told in full; more are cut off. */
   readonly limit?: number;
   /** Events told with each. */
@@ -51,7 +53,6 @@ const RULES: readonly ((view: AuditView) => void)[] = [
   auditActiveList,
   auditHash,
   auditRoots,
-  auditPteLists,
   auditMappings,
   auditGuestEntries,
   auditWriteProtection,
@@ -63,6 +64,7 @@ const RULES: readonly ((view: AuditView) => void)[] = [
 export function auditMmu(mmu: Mmu, options: AuditOptions = {}): AuditReport {
   const view = new AuditView(mmu);
   for (const rule of RULES) rule(view);
+  auditPteLists(view, options.descriptors ?? true);
   if (options.afterSync === true) auditAfterSync(view);
   const findings = view.findings.slice(0, options.limit ?? 100);
   return {
