@@ -3,16 +3,7 @@
  * guest without paging under the shadow MMU, and __direct_map, which both end in.
  */
 import { MEMSLOT_DIRTY_BITMAP } from '../arena/memslot-layout.ts';
-import {
-  gfnToMemslot,
-  KVM_PFN_ERR_FAULT,
-  KVM_PFN_ERR_RO_FAULT,
-  KVM_PFN_NOSLOT,
-  memslotIsReadonly,
-  NO_SLOT,
-  slotGfnToPfn,
-} from './memslots.ts';
-import { vcpuCacheMmioInfo } from './mmio-cache.ts';
+import { gfnToMemslot, memslotIsReadonly, NO_SLOT, slotGfnToPfn } from './memslots.ts';
 import { MMU_SHADOW, mmuLock, mmuUnlock, PT_DIRECTORY_LEVEL, PT_PAGE_TABLE_LEVEL, type Mmu } from './mmu.ts';
 import { PFERR_WRITE_MASK } from './mmu-fault-error.ts';
 import { fastPageFault } from './mmu-fast-fault.ts';
@@ -22,14 +13,12 @@ import { mmuSetSpte } from './mmu-set-spte.ts';
 import { isLastSpte, isShadowPresent } from './mmu-spte.ts';
 import { entryOffset, walkLevel, walkRoot } from './mmu-walk.ts';
 import { getDirectPage, linkShadowPage } from './shadow-page.ts';
+import { answerLookup, FAULT_CONTINUE, FAULT_EFAULT, FAULT_EMULATE, FAULT_RESUME } from './noslot-fault.ts';
 import { makePagesAvailable } from './shadow-page-zap.ts';
 import { ACC_ALL, ACC_WRITE_MASK } from './spte-mmio.ts';
 import { vcpuCounterWord } from './stats.ts';
 
-/** What a page fault handler answers: go on in the guest, emulate the instruction, or a negative errno. */
-export const FAULT_RESUME = 0;
-export const FAULT_EMULATE = 1;
-export const FAULT_EFAULT = -14;
+export { FAULT_EFAULT, FAULT_EMULATE, FAULT_RESUME };
 
 /** PTE_PREFETCH_NUM. */
 const PREFETCH = 8;
@@ -145,14 +134,10 @@ export function directPageFault(
 
   const write = (errorCode & PFERR_WRITE_MASK) !== 0;
   let pfn = slotGfnToPfn(arena, slot, gfn, write);
-  // handle_abnormal_pfn. A write to a read-only slot is emulated and leaves no MMIO spte, so that reads still reach RAM.
-  if (pfn === KVM_PFN_ERR_RO_FAULT) return FAULT_EMULATE;
-  if (pfn === KVM_PFN_ERR_FAULT) return FAULT_EFAULT;
-  if (pfn === KVM_PFN_NOSLOT) {
-    // tdp_page_fault caches no gva; nonpaging_map does, as gva and gpa are the same there.
-    const shadow = mmu.mode === MMU_SHADOW;
-    vcpuCacheMmioInfo(mmu, r, shadow ? lo : 0, shadow ? hi : 0, gfn, ACC_ALL);
-  }
+  // tdp_page_fault caches no gva; nonpaging_map does, as gva and gpa are the same there.
+  const shadow = mmu.mode === MMU_SHADOW;
+  const answer = answerLookup(mmu, r, vcpuId, shadow ? lo : 0, shadow ? hi : 0, gfn, slot, pfn, ACC_ALL);
+  if (answer !== FAULT_CONTINUE) return answer;
   // Four levels translate 48 bits and a gpa above them would come out at the entry of another one. v3.11 had no host with
   // addresses so wide; later kernels emulate what is beyond kvm_mmu_max_gfn and map nothing.
   if (hi >>> 16 !== 0) return FAULT_EMULATE;

@@ -16,6 +16,7 @@ import {
 import type { VmBus } from './bus.ts';
 import { markPageDirty } from './dirty-log.ts';
 import { gfnToPfn } from './memslots.ts';
+import { mmioCacheIsSuspect, nameServedMmio } from './mmio-bugs.ts';
 import { cachedMmioGpaHigh, cachedMmioGpaLow, vcpuMatchMmioGpa, vcpuMatchMmioGva } from './mmio-cache.ts';
 import { gfnOf } from './mmio-predict.ts';
 import type { MmioRecord } from './mmio-record.ts';
@@ -136,6 +137,7 @@ export class KvmEmulator implements EmulatorOps, GuestFrames {
     if (vcpuMatchMmioGva(this.mmu, r, gvaLo, gvaHi)) {
       this.gpaLo = cachedMmioGpaLow(r) | (gvaLo & 0xfff);
       this.gpaHi = cachedMmioGpaHigh(r);
+      if (mmioCacheIsSuspect(this.mmu, r)) nameServedMmio(this.mmu, r, this.vcpuId, this.gpaLo, this.gpaHi, write);
       traceVcpuMatchMmio(arena, this.vcpuId, gvaLo, gvaHi, this.gpaLo, this.gpaHi, write, false);
       return MMIO;
     }
@@ -147,6 +149,7 @@ export class KvmEmulator implements EmulatorOps, GuestFrames {
     this.gpaHi = gpaHi;
     if (gpaHi === 0 && (gpaLo & ~0xfff) === APIC_DEFAULT_PHYS_BASE) return MMIO;
     if (vcpuMatchMmioGpa(this.mmu, r, gpaLo, gpaHi)) {
+      if (mmioCacheIsSuspect(this.mmu, r)) nameServedMmio(this.mmu, r, this.vcpuId, gpaLo, gpaHi, write);
       traceVcpuMatchMmio(arena, this.vcpuId, gvaLo, gvaHi, gpaLo, gpaHi, write, true);
       return MMIO;
     }

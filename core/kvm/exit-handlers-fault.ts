@@ -6,6 +6,7 @@
 import { VCPU_EXIT_GPA, VCPU_EXIT_GVA, VCPU_EXIT_QUALIFICATION, VCPU_SKIP_MMIO_STOP } from '../arena/vcpu-layout.ts';
 import { MMIO_FIRST } from '../base/mmio-outcomes.ts';
 import { EXIT_EPT_MISCONFIG, EXIT_EPT_VIOLATION, EXIT_EXCEPTION_NMI, EXIT_NPF, lastAccess } from '../x86/index.ts';
+import { ERA_V6_8 } from './eras.ts';
 import { directPageFault, FAULT_RESUME } from './direct-map.ts';
 import { emulateInstruction, internalError, RESUME_GUEST, ripText } from './exit-handlers-emulate.ts';
 import {
@@ -21,6 +22,7 @@ import { gfnOf, predictMmioFault } from './mmio-predict.ts';
 import { PFERR_FETCH_MASK, PFERR_PRESENT_MASK, PFERR_RSVD_MASK, PFERR_WRITE_MASK } from './mmu-fault-error.ts';
 import { lastSptep } from './mmu-walk.ts';
 import { mmioBugText } from './probe-hierarchy.ts';
+import { reservedHierarchyText } from './spte-reserved.ts';
 import { traceKvmPageFault, traceKvmUserspaceExit } from './trace-events.ts';
 import type { VcpuContext } from './vcpu-context.ts';
 import { KVM_EXIT_UNKNOWN } from './vcpu-exit-reasons.ts';
@@ -78,10 +80,12 @@ function openFirst(
 }
 
 function bug(vcpu: VcpuContext, gpaLo: number, gpaHi: number, ept: boolean): number {
-  const text = mmioBugText(vcpu.mmu, vcpu.r, gpaLo, gpaHi, ept);
-  vcpu.mmu.log('error', text);
-  vcpu.internalError = text;
-  traceKvmUserspaceExit(vcpu.mmu.arena, vcpu.id, KVM_EXIT_UNKNOWN, 0);
+  const { mmu, r } = vcpu;
+  const reserved = mmu.era === ERA_V6_8 ? reservedHierarchyText(mmu, r, gpaLo, gpaHi) : undefined;
+  const text = reserved ?? mmioBugText(mmu, r, gpaLo, gpaHi, ept);
+  mmu.log('error', text);
+  vcpu.internalError = reserved === undefined ? text : `KVM_RUN failed with EINVAL\n${text}`;
+  traceKvmUserspaceExit(mmu.arena, vcpu.id, KVM_EXIT_UNKNOWN, reserved === undefined ? 0 : -22);
   return RUN_INTERNAL_ERROR;
 }
 
@@ -146,8 +150,14 @@ export function handleEptMisconfig(vcpu: VcpuContext): number {
   vcpu.openRecord(gvaLo, gvaHi, gpaLo, gpaHi, access);
   const answer = handleMmioPageFaultCommon(mmu, r, vcpu.id, gpaLo, gpaHi, vcpu.record);
   // Emulated here directly, so mmio_exits is not counted: v3.11 does not either.
-  if (answer === RET_MMIO_PF_EMULATE) return finish(vcpu, emulateInstruction(vcpu));
+  if (answer === RET_MMIO_PF_EMULATE) {
+    const result = emulateInstruction(vcpu);
+    // v6.8 goes through kvm_mmu_page_fault, which counts.
+    if (mmu.era === ERA_V6_8 && vcpu.emulator.mmioNeeded) vcpu.count(vcpu.cMmioExits);
+    return finish(vcpu, result);
+  }
   // Error code 0: a stale write begins with a fault as if it had read.
+  // (v6.8: PFERR_RSVD, which asks for no other right and is not looked at again.)
   if (answer === RET_MMIO_PF_INVALID) return finish(vcpu, mmuPageFault(vcpu, gpaLo, gpaHi, 0));
   if (answer === RET_MMIO_PF_RETRY) return finish(vcpu, RESUME_GUEST);
   return finish(vcpu, bug(vcpu, gpaLo, gpaHi, true));

@@ -27,6 +27,11 @@ export interface KvmHooks {
    * True stops the vCPU here; its instruction is not retired and will fault again.
    */
   onMmioFault(fault: PredictedMmioFault): boolean;
+  /**
+   * Called when a fault has looked its frame up in the memslots and is about to take mmu_lock: for the race laboratory, which
+   * holds it there. `pfn` is KVM_PFN_NOSLOT for MMIO.
+   */
+  onMemslotLookup?(vcpuId: number, gfn: number, pfn: number): void;
   /** A line of the kernel log, with printk's level word ('info', 'warning', 'error'). */
   onLog?(level: KernelLogLevel, text: string): void;
 }

@@ -21,7 +21,8 @@ import {
 } from '../arena/memslot-layout.ts';
 import { VM_ACTIVE_MEMSLOTS } from '../arena/mmu-layout.ts';
 import { assert } from '../base/assert.ts';
-import { eraOf, firstMemslotsGeneration, publishedGeneration, settledGeneration } from './eras.ts';
+import { eraOf, firstMemslotsGeneration, publishedGeneration, settledGeneration, zapsAtGeneration } from './eras.ts';
+import { VM_MMIO_WATCH, WATCH_WRAP } from './mmu-words.ts';
 import { activeMemslots, hvaToRamOffset, NO_SLOT } from './memslots.ts';
 
 /** struct kvm_memory_slot by value. */
@@ -143,7 +144,12 @@ export function publishMemslots(arena: Arena): void {
   const { i32, u64, layout } = arena;
   const last = u64[(activeMemslots(arena) + MEMSLOTS_GENERATION) >> 3];
   const next = inactiveMemslots(arena);
-  u64[(next + MEMSLOTS_GENERATION) >> 3] = publishedGeneration(eraOf(arena), last);
+  const era = eraOf(arena);
+  const published = publishedGeneration(era, last);
+  u64[(next + MEMSLOTS_GENERATION) >> 3] = published;
+  // Whatever was wrong with the last generation is stale now. v3.17 zaps only after the generation that went round is settled.
+  const wraps = era === 'v3.17' && zapsAtGeneration(era, settledGeneration(era, published));
+  i32[(layout.vm + VM_MMIO_WATCH) >> 2] = wraps ? WATCH_WRAP : 0;
   Atomics.store(i32, (layout.vm + VM_ACTIVE_MEMSLOTS) >> 2, next === layout.memslots ? 0 : 1);
 }
 

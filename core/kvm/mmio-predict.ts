@@ -1,6 +1,6 @@
 /** What an MMIO fault will come to, found out without touching anything: for breakpoints that stop in front of it. */
 import { MMIO_BUG, MMIO_CACHED, MMIO_EMULATE, MMIO_FIRST, MMIO_INVALID, MMIO_RETRY } from '../base/mmio-outcomes.ts';
-import { ERA_V3_10 } from './eras.ts';
+import { ERA_V3_10, ERA_V6_8 } from './eras.ts';
 import type { PredictedMmioFault } from './hooks.ts';
 import { visibleGeneration, visibleSpteGeneration } from './mmio-fault.ts';
 import { vcpuMatchMmioGpa } from './mmio-cache.ts';
@@ -10,15 +10,17 @@ import type { Mmu } from './mmu.ts';
 import { isMmio } from './mmu-spte.ts';
 import { lastSptep } from './mmu-walk.ts';
 import { mmioSpteGeneration } from './spte-mmio.ts';
+import { reservedHierarchyText } from './spte-reserved.ts';
 
 /** gpa halves → gfn. */
 export const gfnOf = (lo: number, hi: number): number => (lo >>> 12) + (hi >>> 0) * 0x10_0000;
 
-function predictOutcome(mmu: Mmu, lo: number, hi: number): number {
+function predictOutcome(mmu: Mmu, r: Int32Array, gpaLo: number, gpaHi: number, lo: number, hi: number): number {
   if (isMmio(mmu, lo, hi)) {
     const fresh = mmu.era === ERA_V3_10 || mmioSpteGeneration(mmu.mmio, lo, hi) === freshGeneration(mmu);
     return fresh ? MMIO_EMULATE : MMIO_INVALID;
   }
+  if (mmu.era === ERA_V6_8) return reservedHierarchyText(mmu, r, gpaLo, gpaHi) === undefined ? MMIO_RETRY : MMIO_BUG;
   return (lo | hi) === 0 ? MMIO_RETRY : MMIO_BUG;
 }
 
@@ -39,6 +41,6 @@ export function predictMmioFault(mmu: Mmu, r: Int32Array, fault: PredictedMmioFa
   fault.kvmGen = visibleGeneration(mmu);
   if (!reserved) fault.outcome = MMIO_FIRST;
   else if (vcpuMatchMmioGpa(mmu, r, fault.gpaLo, fault.gpaHi)) fault.outcome = MMIO_CACHED;
-  else fault.outcome = predictOutcome(mmu, lo, hi);
+  else fault.outcome = predictOutcome(mmu, r, fault.gpaLo, fault.gpaHi, lo, hi);
   return true;
 }

@@ -3,10 +3,13 @@
  * check_mmio_spte of the patch and of arch/x86/kvm/mmu.c, v3.11). The bit layout is in spte-mmio.ts.
  */
 import { SP_MMIO_CACHED } from '../arena/mmu-layout.ts';
+import { VCPU_MMIO_GFN } from '../arena/vcpu-layout.ts';
 import { ERA_PATCH, ERA_V3_10 } from './eras.ts';
 import { KVM_PFN_NOSLOT } from './memslots.ts';
 import { generationWord } from './mmio-cache.ts';
+import { nameCorruptMark } from './mmio-bugs.ts';
 import type { Mmu } from './mmu.ts';
+import { VCPU_MMIO_GEN } from './mmu-words.ts';
 import { mmuSpteSet } from './mmu-spte.ts';
 import { pageHeader, pageOfHpa } from './shadow-page-pool.ts';
 import { ACC_USER_MASK, ACC_WRITE_MASK, mmioSpteGeneration, mmioSpteHigh, mmioSpteLow } from './spte-mmio.ts';
@@ -37,6 +40,13 @@ export function markMmioSpte(mmu: Mmu, vcpuId: number, sptep: number, gfn: numbe
   // v3.11 dropped the flag together with the walk that needed it.
   if (mmu.era === ERA_PATCH || mmu.era === ERA_V3_10) {
     mmu.i32[pageHeader(mmu, pageOfHpa(mmu, sptep)) + (SP_MMIO_CACHED >> 2)] = 1;
+  }
+  // Who has just looked this frame up in the table that is active now knows that no slot maps it.
+  const block = mmu.vcpuBlock(vcpuId);
+  const looked =
+    mmu.i32[block + VCPU_MMIO_GFN] === (gfn | 0) && mmu.i32[block + VCPU_MMIO_GEN] === mmu.i32[generationWord(mmu)];
+  if (!looked && mmu.era !== ERA_V3_10 && (gen >>> mmu.mmio.genShift) << mmu.mmio.genShift === freshGeneration(mmu)) {
+    nameCorruptMark(mmu, vcpuId, gfn, gen);
   }
   traceMarkMmioSpte(mmu.arena, vcpuId, sptep, gfn, stored, gen);
   mmuSpteSet(mmu, sptep, mmioSpteLow(mmu.mmio, gfn, stored, gen), mmioSpteHigh(mmu.mmio, gfn, gen));

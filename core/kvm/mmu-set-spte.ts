@@ -3,6 +3,7 @@
  * place of whatever stands there.
  */
 import { markPageDirtyInSlot } from './dirty-log.ts';
+import { countLargePage } from './mmio-bugs.ts';
 import { setMmioSpte } from './mmio-spte.ts';
 import { PT_PAGE_SIZE_MASK, PT_WRITABLE_MASK, SPTE_HOST_WRITEABLE, SPTE_MMU_WRITEABLE, type Mmu } from './mmu.ts';
 import { dropSpte, isMmio, isShadowPresent, mmuSpteUpdate, rmapAdd, spteToPfn } from './mmu-spte.ts';
@@ -70,7 +71,7 @@ export function mmuSetSpte(
   const lo = i32[word];
   const hi = i32[word + 1];
   // KVM tests bit 7 of whatever was stored, and in an MMIO spte that is bit 4 of the generation: the counter drifts.
-  if (!wasRmapped && (lo & PT_PAGE_SIZE_MASK) !== 0) mmu.f64[mmu.cLargepages] += 1;
+  if (!wasRmapped && (lo & PT_PAGE_SIZE_MASK) !== 0) countLargePage(mmu, lo, hi);
   if (isShadowPresent(mmu, lo, hi) && !wasRmapped && rmapAdd(mmu, sptep) > RMAP_RECYCLE_THRESHOLD) {
     rmapRecycle(mmu, sptep);
   }

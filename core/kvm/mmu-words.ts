@@ -20,6 +20,12 @@ export const VM_HOST_PAGES = 160;
 
 /** x86_cache_bits of a host CPU with the L1TF bug, 0 = not affected: where MMIO sptes of v6.8 hide their top address bits. */
 export const VM_L1TF_CACHE_BITS = 112;
+/** Why MMIO under the current memslots generation may be a mistake (mmio-bugs.ts): WATCH_*, 0 = it is none. */
+export const VM_MMIO_WATCH = 116;
+export const WATCH_CORRUPT = 1;
+export const WATCH_WRAP = 2;
+/** How often each of KVM_BUGS (mmio-bugs.ts) has struck: int32 each, up to byte 151. */
+export const VM_BUG_STRIKES = 120;
 
 /** int32 indexes into a vCPU's block. */
 /** vcpu->arch.mmio_gen, 64 bits: the memslots generation under which the MMIO cache was filled. */

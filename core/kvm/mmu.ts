@@ -18,7 +18,7 @@ import { cacheHasGeneration, inProgressBitHigh, mmioGenerationBias, mmioGenerati
 import type { KernelLogLevel, KvmHooks } from './hooks.ts';
 import { vmCounterWord } from './stats.ts';
 import { mmioSpteFormatOf, type MmioSpteFormat } from './spte-mmio.ts';
-import { VM_EPT_AD, VM_HOST_PAGES, VM_MMU_LOCK_WAITERS } from './mmu-words.ts';
+import { VM_EPT_AD, VM_HOST_PAGES, VM_MMIO_WATCH, VM_MMU_LOCK_WAITERS } from './mmu-words.ts';
 
 /** Values of VM_MMU_MODE and of a vCPU's VCPU_SECOND_LEVEL. */
 export const MMU_EPT = 1;
@@ -83,6 +83,8 @@ export const PT_PDPE_LEVEL = 3;
   /** The low half of the generation in the first memslot table, and the distance to the second. */
   readonly memslotsGeneration: number;
   readonly memslotTableWords: number;
+  /** VM_MMIO_WATCH. */
+  readonly mmioWatch: number;
   /** What the era makes of it (eras.ts). */
   readonly generationBias: number;
   readonly generationMask: number;
@@ -110,6 +112,7 @@ export const PT_PDPE_LEVEL = 3;
     this.mode = i32[(vm + VM_MMU_MODE) >> 2];
     this.era = i32[(vm + VM_ERA) >> 2];
     this.mmio = mmioSpteFormatOf(arena);
+    this.mmioWatch = (vm + VM_MMIO_WATCH) >> 2;
     this.generationBias = mmioGenerationBias(this.era);
     this.generationMask = mmioGenerationMask(this.era);
     this.inProgressBitHigh = inProgressBitHigh(this.era);

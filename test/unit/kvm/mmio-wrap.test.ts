@@ -10,6 +10,7 @@ const MAX = 0x7ffffn;
 const memslotsGenerationFor = (era: 'patch' | 'v3.11', mmioGen: bigint): bigint =>
   era === 'patch' ? mmioGen : (mmioGen + 0x80000n - (MAX - 150n)) & MAX;
 
+const zapLines = (kvm: KvmFixture): readonly string[] => kvm.log.filter((line) => line.includes('zapping'));
 const pagesInUse = (kvm: KvmFixture): number => kvm.vm.mmuPages().used;
 
 describe.each(['patch', 'v3.11'] as const)('the generation of %s at its end', (era) => {
@@ -72,7 +73,7 @@ describe('how the eras zap at the wrap-around', () => {
     expect(kvm.traced()[0]).toMatch(/^kvm_mmu_prepare_zap_page .*gfn=fec00/);
     expect(pagesInUse(kvm)).toBe(used - 1);
     expect(kvm.spte(0x1000n) & 7n, 'RAM stays mapped').toBe(7n);
-    expect(kvm.log).toEqual([]);
+    expect(zapLines(kvm)).toEqual([]);
   });
 
   it('zaps everything in v3.11, and says so in the log', () => {
@@ -83,7 +84,7 @@ describe('how the eras zap at the wrap-around', () => {
     kvm.touch(HOLE);
     kvm.slot(1, 0x8000_0000n, MIB);
     expect(kvm.vm.currentMmioGeneration()).toBe(0x7fffe);
-    expect(kvm.log).toEqual(['kvm: zapping shadow pages for mmio generation wraparound']);
+    expect(zapLines(kvm)).toEqual(['kvm: zapping shadow pages for mmio generation wraparound']);
     expect(kvm.traced()).toHaveLength(1);
     expect(kvm.spte(0x1000n)).toBe(0n);
     expect(pagesInUse(kvm), 'one new root').toBe(1);
