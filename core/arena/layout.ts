@@ -64,6 +64,8 @@ export interface ArenaLayout {
   readonly pteListDescCount: number;
   /** The shadow pages themselves: 512 little-endian u64 entries each. */
   readonly shadowPages: number;
+  /** sp->gfns: for each shadow page the frames that its 512 entries map, one double each; used by indirect pages. */
+  readonly shadowGfns: number;
   readonly devices: number;
   readonly trace: number;
   readonly mmioLog: number;
@@ -105,6 +107,7 @@ export function computeLayout(config: ArenaConfig): ArenaLayout {
   const pteListDescCount = 65536;
   const pteListDescs = region(pteListDescCount * PTE_LIST_DESC_BYTES);
   const shadow = region(shadowPages * PAGE);
+  const shadowGfns = region(shadowPages * PAGE);
   const devices = region(DEVICES_BYTES);
   const trace = region(TRACE_RING_HEADER_BYTES + traceRecords * TRACE_RECORD_BYTES);
   const mmioLog = region(TRACE_RING_HEADER_BYTES + MMIO_LOG_RECORDS * MMIO_LOG_BYTES);
@@ -130,6 +133,7 @@ export function computeLayout(config: ArenaConfig): ArenaLayout {
     pteListDescs,
     pteListDescCount,
     shadowPages: shadow,
+    shadowGfns,
     devices,
     trace,
     mmioLog,

@@ -53,9 +53,12 @@ export const SP_HASH_NEXT = 44; // int32 page index, −1 = none
 export const SP_PARENT_PTES = 48; // int32
 /** 1 while the page is on active_mmu_pages or an invalid list, 0 in the pool. */
 export const SP_IN_USE = 52; // int32
-/** Set for indirect pages: arena offset of the gfns array, 0 = none. */
+/** Set for indirect pages: arena offset of the gfns array (512 doubles in layout.shadowGfns), 0 = none (direct pages). */
 export const SP_GFNS = 56; // int32
-/** 512-bit unsync_child_bitmap. */
+/**
+ * 512-bit unsync_child_bitmap. A set bit says that the entry may lead to an unsync page; SP_UNSYNC_CHILDREN is its popcount.
+ * As in KVM a bit can outlive what it was set for (the child was zapped or synced from elsewhere) until the next pass over it.
+ */
 export const SP_UNSYNC_CHILD_BITMAP = 64; // 64 bytes
 export const MMU_PAGE_BYTES = 128;
 

@@ -93,6 +93,8 @@ export const VCPU_INTERRUPT_WINDOW = 226;
 export const VCPU_ZERO = 228;
 /** 1: a single-step trap is due whose delivery ran into a VM exit (SDM vol 3C, "pending debug exceptions"). */
 export const VCPU_PENDING_DEBUG = 230;
+/** IDT-vectoring information: vector + 1 of the exception whose delivery the last exit interrupted, 0 = none was. */
+export const VCPU_IDT_VECTORING = 231;
 
 /** VM-exit information, valid after a run that ended in a VM exit. */
 export const VCPU_EXIT_REASON = 232;

@@ -27,14 +27,7 @@ const PREFETCH = 8;
  * direct_pte_prefetch_many: a run of empty entries, mapped as not accessed. All of it must lie in one slot that can be
  * written and does not log dirty pages, or none of it is mapped and prefetching ends.
  */
-function prefetchRun(
-  mmu: Mmu,
-  vcpuId: number,
-  start: number,
-  end: number,
-  firstGfn: number,
-  access: number,
-): boolean {
+function prefetchRun(mmu: Mmu, vcpuId: number, start: number, end: number, firstGfn: number, access: number): boolean {
   const { arena } = mmu;
   const slot = gfnToMemslot(arena, firstGfn);
   const count = (end - start) >> 3;
@@ -86,7 +79,7 @@ function directMap(
   mapWritable: boolean,
 ): boolean {
   const { i32 } = mmu;
-  let table = walkRoot(mmu, r, lo);
+  let table = walkRoot(r, lo);
   for (let at = walkLevel(r); at > level; at--) {
     const sptep = table + entryOffset(lo, hi, at);
     const spteLo = i32[sptep >> 2];

@@ -3,7 +3,7 @@
  * emulator_pio_*_emulated of arch/x86/kvm/x86.c, v3.11). The instruction itself is executed by core/x86; whatever of its
  * accesses is not plain RAM in the TLB comes here.
  */
-import { VCPU_CPL, VCPU_EXIT_REASON } from '../arena/vcpu-layout.ts';
+import { VCPU_CPL, VCPU_EXIT_REASON, VCPU_MMIO_ACCESS } from '../arena/vcpu-layout.ts';
 import {
   ABORT_EXIT,
   ABORT_NONE,
@@ -11,17 +11,22 @@ import {
   type EmulatorOps,
   GUEST_WALK_GPA,
   type GuestFrames,
+  raisePageFault,
   walkGuest,
 } from '../x86/index.ts';
 import type { VmBus } from './bus.ts';
 import { markPageDirty } from './dirty-log.ts';
+import { isPaging } from './guest-paging.ts';
+import { permissionFault, walkAddr } from './guest-table-walk.ts';
+import { mmuPteWrite } from './guest-table-write.ts';
 import { gfnToPfn } from './memslots.ts';
 import { mmioCacheIsSuspect, nameServedMmio } from './mmio-bugs.ts';
 import { cachedMmioGpaHigh, cachedMmioGpaLow, vcpuMatchMmioGpa, vcpuMatchMmioGva } from './mmio-cache.ts';
 import { gfnOf } from './mmio-predict.ts';
 import type { MmioRecord } from './mmio-record.ts';
-import type { Mmu } from './mmu.ts';
+import { MMU_SHADOW, type Mmu } from './mmu.ts';
 import { PFERR_USER_MASK, PFERR_WRITE_MASK } from './mmu-fault-error.ts';
+import { vcpuCounterWord } from './stats.ts';
 import {
   KVM_PIO_IN,
   KVM_PIO_OUT,
@@ -101,7 +106,7 @@ export class KvmEmulator implements EmulatorOps, GuestFrames {
     if (kind === MEMORY) {
       const at = this.frameOf(this.gpaLo, this.gpaHi, true);
       if (at >= 0) {
-        this.store(at, size, lo, hi);
+        this.store(this.gpaLo, this.gpaHi, at, size, lo, hi);
         return;
       }
     }
@@ -133,15 +138,14 @@ export class KvmEmulator implements EmulatorOps, GuestFrames {
   private gvaToGpa(cpu: Cpu, gvaLo: number, gvaHi: number, write: boolean): number {
     const { r } = cpu;
     const { arena } = this.mmu;
-    // Only a guest without paging under the shadow MMU caches a gva, and there every access is allowed.
-    if (vcpuMatchMmioGva(this.mmu, r, gvaLo, gvaHi)) {
+    const access = (r[VCPU_CPL] === 3 ? PFERR_USER_MASK : 0) | (write ? PFERR_WRITE_MASK : 0);
+    if (vcpuMatchMmioGva(this.mmu, r, gvaLo, gvaHi) && this.cachedAccessAllows(r, access)) {
       this.gpaLo = cachedMmioGpaLow(r) | (gvaLo & 0xfff);
       this.gpaHi = cachedMmioGpaHigh(r);
       if (mmioCacheIsSuspect(this.mmu, r)) nameServedMmio(this.mmu, r, this.vcpuId, this.gpaLo, this.gpaHi, write);
       traceVcpuMatchMmio(arena, this.vcpuId, gvaLo, gvaHi, this.gpaLo, this.gpaHi, write, false);
       return MMIO;
     }
-    const access = (r[VCPU_CPL] === 3 ? PFERR_USER_MASK : 0) | (write ? PFERR_WRITE_MASK : 0);
     if (!this.walk(cpu, gvaLo, gvaHi, access)) return FAULTED;
     const gpaLo = (r[GUEST_WALK_GPA] & ~0xfff) | (gvaLo & 0xfff);
     const gpaHi = r[GUEST_WALK_GPA + 1];
@@ -156,16 +160,36 @@ export class KvmEmulator implements EmulatorOps, GuestFrames {
     return MEMORY;
   }
 
+  /** Only the shadow MMU caches a gva; of a guest without paging every access is allowed. */
+  private cachedAccessAllows(r: Int32Array, access: number): boolean {
+    return !isPaging(r) || !permissionFault(r, r[VCPU_MMIO_ACCESS], access);
+  }
+
   /**
    * gva_to_gpa. The hardware has just walked the same way, so its paging-structure caches know most of it; where it could not
-   * (a table that the second level does not map) the tables are read through the memslots, as KVM always does.
+   * (a table that the second level does not map) the tables are read through the memslots, as KVM always does. Under the
+   * shadow MMU the hardware knows nothing of the guest's tables.
    */
   private walk(cpu: Cpu, gvaLo: number, gvaHi: number, access: number): boolean {
+    if (this.mmu.mode === MMU_SHADOW && isPaging(cpu.r)) return this.walkShadowed(cpu, gvaLo, gvaHi, access);
     if (walkGuest(cpu, gvaLo, gvaHi, access)) return true;
     if (cpu.abort !== ABORT_EXIT) return false;
     cpu.abort = ABORT_NONE;
     cpu.r[VCPU_EXIT_REASON] = NO_EXIT;
     return walkGuest(cpu, gvaLo, gvaHi, access, this);
+  }
+
+  private walkShadowed(cpu: Cpu, gvaLo: number, gvaHi: number, access: number): boolean {
+    const { walker } = this.mmu;
+    if (!walkAddr(this.mmu, cpu, walker, gvaLo, gvaHi, access)) {
+      // inject_emulated_exception.
+      this.mmu.f64[vcpuCounterWord(this.mmu.arena, this.vcpuId, 'pf_guest')] += 1;
+      raisePageFault(cpu, gvaLo, gvaHi, walker.errorCode);
+      return false;
+    }
+    cpu.r[GUEST_WALK_GPA] = walker.gfn << 12;
+    cpu.r[GUEST_WALK_GPA + 1] = (walker.gfn / 0x10_0000) | 0;
+    return true;
   }
 
   /** emulator_read_write over two pages: both are translated before any device is asked. */
@@ -215,7 +239,7 @@ export class KvmEmulator implements EmulatorOps, GuestFrames {
     const gpaAHi = this.gpaHi;
     // As in KVM, the part that is memory is written before the second page is translated; MMIO fragments wait for both.
     const atA = kindA === MEMORY ? this.frameOf(gpaALo, gpaAHi, true) : -1;
-    if (atA >= 0) this.store(atA, first, lo, hi);
+    if (atA >= 0) this.store(gpaALo, gpaAHi, atA, first, lo, hi);
     const nextLo = (gvaLo + first) | 0;
     const nextHi = nextPageHigh(cpu, nextLo, gvaHi);
     const kindB = this.gvaToGpa(cpu, nextLo, nextHi, true);
@@ -232,7 +256,7 @@ export class KvmEmulator implements EmulatorOps, GuestFrames {
       if (i < 4) restLo |= bytes[first + i] << (8 * i);
       else restHi |= bytes[first + i] << (8 * (i - 4));
     }
-    if (atB >= 0) this.store(atB, rest, restLo, restHi);
+    if (atB >= 0) this.store(gpaBLo, gpaBHi, atB, rest, restLo, restHi);
     if (atA < 0) this.mmioWrite(gpaALo, gpaAHi, first, lo, hi);
     if (atB < 0) this.mmioWrite(gpaBLo, gpaBHi, rest, restLo, restHi);
   }
@@ -245,11 +269,12 @@ export class KvmEmulator implements EmulatorOps, GuestFrames {
     return view.getInt32(at, true);
   }
 
-  /** emulator_write_phys. No guest page table is shadowed, so kvm_mmu_pte_write has nothing to do. */
-  private store(at: number, size: number, lo: number, hi: number): void {
+  /** emulator_write_phys: the bytes, then whatever shadows them. */
+  private store(gpaLo: number, gpaHi: number, at: number, size: number, lo: number, hi: number): void {
     const { u8 } = this.mmu.arena;
     for (let i = 0; i < size; i++) u8[at + i] = i < 4 ? lo >>> (8 * i) : hi >>> (8 * (i - 4));
     for (const cpu of this.cpus) cpu.noteExternalWrite(at, size);
+    mmuPteWrite(this.mmu, this.vcpuId, gpaLo, gpaHi, size, lo, hi);
   }
 
   /** One fragment of at most 8 bytes to the bus. The low half is returned, the high half left in `bus.hi`. */

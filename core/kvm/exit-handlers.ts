@@ -2,8 +2,8 @@
 import {
   VCPU_ACTIVITY,
   VCPU_CODE_BITS,
-  VCPU_CR0,
   VCPU_EXIT_GPA,
+  VCPU_EXIT_GVA,
   VCPU_EXIT_INSN_LENGTH,
   VCPU_EXIT_IO_OUT,
   VCPU_EXIT_IO_STRING,
@@ -45,10 +45,16 @@ import {
   handleNestedPageFault,
   handleShadowPageFault,
 } from './exit-handlers-fault.ts';
+import {
+  handleCrAccess,
+  handlePagingInvlpg,
+  handlePagingPageFault,
+  isShadowPaging,
+  unprotectPageVirt,
+} from './exit-handlers-paging.ts';
 import { gfnOf } from './mmio-predict.ts';
-import { MMU_SHADOW } from './mmu.ts';
 import { PFERR_FETCH_MASK } from './mmu-fault-error.ts';
-import { KVM_REQ_TLB_FLUSH, makeRequest } from './requests.ts';
+import { mmuFlushTlb } from './requests.ts';
 import { traceKvmUserspaceExit } from './trace-events.ts';
 import type { VcpuContext } from './vcpu-context.ts';
 import { KVM_EXIT_HLT, KVM_EXIT_SHUTDOWN } from './vcpu-exit-reasons.ts';
@@ -59,8 +65,6 @@ export const ACTIVE = 0;
 export const HALTED = 1;
 export const SHUT_DOWN = 2;
 
-const CR0_PG = 0x8000_0000 | 0;
-
 /**
  * An instruction that cannot be emulated because its fetch or the delivery of its exception needs a page that the tables do
  * not map (it was zapped just now, say) is started over in the guest, after that exit has been handled as any other.
@@ -70,6 +74,10 @@ export function handleExit(vcpu: VcpuContext, exit: number): number {
   const result = dispatchExit(vcpu, exit);
   if (result !== EMULATE_NEEDS_EXIT) return result;
   const inner = vcpu.r[VCPU_EXIT_REASON];
+  // reexecute_instruction: an access that the emulator does not make itself (a push of INT n, say) may be to a shadowed table.
+  if (inner === EXIT_EXCEPTION_NMI && isShadowPaging(vcpu)) {
+    unprotectPageVirt(vcpu, vcpu.r[VCPU_EXIT_GVA], vcpu.r[VCPU_EXIT_GVA + 1]);
+  }
   const again = dispatchExit(vcpu, inner);
   if (again !== EMULATE_NEEDS_EXIT) return again;
   return internalError(vcpu, cannotEmulate(vcpu, inner));
@@ -94,7 +102,7 @@ function dispatchExit(vcpu: VcpuContext, exit: number): number {
     case EXIT_NPF:
       return handleNestedPageFault(vcpu);
     case EXIT_EXCEPTION_NMI:
-      return handleShadowPageFault(vcpu);
+      return isShadowPaging(vcpu) ? handlePagingPageFault(vcpu) : handleShadowPageFault(vcpu);
     case EXIT_IO_INSTRUCTION:
       return handleIo(vcpu);
     case EXIT_CPUID:
@@ -157,25 +165,11 @@ function handleHalt(vcpu: VcpuContext): number {
   return RESUME_GUEST;
 }
 
-/** handle_invlpg under the shadow MMU; without guest paging there is nothing but the TLB (nonpaging_invlpg). */
+/** kvm_mmu_invlpg; without guest paging there is nothing but the TLB (nonpaging_invlpg). */
 function handleInvlpg(vcpu: VcpuContext): number {
-  vcpu.count(vcpu.cTlbFlush);
-  makeRequest(vcpu.mmu, vcpu.id, KVM_REQ_TLB_FLUSH);
+  if (isShadowPaging(vcpu)) handlePagingInvlpg(vcpu);
+  mmuFlushTlb(vcpu.mmu, vcpu.id);
   vcpu.count(vcpu.cInvlpg);
   skipInstruction(vcpu);
   return RESUME_GUEST;
-}
-
-function handleCrAccess(vcpu: VcpuContext): number {
-  const result = executeForGuest(vcpu);
-  return result === RESUME_GUEST ? refuseShadowPaging(vcpu) : result;
-}
-
-/** What this issue leaves out, said instead of done wrong. */
-export function refuseShadowPaging(vcpu: VcpuContext): number {
-  if (vcpu.mmu.mode !== MMU_SHADOW || (vcpu.r[VCPU_CR0] & CR0_PG) === 0) return RESUME_GUEST;
-  return internalError(
-    vcpu,
-    'the guest turned paging on under the shadow MMU: shadowing guest page tables is not implemented yet; use --mmu ept or npt',
-  );
 }

@@ -30,13 +30,14 @@ import {
   type ExitsInPlace,
 } from '../x86/index.ts';
 import { highOf, lowOf } from './emulator.ts';
-import { ERA_V3_10, ERA_V6_8 } from './eras.ts';
-import { vcpuCacheMmioInfo, vcpuMatchMmioGen, vcpuMatchMmioGpa } from './mmio-cache.ts';
+import { isPaging } from './guest-paging.ts';
+import { ERA_V3_10 } from './eras.ts';
+import { vcpuCacheMmioInfo, vcpuMatchMmioGpa } from './mmio-cache.ts';
 import { currentGeneration, freshGeneration } from './mmio-spte.ts';
 import { PFERR_RSVD_MASK } from './mmu-fault-error.ts';
 import { isMmio } from './mmu-spte.ts';
-import { lastSptep, locklessBegin, locklessEnd } from './mmu-walk.ts';
 import { VCPU_IN_GUEST } from './mmu-words.ts';
+import { lastSptep, locklessBegin, locklessEnd } from './mmu-walk.ts';
 import { IN_GUEST_MODE, OUTSIDE_GUEST_MODE, setVcpuMode } from './requests.ts';
 import { mmioSpteAccess, mmioSpteGeneration, mmioSpteGfn } from './spte-mmio.ts';
 import { anyTraceEnabled } from './trace.ts';
@@ -83,6 +84,8 @@ export class MmioExitsInPlace implements ExitsInPlace {
     if (!misconfig && (reason === EXIT_NPF || reason === EXIT_EXCEPTION_NMI)) {
       if ((r[VCPU_EXIT_QUALIFICATION] & PFERR_RSVD_MASK) === 0) return false;
     } else if (!misconfig) return false;
+    // With guest paging the address is a linear one; the whole way knows what to do with it.
+    if (reason === EXIT_EXCEPTION_NMI && isPaging(r)) return false;
     if (!lastAccessIsFinal(cpu)) return false;
     if (vcpu.hooks.mmioStopArmed || anyTraceEnabled(mmu.arena)) return false;
 
@@ -91,9 +94,6 @@ export class MmioExitsInPlace implements ExitsInPlace {
     // gfn 0 is never cached, and so not known to be MMIO to the emulator.
     if ((gpaLo & ~0xfff) === 0 && gpaHi === 0) return false;
     const cached = vcpuMatchMmioGpa(mmu, r, gpaLo, gpaHi);
-    // What may be one of the eras' bugs is looked at, and named, by the emulator.
-    if (mmu.i32[mmu.mmioWatch] !== 0) return false;
-    if (cached && !mmu.cacheHasGeneration && !vcpuMatchMmioGen(mmu, r)) return false;
     let lo = 0;
     let hi = 0;
     let spteGen = -1;
@@ -130,7 +130,7 @@ export class MmioExitsInPlace implements ExitsInPlace {
     if (mmu.vcpuCount !== 1) setVcpuMode(r, mmu.vcpuCount, OUTSIDE_GUEST_MODE);
     vcpu.count(vcpu.cExits);
     vcpu.count(vcpu.cInsnEmulation);
-    if (!misconfig || mmu.era === ERA_V6_8) vcpu.count(vcpu.cMmioExits);
+    if (!misconfig) vcpu.count(vcpu.cMmioExits);
     record.begin(
       f[VCPU_F_INSNS],
       (next - length) | 0,
@@ -156,7 +156,7 @@ export class MmioExitsInPlace implements ExitsInPlace {
     cpu.abort = ABORT_NONE;
     // The budget's last instruction is not entered again before the next run.
     if (cpu.left <= 1) r[VCPU_IN_GUEST] = 0;
-    if (r[VCPU_REQUESTS] === 0 && !bus.stopRequested() && !bus.interruptPending()) return;
+    if (r[VCPU_REQUESTS] === 0 && !bus.stopRequested() && (vcpu.id !== 0 || !bus.interruptPending())) return;
     r[VCPU_IN_GUEST] = 0;
     cpu.attention = true;
     cpu.successor = 0;

@@ -21,7 +21,7 @@ function sptepDownTo(mmu: Mmu, r: Int32Array, lo: number, hi: number, level: num
   const last = lastSptep(mmu, r, lo, hi);
   if (level === PT_PAGE_TABLE_LEVEL || last === 0) return last;
   const { i32 } = mmu;
-  let table = walkRoot(mmu, r, lo);
+  let table = walkRoot(r, lo);
   for (let at = walkLevel(r); ; at--) {
     const sptep = table + entryOffset(lo, hi, at);
     if (sptep === last || at < level) return sptep;

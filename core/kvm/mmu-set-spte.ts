@@ -3,53 +3,90 @@
  * place of whatever stands there.
  */
 import { markPageDirtyInSlot } from './dirty-log.ts';
-import { countLargePage } from './mmio-bugs.ts';
-import { setMmioSpte } from './mmio-spte.ts';
-import { PT_PAGE_SIZE_MASK, PT_WRITABLE_MASK, SPTE_HOST_WRITEABLE, SPTE_MMU_WRITEABLE, type Mmu } from './mmu.ts';
-import { dropSpte, isMmio, isShadowPresent, mmuSpteUpdate, rmapAdd, spteToPfn } from './mmu-spte.ts';
-import { flushRemoteTlbs } from './requests.ts';
-import { rmapRecycle } from './rmap.ts';
-import { ACC_ALL, ACC_WRITE_MASK } from './spte-mmio.ts';
+import { hasWrprotectedPage } from './lpage-info.ts';
 import { gfnToMemslot } from './memslots.ts';
+import { setMmioSpte } from './mmio-spte.ts';
+import {
+  PT_PAGE_SIZE_MASK,
+  PT_PAGE_TABLE_LEVEL,
+  PT_WRITABLE_MASK,
+  SPTE_HOST_WRITEABLE,
+  SPTE_MMU_WRITEABLE,
+  type Mmu,
+} from './mmu.ts';
+import { dropSpte, isMmio, isShadowPresent, mmuSpteUpdate, rmapAdd, spteToPfn } from './mmu-spte.ts';
+import { flushRemoteTlbs, mmuFlushTlb } from './requests.ts';
+import { rmapRecycle } from './rmap.ts';
+import { pageOfHpa } from './shadow-page-pool.ts';
+import { dropParentPte } from './shadow-page-zap.ts';
+import { ACC_EXEC_MASK, ACC_USER_MASK, ACC_WRITE_MASK } from './spte-mmio.ts';
+import { mmuNeedWriteProtect } from './unsync.ts';
 
 const RMAP_RECYCLE_THRESHOLD = 1000;
 
 /**
- * set_spte for a 4 KiB leaf of a direct page (ACC_ALL). No indirect shadow page exists yet, so mmu_need_write_protect never
- * has a reason to say yes and nothing is returned.
+ * set_spte.
+ * @param canUnsync whether a guest page table may turn unsync for the sake of a writable mapping of it; false while syncing
+ * @returns whether the entry is write-protected because the frame is a guest page table
  */
-function setSpte(
+export function setSpte(
   mmu: Mmu,
   vcpuId: number,
   sptep: number,
+  pteAccess: number,
+  level: number,
   gfn: number,
   pfn: number,
   speculative: boolean,
+  canUnsync: boolean,
   hostWritable: boolean,
-): void {
-  if (setMmioSpte(mmu, vcpuId, sptep, gfn, pfn, ACC_ALL)) return;
+): boolean {
+  if (setMmioSpte(mmu, vcpuId, sptep, gfn, pfn, pteAccess)) return false;
   let lo = mmu.leafBits;
-  let access = ACC_ALL;
+  let hi = 0;
+  let access = pteAccess;
+  let protect = false;
   if (!speculative) lo |= mmu.accessedMask;
+  if ((access & ACC_EXEC_MASK) === 0) {
+    lo &= ~mmu.execMask;
+    hi = mmu.nxMaskHi;
+  }
+  if ((access & ACC_USER_MASK) === 0) lo &= ~mmu.userMask;
+  if (level > PT_PAGE_TABLE_LEVEL) lo |= PT_PAGE_SIZE_MASK;
   if (hostWritable) lo |= SPTE_HOST_WRITEABLE;
   else access &= ~ACC_WRITE_MASK;
   lo |= pfn << 12;
   if ((access & ACC_WRITE_MASK) !== 0) {
+    // Another vCPU shadowed a table in it since the level was decided: the guest's next fault decides anew.
+    if (level > PT_PAGE_TABLE_LEVEL && hasWrprotectedPage(mmu, gfn, level)) return false;
     lo |= PT_WRITABLE_MASK | SPTE_MMU_WRITEABLE;
-    markPageDirtyInSlot(mmu.arena, gfnToMemslot(mmu.arena, gfn), gfn);
+    // What was writable while syncing is no synced guest table, and is dirty already.
+    if (canUnsync || (mmu.i32[sptep >> 2] & PT_WRITABLE_MASK) === 0) {
+      if (mmuNeedWriteProtect(mmu, vcpuId, gfn, canUnsync)) {
+        protect = true;
+        lo &= ~(PT_WRITABLE_MASK | SPTE_MMU_WRITEABLE);
+      } else {
+        markPageDirtyInSlot(mmu.arena, gfnToMemslot(mmu.arena, gfn), gfn);
+      }
+    }
   }
-  if (mmuSpteUpdate(mmu, sptep, lo, 0)) flushRemoteTlbs(mmu);
+  if (mmuSpteUpdate(mmu, sptep, lo, hi)) flushRemoteTlbs(mmu);
+  return protect;
 }
 
 /**
- * mmu_set_spte at level 1.
+ * mmu_set_spte.
+ * @param writeFault the access that faulted was a write: an entry that stays write-protected means emulation
  * @param speculative the guest did not ask for it (prefetch): the accessed bit stays clear
- * @returns whether the access must be emulated, because the entry is an MMIO spte now
+ * @returns whether the access must be emulated
  */
 export function mmuSetSpte(
   mmu: Mmu,
   vcpuId: number,
   sptep: number,
+  pteAccess: number,
+  writeFault: boolean,
+  level: number,
   gfn: number,
   pfn: number,
   speculative: boolean,
@@ -59,21 +96,30 @@ export function mmuSetSpte(
   const word = sptep >> 2;
   const oldLo = i32[word];
   let wasRmapped = false;
+  let emulate = false;
   if (isShadowPresent(mmu, oldLo, i32[word + 1])) {
-    if (spteToPfn(oldLo) === pfn) {
+    if (level > PT_PAGE_TABLE_LEVEL && (oldLo & PT_PAGE_SIZE_MASK) === 0) {
+      // A large page takes the place of a table.
+      dropParentPte(mmu, pageOfHpa(mmu, oldLo & ~0xfff), sptep);
+      flushRemoteTlbs(mmu);
+    } else if (spteToPfn(oldLo) === pfn) {
       wasRmapped = true;
     } else {
       dropSpte(mmu, sptep);
       flushRemoteTlbs(mmu);
     }
   }
-  setSpte(mmu, vcpuId, sptep, gfn, pfn, speculative, hostWritable);
+  if (setSpte(mmu, vcpuId, sptep, pteAccess, level, gfn, pfn, speculative, true, hostWritable)) {
+    if (writeFault) emulate = true;
+    mmuFlushTlb(mmu, vcpuId);
+  }
   const lo = i32[word];
   const hi = i32[word + 1];
+  if (isMmio(mmu, lo, hi)) emulate = true;
   // KVM tests bit 7 of whatever was stored, and in an MMIO spte that is bit 4 of the generation: the counter drifts.
-  if (!wasRmapped && (lo & PT_PAGE_SIZE_MASK) !== 0) countLargePage(mmu, lo, hi);
-  if (isShadowPresent(mmu, lo, hi) && !wasRmapped && rmapAdd(mmu, sptep) > RMAP_RECYCLE_THRESHOLD) {
+  if (!wasRmapped && (lo & PT_PAGE_SIZE_MASK) !== 0) mmu.f64[mmu.cLargepages] += 1;
+  if (isShadowPresent(mmu, lo, hi) && !wasRmapped && rmapAdd(mmu, sptep, gfn) > RMAP_RECYCLE_THRESHOLD) {
     rmapRecycle(mmu, sptep);
   }
-  return isMmio(mmu, lo, hi);
+  return emulate;
 }

@@ -20,7 +20,8 @@ import {
 } from './mmu.ts';
 import { VM_MMIO_FRESH, VM_MMIO_FRESH_GEN } from './mmu-words.ts';
 import { pteListAdd, pteListRemove } from './rmap-list.ts';
-import { pageGfnWord, pageHeader, pageOfHpa } from './shadow-page-pool.ts';
+import { gfnsWord, pageGfnWord, pageHeader, pageOfHpa } from './shadow-page-pool.ts';
+import { ROLE_DIRECT } from './shadow-page-role.ts';
 import { isMmioSpte, mmioSpteGeneration } from './spte-mmio.ts';
 
 export const isMmio = (mmu: Mmu, lo: number, hi: number): boolean => isMmioSpte(mmu.mmio, lo, hi);
@@ -37,8 +38,6 @@ const LOCKLESSLY_MODIFIABLE = SPTE_HOST_WRITEABLE | SPTE_MMU_WRITEABLE;
 /** Both writeable bits: write protection, if any, is for dirty logging only. */
 export const isLocklesslyModifiable = (lo: number): boolean => (lo & LOCKLESSLY_MODIFIABLE) === LOCKLESSLY_MODIFIABLE;
 
-/** spte_to_pfn; every frame of the arena fits the low half. */
-export const spteToPfn = (lo: number): number => lo >>> 12;
 /**
  * spte_has_volatile_bits: whether the entry may change while mmu_lock is held, by the lockless fast path or by a processor
  * that sets A or D. Such an entry is exchanged, so that its last state is known.
@@ -49,14 +48,21 @@ export function spteHasVolatileBits(mmu: Mmu, lo: number, hi: number): boolean {
   return (lo & mmu.accessedMask) === 0 || ((lo & PT_WRITABLE_MASK) !== 0 && (lo & mmu.dirtyMask) === 0);
 }
 
+/** spte_to_pfn; every frame of the arena fits the low half. */
+export const spteToPfn = (lo: number): number => lo >>> 12;
 
 /** Level of the page that an spte stands in. */
 const levelOf = (mmu: Mmu, page: number): number => mmu.i32[pageHeader(mmu, page) + (SP_ROLE >> 2)] & 0xf;
 
-/** kvm_mmu_page_get_gfn of a direct page: what the entry maps follows from where it stands. */
+/**
+ * kvm_mmu_page_get_gfn: of a direct page what the entry maps follows from where it stands; of an indirect one it was written
+ * down when it was mapped (sp->gfns), because the guest may have changed its table since.
+ */
 export function spteGfn(mmu: Mmu, sptep: number): number {
   const page = pageOfHpa(mmu, sptep);
   const index = (sptep & 0xfff) >> 3;
+  if ((mmu.i32[pageHeader(mmu, page) + (SP_ROLE >> 2)] & ROLE_DIRECT) === 0)
+    return mmu.f64[gfnsWord(mmu, page) + index];
   const level = levelOf(mmu, page);
   const frames = level === 1 ? 1 : level === 2 ? 512 : level === 3 ? 262144 : 134217728;
   return mmu.f64[pageGfnWord(mmu, page)] + index * frames;
@@ -132,8 +138,14 @@ function rmapWordOf(mmu: Mmu, sptep: number): number {
   return slotRmapWord(mmu.arena, slot, gfn, levelOf(mmu, pageOfHpa(mmu, sptep))) >> 2;
 }
 
-/** rmap_add: answers how many sptes mapped the frame before. */
-export const rmapAdd = (mmu: Mmu, sptep: number): number => pteListAdd(mmu, rmapWordOf(mmu, sptep), sptep);
+/** rmap_add, with kvm_mmu_page_set_gfn: answers how many sptes mapped the frame before. */
+export function rmapAdd(mmu: Mmu, sptep: number, gfn: number): number {
+  const page = pageOfHpa(mmu, sptep);
+  if ((mmu.i32[pageHeader(mmu, page) + (SP_ROLE >> 2)] & ROLE_DIRECT) === 0) {
+    mmu.f64[gfnsWord(mmu, page) + ((sptep & 0xfff) >> 3)] = gfn;
+  }
+  return pteListAdd(mmu, rmapWordOf(mmu, sptep), sptep);
+}
 
 /** drop_spte: clears a leaf and takes it out of the reverse map of its frame. */
 export function dropSpte(mmu: Mmu, sptep: number): void {

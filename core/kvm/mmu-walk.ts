@@ -2,8 +2,8 @@
  * Walking the shadow page table of a vCPU (for_each_shadow_entry and its lockless form, arch/x86/kvm/mmu.c of v3.11). A walk
  * is two numbers, sptep and level; nothing is allocated.
  */
-import { VCPU_ROOT_HPA } from '../arena/vcpu-layout.ts';
-import { PT32E_ROOT_LEVEL, PT_PAGE_SIZE_MASK, PT_PRESENT_MASK, type Mmu } from './mmu.ts';
+import { VCPU_ROOT_HPA, VCPU_ROOT_LEVELS } from '../arena/vcpu-layout.ts';
+import { PT32E_ROOT_LEVEL, PT64_ROOT_LEVEL, PT_PAGE_SIZE_MASK, PT_PRESENT_MASK, type Mmu } from './mmu.ts';
 import { VCPU_PAE_ROOT, VCPU_ROOT_VALID } from './mmu-words.ts';
 import { isMmioSpte } from './spte-mmio.ts';
 import { OUTSIDE_GUEST_MODE, READING_SHADOW_PAGE_TABLES, setVcpuMode } from './requests.ts';
@@ -17,17 +17,17 @@ export function entryOffset(lo: number, hi: number, level: number): number {
 }
 
 /**
- * shadow_walk_init: hpa of the first table walked; its level is `walkLevel(mmu)`. 0 when there is none: roots not loaded,
+ * shadow_walk_init: hpa of the first table walked; its level is `walkLevel(r)`. 0 when there is none: roots not loaded,
  * or an empty pae_root.
  */
-export function walkRoot(mmu: Mmu, r: Int32Array, lo: number): number {
+export function walkRoot(r: Int32Array, lo: number): number {
   if (r[VCPU_ROOT_VALID] === 0) return 0;
-  if (mmu.rootLevel !== PT32E_ROOT_LEVEL) return r[VCPU_ROOT_HPA];
+  if (r[VCPU_ROOT_LEVELS] !== PT32E_ROOT_LEVEL) return r[VCPU_ROOT_HPA];
   return r[VCPU_PAE_ROOT + 2 * (lo >>> 30)] & ~0xfff;
 }
 
 /** Level of the table that {@link walkRoot} names: under pae_root it is a page directory. */
-export const walkLevel = (mmu: Mmu): number => (mmu.rootLevel === PT32E_ROOT_LEVEL ? 2 : mmu.rootLevel);
+export const walkLevel = (r: Int32Array): number => (r[VCPU_ROOT_LEVELS] === PT32E_ROOT_LEVEL ? 2 : PT64_ROOT_LEVEL);
 
 /**
  * The entry where a walk ends: the first that is not shadow-present, or the leaf. 0 when there is no table at all.
@@ -36,9 +36,9 @@ export const walkLevel = (mmu: Mmu): number => (mmu.rootLevel === PT32E_ROOT_LEV
 export function lastSptep(mmu: Mmu, r: Int32Array, lo: number, hi: number): number {
   const { i32, mmio } = mmu;
   // Four levels translate 48 bits: above, nothing stands.
-  let table = hi >>> 16 === 0 ? walkRoot(mmu, r, lo) : 0;
+  let table = hi >>> 16 === 0 ? walkRoot(r, lo) : 0;
   if (table === 0) return 0;
-  for (let level = walkLevel(mmu); ; level--) {
+  for (let level = walkLevel(r); ; level--) {
     const sptep = table + entryOffset(lo, hi, level);
     const spteLo = i32[sptep >> 2];
     // is_shadow_present_pte and is_last_spte, which this walk of every MMIO fault does not call four times.

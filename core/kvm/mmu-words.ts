@@ -41,5 +41,16 @@ export const VCPU_PENDING_INTERRUPT = 282;
 /** 1 from an entry to the next exit: a run that is cut into slices, steps or turns stays in the guest between them. */
 export const VCPU_IN_GUEST = 283;
 
+/** What of CR0, CR4 and EFER the loaded MMU context was made for: mmuContext() of mmu-roots.ts. */
+export const VCPU_MMU_CONTEXT = 300;
+/** vcpu->arch.exception: vector + 1 of an exception that is still to be delivered, 0 = none; its error code. */
+export const VCPU_PENDING_EXCEPTION = 301;
+export const VCPU_PENDING_ERROR_CODE = 302;
+/** vcpu->arch.write_fault_to_shadow_pgtable. */
+export const VCPU_WRITE_FAULT_TO_SHADOW_PGTABLE = 303;
+/** vcpu->arch.last_retry_eip and last_retry_addr, two words each. */
+export const VCPU_LAST_RETRY_EIP = 304;
+export const VCPU_LAST_RETRY_ADDR = 306;
+
 /** Byte offset in a kvm_mmu_page header: page before this one in its hash chain, + 1; 0 = it is the first. */
 export const SP_HASH_PREV = 60;

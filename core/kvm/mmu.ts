@@ -15,8 +15,10 @@ import {
 } from '../arena/mmu-layout.ts';
 import { VCPU_BYTES } from '../arena/vcpu-layout.ts';
 import { cacheHasGeneration, inProgressBitHigh, mmioGenerationBias, mmioGenerationMask } from './eras.ts';
+import { GuestWalker } from './guest-walker.ts';
 import type { KernelLogLevel, KvmHooks } from './hooks.ts';
 import { vmCounterWord } from './stats.ts';
+import { UnsyncPages } from './unsync-pages.ts';
 import { mmioSpteFormatOf, type MmioSpteFormat } from './spte-mmio.ts';
 import { VM_EPT_AD, VM_HOST_PAGES, VM_MMIO_WATCH, VM_MMU_LOCK_WAITERS } from './mmu-words.ts';
 
@@ -30,28 +32,31 @@ export const PT_PRESENT_MASK = 1;
 export const PT_WRITABLE_MASK = 2;
 export const PT_USER_MASK = 4;
 export const PT_ACCESSED_MASK = 0x20;
-export const PT_PAGE_SIZE_MASK = 0x80;
-/** Software bits of v3.11, in both formats. */
 export const PT_DIRTY_MASK = 0x40;
+export const PT_PAGE_SIZE_MASK = 0x80;
+/** Bit 63, as the high half has it. */
+export const PT_NX_MASK_HIGH = 0x8000_0000 | 0;
+/** Software bits of v3.11, in both formats. */
 export const SPTE_HOST_WRITEABLE = 0x400;
 export const SPTE_MMU_WRITEABLE = 0x800;
 
 const EPT_EXECUTABLE_MASK = 4;
 const EPT_ACCESS_BIT = 0x100;
+const EPT_DIRTY_BIT = 0x200;
 /** Write-back memory type, and "ignore PAT" (vmx_get_mt_mask without an assigned device). */
 const EPT_MEMORY_TYPE_WB = (6 << 3) | 0x40;
 
 export const PT64_ROOT_LEVEL = 4;
-const EPT_DIRTY_BIT = 0x200;
 export const PT32E_ROOT_LEVEL = 3;
+export const PT32_ROOT_LEVEL = 2;
 export const PT_PAGE_TABLE_LEVEL = 1;
+export const PT_DIRECTORY_LEVEL = 2;
+export const PT_PDPE_LEVEL = 3;
 
 export class Mmu {
   readonly arena: Arena;
   readonly i32: Int32Array<SharedArrayBuffer>;
   readonly f64: Float64Array<SharedArrayBuffer>;
-export const PT_DIRECTORY_LEVEL = 2;
-export const PT_PDPE_LEVEL = 3;
   readonly hooks: KvmHooks;
   readonly vcpuCount: number;
   /** Byte offset of the vm region. */
@@ -60,20 +65,28 @@ export const PT_PDPE_LEVEL = 3;
   readonly mode: number;
   /** ERA_*. */
   readonly era: number;
+  /** HOST_PAGES_*. */
+  readonly hostPages: number;
   /** How MMIO sptes look. */
   readonly mmio: MmioSpteFormat;
   /** shadow_accessed_mask, low half; 0 on EPT without A/D flags. The dirty bit is hardware's to set: v3.11 never does. */
   readonly accessedMask: number;
+  /** shadow_dirty_mask, low half. */
+  readonly dirtyMask: number;
   /** Low bits of an spte that links to a page table: upper levels grant everything. */
-  /** HOST_PAGES_*. */
-  readonly hostPages: number;
   readonly linkBits: number;
   /** Low bits of a leaf with ACC_EXEC and ACC_USER, memory type included, without accessed, write and software bits. */
   readonly leafBits: number;
-  /** shadow_root_level: 4, or 3 for a guest without paging under the shadow MMU (PAE, roots in pae_root). */
-  /** shadow_dirty_mask, low half. */
-  readonly dirtyMask: number;
-  readonly rootLevel: number;
+  /** What a leaf loses without ACC_EXEC and ACC_USER: shadow_x_mask and shadow_user_mask; and what it gains: shadow_nx_mask, high half. */
+  readonly execMask: number;
+  readonly userMask: number;
+  readonly nxMaskHi: number;
+  /** Scratch of a fault: the walk of the guest's tables, and the unsync pages that a pass found (struct kvm_mmu_pages). */
+  readonly walker = new GuestWalker();
+  readonly unsyncPages = new UnsyncPages();
+
+  /** Each vCPU's block. */
+  readonly vcpuWords: readonly Int32Array<SharedArrayBuffer>[];
 
   /** int32 indexes of VM scalars. */
   readonly usedPages: number;
@@ -99,6 +112,11 @@ export const PT_PDPE_LEVEL = 3;
   readonly cCacheMiss: number;
   readonly cRemoteTlbFlush: number;
   readonly cLargepages: number;
+  readonly cPteWrite: number;
+  readonly cPteUpdated: number;
+  readonly cPdeZapped: number;
+  readonly cFlooded: number;
+  readonly cUnsync: number;
 
   constructor(arena: Arena, hooks: KvmHooks) {
     const { layout, i32 } = arena;
@@ -111,6 +129,7 @@ export const PT_PDPE_LEVEL = 3;
     this.vm = vm;
     this.mode = i32[(vm + VM_MMU_MODE) >> 2];
     this.era = i32[(vm + VM_ERA) >> 2];
+    this.hostPages = i32[(vm + VM_HOST_PAGES) >> 2];
     this.mmio = mmioSpteFormatOf(arena);
     this.mmioWatch = (vm + VM_MMIO_WATCH) >> 2;
     this.generationBias = mmioGenerationBias(this.era);
@@ -120,17 +139,27 @@ export const PT_PDPE_LEVEL = 3;
     if (this.mode === MMU_EPT) {
       const ad = i32[(vm + VM_EPT_AD) >> 2] !== 0;
       this.accessedMask = ad ? EPT_ACCESS_BIT : 0;
+      this.dirtyMask = ad ? EPT_DIRTY_BIT : 0;
       this.linkBits = PT_PRESENT_MASK | PT_WRITABLE_MASK | EPT_EXECUTABLE_MASK | this.accessedMask;
       this.leafBits = PT_PRESENT_MASK | EPT_EXECUTABLE_MASK | EPT_MEMORY_TYPE_WB;
+      this.execMask = EPT_EXECUTABLE_MASK;
+      this.userMask = 0;
+      this.nxMaskHi = 0;
     } else {
       this.accessedMask = PT_ACCESSED_MASK;
+      this.dirtyMask = PT_DIRTY_MASK;
       this.linkBits = PT_PRESENT_MASK | PT_WRITABLE_MASK | PT_USER_MASK | PT_ACCESSED_MASK;
       this.leafBits = PT_PRESENT_MASK | PT_USER_MASK;
+      this.execMask = 0;
+      this.userMask = PT_USER_MASK;
+      this.nxMaskHi = PT_NX_MASK_HIGH;
     }
-    this.rootLevel = this.mode === MMU_SHADOW ? PT32E_ROOT_LEVEL : PT64_ROOT_LEVEL;
+    this.vcpuWords = Array.from({ length: this.vcpuCount }, (_, id) => {
+      const start = layout.vcpus + id * VCPU_BYTES;
+      return new Int32Array(arena.buffer, start, VCPU_BYTES / 4);
+    });
     this.usedPages = (vm + VM_N_USED_MMU_PAGES) >> 2;
     this.maxPages = (vm + VM_N_MAX_MMU_PAGES) >> 2;
-    this.hostPages = i32[(vm + VM_HOST_PAGES) >> 2];
     this.validGen = (vm + VM_MMU_VALID_GEN) >> 2;
     this.activeMemslots = (vm + VM_ACTIVE_MEMSLOTS) >> 2;
     this.memslotsGeneration = (layout.memslots + MEMSLOTS_GENERATION) >> 2;
@@ -139,15 +168,18 @@ export const PT_PDPE_LEVEL = 3;
     this.lockWaiters = (vm + VM_MMU_LOCK_WAITERS) >> 2;
     this.cShadowZapped = vmCounterWord(arena, 'mmu_shadow_zapped');
     this.cRecycled = vmCounterWord(arena, 'mmu_recycled');
-      this.dirtyMask = ad ? EPT_DIRTY_BIT : 0;
     this.cCacheMiss = vmCounterWord(arena, 'mmu_cache_miss');
     this.cRemoteTlbFlush = vmCounterWord(arena, 'remote_tlb_flush');
     this.cLargepages = vmCounterWord(arena, 'largepages');
+    this.cPteWrite = vmCounterWord(arena, 'mmu_pte_write');
+    this.cPteUpdated = vmCounterWord(arena, 'mmu_pte_updated');
+    this.cPdeZapped = vmCounterWord(arena, 'mmu_pde_zapped');
+    this.cFlooded = vmCounterWord(arena, 'mmu_flooded');
+    this.cUnsync = vmCounterWord(arena, 'mmu_unsync');
   }
 
   /** int32 index of a vCPU's block. */
   vcpuBlock(vcpuId: number): number {
-      this.dirtyMask = PT_DIRTY_MASK;
     return (this.arena.layout.vcpus + vcpuId * VCPU_BYTES) >> 2;
   }
 

@@ -11,9 +11,9 @@ export interface HierarchyEntry {
 
 export function getSpteHierarchy(mmu: Mmu, r: Int32Array, lo: number, hi: number): readonly HierarchyEntry[] {
   const entries: HierarchyEntry[] = [];
-  let table = walkRoot(mmu, r, lo);
+  let table = walkRoot(r, lo);
   if (table === 0) return entries;
-  for (let level = walkLevel(mmu); ; level--) {
+  for (let level = walkLevel(r); ; level--) {
     const sptep = table + entryOffset(lo, hi, level);
     const spteLo = mmu.i32[sptep >> 2];
     entries.push({ level, sptep, value: mmu.arena.u64[sptep >> 3] });

@@ -2,6 +2,7 @@
 import { VCPU_MODE, VCPU_REQUESTS } from '../arena/vcpu-layout.ts';
 import { VM_TLBS_DIRTY } from '../arena/mmu-layout.ts';
 import type { Mmu } from './mmu.ts';
+import { vcpuCounterWord } from './stats.ts';
 
 export const KVM_REQ_TLB_FLUSH = 0;
 export const KVM_REQ_MMU_RELOAD = 3;
@@ -39,6 +40,12 @@ function makeAllVcpusRequest(mmu: Mmu, request: number): boolean {
     if (mode !== OUTSIDE_GUEST_MODE) kicked = true;
   }
   return kicked;
+}
+
+/** kvm_mmu_flush_tlb: this vCPU's own TLB, at its next entry. */
+export function mmuFlushTlb(mmu: Mmu, vcpuId: number): void {
+  mmu.f64[vcpuCounterWord(mmu.arena, vcpuId, 'tlb_flush')] += 1;
+  makeRequest(mmu, vcpuId, KVM_REQ_TLB_FLUSH);
 }
 
 /** kvm_flush_remote_tlbs: counted only when somebody had to be interrupted for it. */

@@ -3,9 +3,10 @@
  * The lists themselves are in rmap-list.ts.
  */
 import { MEMSLOT_BASE_GFN, MEMSLOT_NPAGES } from '../arena/memslot-layout.ts';
+import { dropLargeSpteNoFlush } from './large-page-drop.ts';
 import { gfnToIndex, gfnToMemslot, slotRmapWord } from './memslots.ts';
-import { mmuLock, mmuLockBreak, mmuUnlock, PT_PAGE_SIZE_MASK, PT_WRITABLE_MASK, type Mmu } from './mmu.ts';
-import { dropSpte, mmuSpteUpdate, spteGfn } from './mmu-spte.ts';
+import { mmuLock, mmuLockBreak, mmuUnlock, PT_WRITABLE_MASK, SPTE_MMU_WRITEABLE, type Mmu } from './mmu.ts';
+import { dropSpte, isLocklesslyModifiable, mmuSpteUpdate, spteGfn } from './mmu-spte.ts';
 import { flushRemoteTlbs } from './requests.ts';
 import { pteListAt, pteListFirst } from './rmap-list.ts';
 import { pageHeader, pageOfHpa } from './shadow-page-pool.ts';
@@ -17,36 +18,46 @@ const rmapWord = (mmu: Mmu, slot: number, gfn: number, level: number): number =>
   slotRmapWord(mmu.arena, slot, gfn, level) >> 2;
 
 /**
- * __rmap_write_protect without pt_protect: takes W, keeps MMU_WRITEABLE, so that the fast path may give W back.
+ * __rmap_write_protect: takes W.
+ * @param ptProtect for a guest page table: takes MMU_WRITEABLE too. Dirty logging keeps it, so that the fast path may give W back.
  * @returns whether TLBs must be flushed
  */
-function rmapWriteProtect(mmu: Mmu, word: number): boolean {
+function rmapWriteProtect(mmu: Mmu, word: number, ptProtect: boolean): boolean {
   let flush = false;
   for (let position = 0; ;) {
     const sptep = pteListAt(mmu, word, position);
     if (sptep === 0) return flush;
     const lo = mmu.i32[sptep >> 2];
     const hi = mmu.i32[(sptep >> 2) + 1];
-    if ((lo & PT_WRITABLE_MASK) === 0) {
+    if ((lo & PT_WRITABLE_MASK) === 0 && !(ptProtect && isLocklesslyModifiable(lo))) {
       position++;
-    } else if ((lo & PT_PAGE_SIZE_MASK) !== 0) {
-      // __drop_large_spte: large mappings are not protected but dropped, and the list begins anew.
-      dropSpte(mmu, sptep);
-      mmu.f64[mmu.cLargepages] -= 1;
+    } else if (dropLargeSpteNoFlush(mmu, sptep)) {
+      // Large mappings are not protected but dropped, and the list begins anew.
       flush = true;
       position = 0;
     } else {
-      if (mmuSpteUpdate(mmu, sptep, lo & ~PT_WRITABLE_MASK, hi)) flush = true;
+      if (mmuSpteUpdate(mmu, sptep, lo & ~(PT_WRITABLE_MASK | (ptProtect ? SPTE_MMU_WRITEABLE : 0)), hi)) flush = true;
       position++;
     }
   }
+}
+
+/** rmap_write_protect: every mapping of a frame that holds a guest page table, whatever its size. The caller flushes if told to. */
+export function rmapWriteProtectGfn(mmu: Mmu, gfn: number): boolean {
+  const slot = gfnToMemslot(mmu.arena, gfn);
+  if (slot < 0) return false;
+  let flush = false;
+  for (let level = 1; level <= 3; level++) {
+    if (rmapWriteProtect(mmu, rmapWord(mmu, slot, gfn, level), true)) flush = true;
+  }
+  return flush;
 }
 
 /** kvm_mmu_write_protect_pt_masked. The caller holds mmu_lock and flushes. */
 export function writeProtectPtMasked(mmu: Mmu, slot: number, gfnOffset: number, mask: number): void {
   const base = mmu.f64[(slot + MEMSLOT_BASE_GFN) >> 3];
   for (let left = mask; left !== 0; left &= left - 1) {
-    rmapWriteProtect(mmu, rmapWord(mmu, slot, base + gfnOffset + 31 - Math.clz32(left & -left), 1));
+    rmapWriteProtect(mmu, rmapWord(mmu, slot, base + gfnOffset + 31 - Math.clz32(left & -left), 1), false);
   }
 }
 
@@ -60,7 +71,7 @@ export function slotRemoveWriteAccess(mmu: Mmu, slot: number): void {
     const count = gfnToIndex(last, base, level) + 1;
     for (let index = 0; index < count; index++) {
       // A u64 word per frame, of which the low half is in use.
-      if (mmu.i32[first + 2 * index] !== 0) rmapWriteProtect(mmu, first + 2 * index);
+      if (mmu.i32[first + 2 * index] !== 0) rmapWriteProtect(mmu, first + 2 * index, false);
       if ((index & 0x3ff) === 0x3ff && mmuLockBreak(mmu)) flushRemoteTlbs(mmu);
     }
   }

@@ -30,6 +30,9 @@ export const pageGfnWord = (mmu: Mmu, page: number): number =>
 /** Host physical address of the page's 512 sptes: __pa(sp->spt). */
 export const pageHpa = (mmu: Mmu, page: number): number => mmu.arena.layout.shadowPages + page * 4096;
 
+/** f64 index of sp->gfns[0]: the frame that each entry of an indirect page maps. */
+export const gfnsWord = (mmu: Mmu, page: number): number => (mmu.arena.layout.shadowGfns >> 3) + page * 512;
+
 /** page_header(): the page whose table holds the spte (or starts) at that hpa. */
 export const pageOfHpa = (mmu: Mmu, hpa: number): number => (hpa - mmu.arena.layout.shadowPages) >> 12;
 

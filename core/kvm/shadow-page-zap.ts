@@ -15,24 +15,28 @@ import {
   VM_ACTIVE_TAIL,
 } from '../arena/mmu-layout.ts';
 import { TP_MMU_PREPARE_ZAP_PAGE } from '../base/tracepoints.ts';
-import { mmuLock, mmuLockBreak, mmuUnlock, PT_PAGE_SIZE_MASK, type Mmu } from './mmu.ts';
+import { unaccountShadowed } from './lpage-info.ts';
+import { mmuLock, mmuLockBreak, mmuUnlock, PT_PAGE_TABLE_LEVEL, type Mmu } from './mmu.ts';
 import { dropSpte, isLastSpte, isMmio, isShadowPresent, mmuSpteClear } from './mmu-spte.ts';
 import { VM_INVALID_LIST, VM_ZAPPED_OBSOLETE } from './mmu-words.ts';
 import { flushRemoteTlbs, reloadRemoteMmus } from './requests.ts';
 import { pteListFirst, pteListRemove } from './rmap-list.ts';
-import { hashRemove } from './shadow-page.ts';
+import { hashRemove } from './shadow-page-hash.ts';
 import {
   activeListAdd,
   activeListRemove,
   givePage,
   isObsolete,
   NO_PAGE,
+  pageGfnWord,
   pageHeader,
   pageHpa,
   pageOfHpa,
 } from './shadow-page-pool.ts';
-import { ROLE_INVALID, roleLevel } from './shadow-page-role.ts';
+import { ROLE_DIRECT, ROLE_INVALID, roleLevel } from './shadow-page-role.ts';
 import { traceInvalidateZapAllPages, traceMmuPage } from './trace-events.ts';
+import { isUnsync, unlinkUnsyncPage, unsyncChildren } from './unsync.ts';
+import { clearPathParents, nextUnsyncPage, unsyncWalk } from './unsync-walk.ts';
 
 /** KVM_MIN_FREE_MMU_PAGES and KVM_REFILL_PAGES. */
 export const KVM_MIN_FREE_MMU_PAGES = 5;
@@ -44,30 +48,49 @@ export const INVALID_LIST = VM_INVALID_LIST;
 const ZAPPED_OBSOLETE_PAGES = VM_ZAPPED_OBSOLETE;
 
 /** drop_parent_pte: a link to the page is cleared and forgotten. */
-function dropParentPte(mmu: Mmu, page: number, parentPte: number): void {
+export function dropParentPte(mmu: Mmu, page: number, parentPte: number): void {
   pteListRemove(mmu, pageHeader(mmu, page) + (SP_PARENT_PTES >> 2), parentPte);
   mmuSpteClear(mmu, parentPte);
 }
 
-/** kvm_mmu_page_unlink_children, entry by entry as mmu_page_zap_pte does. */
+/** mmu_page_zap_pte: empties one entry of a page of that level. True when it was present, so that a TLB may know it. */
+export function mmuPageZapPte(mmu: Mmu, sptep: number, level: number): boolean {
+  const lo = mmu.i32[sptep >> 2];
+  const hi = mmu.i32[(sptep >> 2) + 1];
+  if (!isShadowPresent(mmu, lo, hi)) {
+    if (isMmio(mmu, lo, hi)) mmuSpteClear(mmu, sptep);
+    return false;
+  }
+  if (isLastSpte(lo, level)) {
+    dropSpte(mmu, sptep);
+    if (level > 1) mmu.f64[mmu.cLargepages] -= 1;
+  } else {
+    dropParentPte(mmu, pageOfHpa(mmu, lo & ~0xfff), sptep);
+  }
+  return true;
+}
+
+/** kvm_mmu_page_unlink_children. */
 function unlinkChildren(mmu: Mmu, page: number, level: number): void {
   const { i32 } = mmu;
   const table = pageHpa(mmu, page);
   for (let sptep = table; sptep < table + 4096; sptep += 8) {
-    const lo = i32[sptep >> 2];
-    const hi = i32[(sptep >> 2) + 1];
-    if ((lo | hi) === 0) continue;
-    if (isShadowPresent(mmu, lo, hi)) {
-      if (isLastSpte(lo, level)) {
-        dropSpte(mmu, sptep);
-        if ((lo & PT_PAGE_SIZE_MASK) !== 0) mmu.f64[mmu.cLargepages] -= 1;
-      } else {
-        dropParentPte(mmu, pageOfHpa(mmu, lo & ~0xfff), sptep);
-      }
-    } else if (isMmio(mmu, lo, hi)) {
-      mmuSpteClear(mmu, sptep);
+    if ((i32[sptep >> 2] | i32[(sptep >> 2) + 1]) !== 0) mmuPageZapPte(mmu, sptep, level);
+  }
+}
+
+/** mmu_zap_unsync_children: they would be found by nobody once the way to them is cut. */
+function zapUnsyncChildren(mmu: Mmu, page: number, level: number, list: number): number {
+  if (level === PT_PAGE_TABLE_LEVEL || unsyncChildren(mmu, page) === 0) return 0;
+  let zapped = 0;
+  while (unsyncWalk(mmu, page)) {
+    for (let i = nextUnsyncPage(mmu, -1); i >= 0; i = nextUnsyncPage(mmu, i)) {
+      prepareZapPage(mmu, mmu.unsyncPages.page[i], list);
+      clearPathParents(mmu);
+      zapped++;
     }
   }
+  return zapped;
 }
 
 /**
@@ -81,11 +104,14 @@ export function prepareZapPage(mmu: Mmu, page: number, list: number): number {
   traceMmuPage(mmu.arena, 0, TP_MMU_PREPARE_ZAP_PAGE, header << 2);
   mmu.f64[mmu.cShadowZapped] += 1;
   const role = i32[header + (SP_ROLE >> 2)];
+  let zapped = zapUnsyncChildren(mmu, page, roleLevel(role), list);
   unlinkChildren(mmu, page, roleLevel(role));
   const parents = header + (SP_PARENT_PTES >> 2);
   while (i32[parents] !== 0) dropParentPte(mmu, page, pteListFirst(mmu, parents));
 
   const invalid = (role & ROLE_INVALID) !== 0;
+  if (!invalid && (role & ROLE_DIRECT) === 0) unaccountShadowed(mmu, mmu.f64[pageGfnWord(mmu, page)]);
+  if (isUnsync(mmu, page)) unlinkUnsyncPage(mmu, 0, page);
   i32[header + (SP_ROLE >> 2)] = role | ROLE_INVALID;
   activeListRemove(mmu, page);
   if (i32[header + (SP_ROOT_COUNT >> 2)] === 0) {
@@ -93,11 +119,12 @@ export function prepareZapPage(mmu: Mmu, page: number, list: number): number {
     i32[header + (SP_LINK_NEXT >> 2)] = i32[head] - 1;
     i32[head] = page + 1;
     i32[mmu.usedPages] -= 1;
-    return 1;
+    zapped++;
+    return zapped;
   }
   activeListAdd(mmu, page);
   if (!invalid && !isObsolete(mmu, page)) reloadRemoteMmus(mmu);
-  return 0;
+  return zapped;
 }
 
 /** kvm_mmu_commit_zap_page: after the flush nobody can be looking at the pages any more. */

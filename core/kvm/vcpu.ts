@@ -16,13 +16,14 @@ import {
 import { TP_KVM_EXIT } from '../base/tracepoints.ts';
 import { EXIT_ATTENTION, EXIT_BUDGET, EXIT_DEBUG, EXIT_NPF, EXIT_UNIMPLEMENTED, type Cpu } from '../x86/index.ts';
 import type { VmBus } from './bus.ts';
-import { ACTIVE, HALTED, handleExit, refuseShadowPaging, SHUT_DOWN, shutDown } from './exit-handlers.ts';
+import { ACTIVE, HALTED, handleExit, SHUT_DOWN, shutDown } from './exit-handlers.ts';
 import { RESUME_GUEST } from './exit-handlers-emulate.ts';
+import { deliverQueuedException } from './exception-queue.ts';
 import { stopsBeforeFault } from './exit-handlers-fault.ts';
 import { MmioExitsInPlace } from './mmio-exits-in-place.ts';
 import { MMU_NPT, MMU_SHADOW, type Mmu } from './mmu.ts';
-import { baseRole, mmuLoad, mmuUnload } from './mmu-roots.ts';
-import { VCPU_BASE_ROLE, VCPU_IN_GUEST, VCPU_PENDING_INTERRUPT, VCPU_ROOT_VALID } from './mmu-words.ts';
+import { mmuFollowRegisters, mmuLoad, mmuUnload } from './mmu-roots.ts';
+import { VCPU_IN_GUEST, VCPU_PENDING_EXCEPTION, VCPU_PENDING_INTERRUPT, VCPU_ROOT_VALID } from './mmu-words.ts';
 import {
   IN_GUEST_MODE,
   KVM_REQ_MMU_RELOAD,
@@ -32,6 +33,7 @@ import {
   OUTSIDE_GUEST_MODE,
   setVcpuMode,
 } from './requests.ts';
+import { mmuSyncRoots } from './shadow-sync.ts';
 import { traceEnabled } from './trace.ts';
 import { KVM_ISA_SVM, KVM_ISA_VMX, traceKvmEntry, traceKvmExit, traceKvmInjVirq } from './trace-events.ts';
 import { VcpuContext } from './vcpu-context.ts';
@@ -80,16 +82,13 @@ export class Vcpu {
       }
       const left = end - f[VCPU_F_INSNS] - f[VCPU_F_DELIVERIES];
       if (left <= 0) return RUN_BUDGET;
-      if (mmu.mode === MMU_SHADOW) {
-        const refused = refuseShadowPaging(context);
-        if (refused !== RESUME_GUEST) return refused as RunCode;
-        // kvm_mmu_reset_context: CR0.WP, CR4.SMEP or EFER.NX changed, and with them the role of new pages.
-        if (r[VCPU_ROOT_VALID] !== 0 && r[VCPU_BASE_ROLE] !== baseRole(mmu, r)) mmuUnload(mmu, r);
-      }
+      if (mmu.mode === MMU_SHADOW) mmuFollowRegisters(mmu, r);
       this.queueInterrupt();
       if (r[VCPU_ROOT_VALID] === 0) {
-        mmuLoad(mmu, r, this.id);
+        const loaded = mmuLoad(mmu, r, this.id);
         cpu.flushTlb();
+        // What loading asked for is served first: a sync, a flush, or the end of a guest whose root is in no memory.
+        if (!loaded || r[VCPU_REQUESTS] !== 0) continue;
       }
 
       setVcpuMode(r, mmu.vcpuCount, IN_GUEST_MODE);
@@ -98,8 +97,8 @@ export class Vcpu {
         traceKvmEntry(mmu.arena, this.id);
       }
       const before = f[VCPU_F_INSNS];
-      if (r[VCPU_PENDING_INTERRUPT] !== 0) skip = false;
-      const exit = this.deliverInterrupt() ? cpu.run(left, !skip) : r[VCPU_EXIT_REASON];
+      if ((r[VCPU_PENDING_INTERRUPT] | r[VCPU_PENDING_EXCEPTION]) !== 0) skip = false;
+      const exit = this.deliverEvent() ? cpu.run(left, !skip) : r[VCPU_EXIT_REASON];
       setVcpuMode(r, mmu.vcpuCount, OUTSIDE_GUEST_MODE);
 
       if (f[VCPU_F_INSNS] !== before) {
@@ -151,10 +150,13 @@ export class Vcpu {
   /** vcpu_enter_guest's requests, in its order. False: the guest is shut down. */
   private serveRequests(): boolean {
     const { r, mmu } = this.context;
-    const requests = Atomics.exchange(r, VCPU_REQUESTS, 0);
+    let requests = Atomics.exchange(r, VCPU_REQUESTS, 0);
     if ((requests & (1 << KVM_REQ_MMU_RELOAD)) !== 0) mmuUnload(mmu, r);
-    // KVM_REQ_MMU_SYNC: mmu_sync_roots has nothing to do in a direct map.
-    if ((requests & ((1 << KVM_REQ_TLB_FLUSH) | (1 << KVM_REQ_MMU_SYNC))) !== 0) this.cpu.flushTlb();
+    if ((requests & (1 << KVM_REQ_MMU_SYNC)) !== 0) {
+      mmuSyncRoots(mmu, r, this.id);
+      requests |= Atomics.exchange(r, VCPU_REQUESTS, 0);
+    }
+    if ((requests & (1 << KVM_REQ_TLB_FLUSH)) !== 0) this.cpu.flushTlb();
     return (requests & (1 << KVM_REQ_TRIPLE_FAULT)) === 0;
   }
 
@@ -185,7 +187,7 @@ export class Vcpu {
       r[VCPU_INTERRUPT_WINDOW] = 0;
       return;
     }
-    if (!this.interruptAllowed()) {
+    if (!this.interruptAllowed() || r[VCPU_PENDING_EXCEPTION] !== 0) {
       r[VCPU_INTERRUPT_WINDOW] = 1;
       return;
     }
@@ -194,6 +196,12 @@ export class Vcpu {
     r[VCPU_PENDING_INTERRUPT] = vector + 1;
     this.context.count(this.context.cIrqInjections);
     traceKvmInjVirq(mmu.arena, this.id, vector);
+  }
+
+  /** inject_pending_event: an exception before an interrupt. False: delivery ran into the exit in VCPU_EXIT_REASON. */
+  private deliverEvent(): boolean {
+    if (this.context.r[VCPU_PENDING_EXCEPTION] !== 0) return deliverQueuedException(this.context);
+    return this.deliverInterrupt();
   }
 
   /**

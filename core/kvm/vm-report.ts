@@ -13,7 +13,7 @@ import {
   VM_MMIO_SPTES,
   VM_N_USED_MMU_PAGES,
 } from '../arena/mmu-layout.ts';
-import { VCPU_ROOT_PAGE } from '../arena/vcpu-layout.ts';
+import { VCPU_ROOT_LEVELS, VCPU_ROOT_PAGE } from '../arena/vcpu-layout.ts';
 import { VM_COUNTER_INDEX } from '../base/counters.ts';
 import { ERAS } from '../base/machine-modes.ts';
 import { changeWraps, currentMmioGeneration, ERA_PATCH, ERA_V3_10 } from './eras.ts';
@@ -68,8 +68,13 @@ function rootsInUse(mmu: Mmu): number {
   for (let id = 0; id < mmu.vcpuCount; id++) {
     const block = mmu.vcpuBlock(id);
     if (mmu.i32[block + VCPU_ROOT_VALID] === 0) continue;
-    if (mmu.rootLevel !== PT32E_ROOT_LEVEL) roots.add(mmu.i32[block + VCPU_ROOT_PAGE]);
-    else for (let i = 0; i < 4; i++) roots.add(pageOfHpa(mmu, mmu.i32[block + VCPU_PAE_ROOT + 2 * i]));
+    if (mmu.i32[block + VCPU_ROOT_LEVELS] !== PT32E_ROOT_LEVEL) roots.add(mmu.i32[block + VCPU_ROOT_PAGE]);
+    else {
+      for (let i = 0; i < 4; i++) {
+        const root = mmu.i32[block + VCPU_PAE_ROOT + 2 * i];
+        if (root !== 0) roots.add(pageOfHpa(mmu, root));
+      }
+    }
   }
   return roots.size;
 }

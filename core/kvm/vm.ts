@@ -16,6 +16,7 @@ import {
 import {
   VCPU_ACTIVITY,
   VCPU_EPT_AD,
+  VCPU_IDT_VECTORING,
   VCPU_INTERRUPT_WINDOW,
   VCPU_MAXPHYADDR,
   VCPU_MMIO_GFN,
@@ -39,6 +40,7 @@ import { visibleGeneration } from './mmio-fault.ts';
 import { Mmu, mmuLock, mmuUnlock } from './mmu.ts';
 import { KVM_MIN_ALLOC_MMU_PAGES, MmuMemslots } from './mmu-memslots.ts';
 import {
+  VCPU_PENDING_EXCEPTION,
   VCPU_PENDING_INTERRUPT,
   VCPU_MMIO_GEN,
   VM_L1TF_CACHE_BITS,
@@ -203,6 +205,8 @@ export class Vm {
       r[VCPU_ACTIVITY] = 0;
       r[VCPU_INTERRUPT_WINDOW] = 0;
       r[VCPU_PENDING_INTERRUPT] = 0;
+      r[VCPU_PENDING_EXCEPTION] = 0;
+      r[VCPU_IDT_VECTORING] = 0;
       r[VCPU_REQUESTS] = 0;
       r[VCPU_SKIP_MMIO_STOP] = 0;
       r.fill(0, VCPU_MMIO_GVA, VCPU_MMIO_GFN + 2);

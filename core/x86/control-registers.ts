@@ -11,10 +11,9 @@ import {
   VCPU_CR8,
   VCPU_EFER,
   VCPU_MAXPHYADDR,
-  VCPU_SECOND_LEVEL,
 } from '../arena/vcpu-layout.ts';
 import type { Cpu } from './cpu.ts';
-import { raiseGp, raiseUd, raiseUnimplemented } from './exceptions.ts';
+import { raiseGp, raiseUd } from './exceptions.ts';
 import {
   CR0_AM,
   CR0_CD,
@@ -40,8 +39,7 @@ import {
   EFER_LME,
 } from './paging-entry.ts';
 import { loadPdptes } from './paging-pdpte.ts';
-import { isCanonical, SHADOW_PAGING_UNIMPLEMENTED } from './paging-translate.ts';
-import { SECOND_LEVEL_SHADOW } from './second-level-entry.ts';
+import { isCanonical } from './paging-translate.ts';
 import { ATTR_LONG, isLongMode, segmentWords, updateCodeBits } from './segments-descriptor.ts';
 import { flushTlb, flushTlbNonGlobal, flushTlbPage } from './tlb.ts';
 
@@ -137,10 +135,6 @@ function writeCr0(cpu: Cpu, lo: number, hi: number): void {
 /** What setting CR0.PG asks of the rest (SDM vol 3A, "Initializing IA-32e Mode"). */
 function allowPaging(cpu: Cpu): boolean {
   const r = cpu.r;
-  if (r[VCPU_SECOND_LEVEL] === SECOND_LEVEL_SHADOW) {
-    raiseUnimplemented(cpu, SHADOW_PAGING_UNIMPLEMENTED);
-    return false;
-  }
   if ((r[VCPU_EFER] & EFER_LME) === 0) return true;
   const long = (r[segmentWords(CS) + SEG_ATTRIBUTES] & ATTR_LONG) !== 0;
   if ((r[VCPU_CR4] & CR4_PAE) !== 0 && !long) return true;

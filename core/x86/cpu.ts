@@ -40,6 +40,8 @@ export interface EmulatorOps {
   writeData(cpu: Cpu, gvaLo: number, gvaHi: number, size: number, lo: number, hi: number): void;
   portIn(port: number, size: number): number;
   portOut(port: number, size: number, value: number): void;
+  /** Arena offset of a guest physical byte, through the memslots; −1 when it is not memory. Asked where no second level translates. */
+  frameOf?(gpaLo: number, gpaHi: number, write: boolean): number;
 }
 
 /**

@@ -51,7 +51,7 @@ import {
   writeRegister,
 } from './exec-operand.ts';
 import { adjustStack, loadStack, push } from './exec-stack.ts';
-import { EXIT_CPUID, EXIT_INVLPG, EXIT_MSR_READ, EXIT_MSR_WRITE } from './exits.ts';
+import { EXIT_CPUID, EXIT_CR_ACCESS, EXIT_INVLPG, EXIT_MSR_READ, EXIT_MSR_WRITE } from './exits.ts';
 import {
   breakpointInterrupt,
   debugInterrupt,
@@ -271,9 +271,31 @@ export function executeWriteMsr(cpu: Cpu, _i: number): void {
 
 const controlSize = (cpu: Cpu): number => (cpu.r[VCPU_CODE_BITS] === 64 ? QWORD : DWORD);
 
+/** Exit qualification of MOV with a control register: where the general register and the direction stand (SDM vol 3C). */
+const CR_ACCESS_FROM = 0x10;
+const CR_ACCESS_GENERAL_SHIFT = 8;
+
+/**
+ * Where KVM keeps shadow tables MOV to CR0, CR3 and CR4 exits, and so does MOV from CR3, whose value the hardware has not. (CR0
+ * and CR4 are read from their shadows, SDM vol 3C, "Guest/Host Masks and Read Shadows".)
+ */
+function exitsForControl(cpu: Cpu, i: number, from: boolean): boolean {
+  const { code, r } = cpu;
+  const register = code[i + I_IMM];
+  if (r[VCPU_SECOND_LEVEL] !== SECOND_LEVEL_SHADOW || cpu.emulator !== undefined || !cpu.isKernel()) return false;
+  if (operationNumber(code[i + I_OPERATION]) !== 0) return false;
+  if (register !== 3 && (from || (register !== 0 && register !== 4))) return false;
+  const general = (code[i + (from ? I_DST : I_SRC)] - VCPU_GPR) >> 1;
+  r[VCPU_EXIT_QUALIFICATION] = register | (from ? CR_ACCESS_FROM : 0) | (general << CR_ACCESS_GENERAL_SHIFT);
+  r[VCPU_EXIT_QUALIFICATION + 1] = 0;
+  raiseExit(cpu, EXIT_CR_ACCESS);
+  return true;
+}
+
 /** MOV r, CRn and MOV r, DRn (operation 1). I_IMM holds the number. */
 export function executeReadControl(cpu: Cpu, i: number): void {
   const { code } = cpu;
+  if (exitsForControl(cpu, i, true)) return;
   const read = operationNumber(code[i + I_OPERATION]) === 0 ? readControlRegister : readDebugRegister;
   const lo = read(cpu, code[i + I_IMM]);
   if (cpu.abort === 0) writeRegister(cpu, code[i + I_DST], 0, controlSize(cpu), lo, cpu.hi);
@@ -281,6 +303,7 @@ export function executeReadControl(cpu: Cpu, i: number): void {
 
 export function executeWriteControl(cpu: Cpu, i: number): void {
   const { code, r } = cpu;
+  if (exitsForControl(cpu, i, false)) return;
   const write = operationNumber(code[i + I_OPERATION]) === 0 ? writeControlRegister : writeDebugRegister;
   const source = code[i + I_SRC];
   write(cpu, code[i + I_IMM], r[source], r[VCPU_CODE_BITS] === 64 ? r[source + 1] : 0);

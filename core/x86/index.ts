@@ -1,6 +1,10 @@
 /** The public face of the CPU: nobody outside core/x86 imports deeper than this file. */
 export { Cpu, type CpuConfig, type EmulatorOps, type ExitsInPlace } from './cpu.ts';
 export * from './exits.ts';
+/** What KVM's own walker shares with the processor's. */
+export { pageFaultCode, permits } from './paging-permission.ts';
+export { raisePageFault } from './exceptions.ts';
+export { noteTableWrite } from './system-code-pages.ts';
 /** The software walk of KVM's emulator: the guest's tables read through memslots. */
 export { walkGuest } from './paging.ts';
 export type { GuestFrames } from './paging-walk.ts';

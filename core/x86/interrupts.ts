@@ -10,6 +10,7 @@ import {
   VCPU_EXIT_GVA,
   VCPU_EXIT_REASON,
   VCPU_EXIT_VECTOR,
+  VCPU_IDT_VECTORING,
   VCPU_INTERRUPT_SHADOW,
   VCPU_RFLAGS,
 } from '../arena/vcpu-layout.ts';
@@ -61,6 +62,7 @@ export function deliverException(cpu: Cpu): number {
       r[VCPU_CR2 + 1] = r[VCPU_EXIT_GVA + 1];
     }
     const hasError = ((VECTORS_WITH_ERROR_CODE >> vector) & 1) !== 0 && (r[VCPU_CR0] & CR0_PE) !== 0;
+    r[VCPU_IDT_VECTORING] = vector + 1;
     deliverThroughGate(cpu, vector, EVENT_EXCEPTION, hasError, errorCode);
     if (cpu.abort !== ABORT_EXCEPTION) return finish(cpu);
     const second = raisedVector(cpu);
@@ -95,6 +97,7 @@ function finish(cpu: Cpu): number {
   const { abort, r } = cpu;
   cpu.abort = ABORT_NONE;
   if (abort === ABORT_NONE) {
+    r[VCPU_IDT_VECTORING] = 0;
     r[VCPU_ACTIVITY] = ACTIVITY_RUNNING;
     r[VCPU_INTERRUPT_SHADOW] = 0;
     return 0;

@@ -9,11 +9,12 @@ import {
   VCPU_EXIT_GPA,
   VCPU_EXIT_GVA,
   VCPU_EXIT_QUALIFICATION,
+  VCPU_RFLAGS,
   VCPU_ROOT_LEVELS,
   VCPU_SECOND_LEVEL,
 } from '../arena/vcpu-layout.ts';
 import type { Cpu } from './cpu.ts';
-import { raiseExit, raiseNonCanonical, raiseUnimplemented } from './exceptions.ts';
+import { raiseExit, raiseNonCanonical } from './exceptions.ts';
 import { ABORT_NONE, EXIT_EXCEPTION_NMI } from './exits.ts';
 import { walkGuest } from './paging.ts';
 import {
@@ -25,6 +26,7 @@ import {
   CR4_SMEP,
   EFER_LMA,
   PFERR_FETCH,
+  PFERR_PRESENT,
   PFERR_USER,
   PFERR_WRITE,
   RIGHT_DIRTY,
@@ -34,6 +36,7 @@ import {
   RIGHT_USER,
   RIGHT_WRITE,
 } from './paging-entry.ts';
+import { permits } from './paging-permission.ts';
 import { translateFinal } from './second-level.ts';
 import { N_PAGE, N_RIGHTS, NESTED_EXECUTE, NESTED_READ, NESTED_WRITE } from './second-level-cache.ts';
 import { SECOND_LEVEL_SHADOW } from './second-level-entry.ts';
@@ -41,8 +44,6 @@ import { walkHostTable } from './second-level-pagetable.ts';
 import { isCodePage } from './system-code-pages.ts';
 import { TLB_GLOBAL, TLB_LARGE, tlbInsert } from './tlb.ts';
 import { GUEST_WALK_GPA, GUEST_WALK_RIGHTS, HOST_WALK_ERROR, HOST_WALK_RIGHTS, LAST_ACCESS } from './tlb-layout.ts';
-
-export const SHADOW_PAGING_UNIMPLEMENTED = 'shadow paging of guest page tables is not implemented yet';
 
 /** 48-bit linear addresses: bits 63 … 47 are equal. */
 export function isCanonical(hi: number): boolean {
@@ -97,24 +98,26 @@ function insert(cpu: Cpu, lo: number, hi: number, access: number, page: number, 
   tlbInsert(cpu, user, lo, hi, page, readable, writable, executable, hasCode, flags);
 }
 
+/** CR4.SMEP and SMAP are the guest's own, in hardware too, while it has paging on. */
+function guardedBySupervisorBits(r: Int32Array, rights: number, access: number): boolean {
+  if ((r[VCPU_CR0] & CR0_PG) === 0 || (r[VCPU_CR4] & (CR4_SMEP | CR4_SMAP)) === 0) return false;
+  return !permits(r[VCPU_CR0] | CR0_WP, r[VCPU_CR4], r[VCPU_RFLAGS], rights, access);
+}
+
 /** The shadow page table is what the hardware walks, and CR0.WP is on there; a guest without paging has no rights of its own. */
 function translateShadow(cpu: Cpu, lo: number, hi: number, access: number): number {
   const r = cpu.r;
-  if ((r[VCPU_CR0] & CR0_PG) !== 0) {
-    raiseUnimplemented(cpu, SHADOW_PAGING_UNIMPLEMENTED);
-    return -1;
-  }
   r[LAST_ACCESS] = access | ACCESS_FINAL;
   const kind = access & (PFERR_WRITE | PFERR_USER | PFERR_FETCH);
   const page = walkHostTable(cpu, r[VCPU_ROOT_LEVELS] === 3 ? 3 : 4, lo, hi, kind, false);
-  if (page >= 0) {
+  if (page >= 0 && !guardedBySupervisorBits(r, r[HOST_WALK_RIGHTS], access)) {
     const rights = r[HOST_WALK_RIGHTS];
     const nested = NESTED_READ | NESTED_EXECUTE | ((rights & RIGHT_WRITE) !== 0 ? NESTED_WRITE : 0);
     insert(cpu, lo, hi, access, page, rights, nested);
     return page + (lo & 0xfff);
   }
   if (cpu.abort === ABORT_NONE) {
-    r[VCPU_EXIT_QUALIFICATION] = r[HOST_WALK_ERROR];
+    r[VCPU_EXIT_QUALIFICATION] = page >= 0 ? kind | PFERR_PRESENT : r[HOST_WALK_ERROR];
     r[VCPU_EXIT_QUALIFICATION + 1] = 0;
     r[VCPU_EXIT_GVA] = lo;
     r[VCPU_EXIT_GVA + 1] = hi;

@@ -348,12 +348,12 @@ describe('ends of a run', () => {
     expect(insns()).toBe(0);
   });
 
-  it('is an error in words for what is not implemented', () => {
-    // mov eax, cr0; or eax, 0x80000000; mov cr0, eax — paging under the shadow MMU.
-    const program = [0x0f, 0x20, 0xc0, 0x0d, 0x00, 0x00, 0x00, 0x80, 0x0f, 0x22, 0xc0, ...JUMP_TO_SELF];
+  it('comes of a root in no memory: mmu_check_root asks for a triple fault', () => {
+    // mov eax, 0x40000000; mov cr3, eax; mov eax, cr0; or eax, 0x80000000; mov cr0, eax — paging under the shadow MMU.
+    const root = [0xb8, 0x00, 0x00, 0x00, 0x40, 0x0f, 0x22, 0xd8];
+    const program = [...root, 0x0f, 0x20, 0xc0, 0x0d, 0x00, 0x00, 0x00, 0x80, 0x0f, 0x22, 0xc0, ...JUMP_TO_SELF];
     const { vcpu } = guest(program, { mmu: 'shadow' });
-    expect(vcpu.run(100, false)).toBe(RUN_INTERNAL_ERROR);
-    expect(vcpu.internalError).toContain('not implemented yet');
+    expect(vcpu.run(100, false)).toBe(RUN_SHUTDOWN);
   });
 });
 

@@ -1,8 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { VCPU_CR0 } from '../../../core/arena/vcpu-layout.ts';
+import { VCPU_CR0, VCPU_CR4 } from '../../../core/arena/vcpu-layout.ts';
 import { EXIT_EPT_MISCONFIG, EXIT_EPT_VIOLATION, EXIT_EXCEPTION_NMI, EXIT_NPF } from '../../../core/x86/exits.ts';
-import { SHADOW_PAGING_UNIMPLEMENTED } from '../../../core/x86/paging-translate.ts';
-import { writeControlRegister } from '../../../core/x86/control-registers.ts';
 import { type Access, A, Bench, CR0_PG, D, done, NX, OPEN_LEAF, type Outcome, P, PS, U, W } from './sys-fixture.ts';
 
 const GPA = 0x20_3004n;
@@ -247,12 +245,13 @@ describe('a shadow page table', () => {
     expect(bench.access('write', GPA)).toEqual(fault(3n));
   });
 
-  it('refuses a guest that turns paging on, and changes nothing', () => {
+  it('is all there is to walk when the guest has paging on', () => {
     const bench = new Bench({ secondLevel: 'shadow' });
-    const before = bench.r[VCPU_CR0];
-    writeControlRegister(bench.cpu, 0, before | CR0_PG, 0);
-    expect(bench.unimplemented()).toBe(SHADOW_PAGING_UNIMPLEMENTED);
-    expect(bench.r[VCPU_CR0]).toBe(before);
+    bench.r[VCPU_CR0] |= CR0_PG;
+    expect(bench.access('write', GPA)).toEqual(done);
+    bench.r[VCPU_CR4] |= 1 << 20; // SMEP
+    bench.cpu.flushTlb();
+    expect(bench.access('fetch', GPA), 'a user page under SMEP').toEqual(fault(0x11n));
   });
 });
 
