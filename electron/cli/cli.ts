@@ -1,5 +1,6 @@
 /** The program `umbra`: its commands, and what every one of them does about bad usage. */
 import { Command, CommanderError } from 'commander';
+import { registerAudit } from './audit.ts';
 import { registerBench } from './bench.ts';
 import { offer, OutputClosed, type CliIo } from './cli-io.ts';
 import { registerConformance } from './conformance.ts';
@@ -29,6 +30,7 @@ export async function runCli(words: readonly string[], io: CliIo): Promise<numbe
     });
   registerRun(program, io, finish);
   registerDemo(program, io, finish);
+  registerAudit(program, io, finish);
   registerSpte(program);
   registerSlots(program);
   registerBench(program, io, finish);
