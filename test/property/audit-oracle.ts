@@ -1,0 +1,207 @@
+/**
+ * What memory should hold, said without any of KVM: guest tables walked in RAM, memslots as they were set. The processor may
+ * use a translation that its TLB still has until the guest invalidates it, so for each page of a window there is a set of
+ * translations that are good.
+ */
+import { VCPU_MMIO_GFN, VCPU_MMIO_GVA } from '../../core/arena/vcpu-layout.ts';
+import type { World } from './audit-world.ts';
+import { FIRST_DATA_FRAME, HOME_BYTES, PAGE, RAM_BYTES, WINDOW_PAGES, WINDOWS } from './audit-world.ts';
+
+export interface OracleSlot {
+  readonly id: number;
+  readonly gpa: number;
+  readonly bytes: number;
+  /** Offset of its host memory. */
+  readonly host: number;
+  readonly flags: number;
+}
+
+export interface Translation {
+  /** Undefined: not present. */
+  readonly gpa: number | undefined;
+  readonly writable: boolean;
+}
+
+const LOG = 1;
+const READONLY = 2;
+const KEPT_UNTIL_3_17 = ['patch', 'v3.11', 'v3.10'];
+
+export const hex = (value: number): string => `0x${value.toString(16)}`;
+
+export class Oracle {
+  readonly slots = new Map<number, OracleSlot>();
+  /** Pages written through slots that log since their log was read: by slot. */
+  readonly dirty = new Map<number, Set<number>>();
+  readonly #world: World;
+  /** By gva page. Absent: just what the tables say. */
+  readonly #good = new Map<number, Translation[]>();
+  readonly #mirror: Uint8Array;
+
+  constructor(world: World) {
+    this.#world = world;
+    this.slots.set(0, { id: 0, gpa: 0, bytes: HOME_BYTES, host: 0, flags: 0 });
+    this.#mirror = this.#data().slice();
+    this.invalidateAll();
+  }
+
+  slotOf(gpa: number): OracleSlot | undefined {
+    for (const slot of this.slots.values()) if (gpa >= slot.gpa && gpa < slot.gpa + slot.bytes) return slot;
+    return undefined;
+  }
+
+  /** Offset of the host byte behind a gpa. */
+  hostOf(gpa: number): number | undefined {
+    const slot = this.slotOf(gpa);
+    return slot === undefined ? undefined : slot.host + gpa - slot.gpa;
+  }
+
+  /** Guest tables may have changed: what they say now is good as well. */
+  noteTables(): void {
+    for (const page of this.#windowPages()) {
+      const now = this.walk(page);
+      const good = this.#good.get(page) ?? [];
+      if (!good.some((old) => old.gpa === now.gpa && old.writable === now.writable)) good.push(now);
+      this.#good.set(page, good);
+    }
+  }
+
+  invalidate(gva: number): void {
+    const page = gva - (gva % PAGE);
+    // A large page is one translation, whatever its pages.
+    const same = page >= WINDOWS[2] ? this.#windowPages().filter((each) => each >= WINDOWS[2]) : [page];
+    for (const each of same) this.#good.set(each, [this.walk(each)]);
+  }
+
+  invalidateAll(): void {
+    for (const page of this.#windowPages()) this.#good.set(page, [this.walk(page)]);
+  }
+
+  /** All translations of a gva that the processor may use. */
+  translations(gva: number): readonly Translation[] {
+    const page = gva - (gva % PAGE);
+    const good = this.#good.get(page) ?? [this.walk(page)];
+    return good.map(({ gpa, writable }) => ({ gpa: gpa === undefined ? undefined : gpa + (gva % PAGE), writable }));
+  }
+
+  /** Answers of a load: values, or 'fault'. */
+  reads(gva: number): ReadonlySet<number | 'fault'> {
+    const answers = new Set<number | 'fault'>();
+    for (const { gpa } of this.translations(gva)) {
+      const host = gpa === undefined ? undefined : this.hostOf(gpa);
+      if (gpa === undefined) answers.add('fault');
+      else answers.add(host === undefined ? 0xffff_ffff : this.#world.peek32(host));
+      if (gpa !== undefined && this.staleCache(gva, gpa)) answers.add(0xffff_ffff);
+    }
+    return answers;
+  }
+
+  mayFault(gva: number, write: boolean): boolean {
+    const protects = this.#world.control.writeProtect;
+    return this.translations(gva).some(({ gpa, writable }) => gpa === undefined || (write && protects && !writable));
+  }
+
+  /** gpas that a store may go to. */
+  targets(gva: number): readonly number[] {
+    const protects = this.#world.control.writeProtect;
+    return this.translations(gva)
+      .filter(({ writable }) => writable || !protects)
+      .flatMap(({ gpa }) => (gpa === undefined ? [] : [gpa]));
+  }
+
+  /** Whether a store to the gpa changes memory; else it goes to user space. */
+  writableHost(gpa: number): number | undefined {
+    const slot = this.slotOf(gpa);
+    return slot === undefined || (slot.flags & READONLY) !== 0 ? undefined : slot.host + gpa - slot.gpa;
+  }
+
+  /** The bug of the eras before 3.17: the vCPU's MMIO cache outlives memslot changes (56f17dd3fbc4). */
+  staleCache(gva: number, gpa: number): boolean {
+    if (!KEPT_UNTIL_3_17.includes(this.#world.era)) return false;
+    const { r } = this.#world.vcpu.cpu;
+    const gfn = r[VCPU_MMIO_GFN] >>> 0;
+    const page = r[VCPU_MMIO_GVA] >>> 0;
+    return gfn !== 0 && (gfn === Math.floor(gpa / PAGE) || (page !== 0 && page === gva - (gva % PAGE)));
+  }
+
+  /** A store reached memory. */
+  noteStore(gpa: number, host: number, size: number): void {
+    for (let i = 0; i < size; i++) {
+      const at = host + i - FIRST_DATA_FRAME * PAGE;
+      if (at >= 0) this.#mirror[at] = this.#world.arena.u8[this.#world.host(host + i)];
+    }
+    const slot = this.slotOf(gpa);
+    if (slot === undefined || (slot.flags & LOG) === 0) return;
+    const pages = this.dirty.get(slot.id) ?? new Set();
+    pages.add(Math.floor((gpa - slot.gpa) / PAGE));
+    this.dirty.set(slot.id, pages);
+  }
+
+  /** Where data memory is not what all stores so far made of it. */
+  strayStore(): string | undefined {
+    const data = this.#data();
+    if (Buffer.compare(data, this.#mirror) === 0) return undefined;
+    const at = data.findIndex((byte, i) => byte !== this.#mirror[i]);
+    return `host byte ${hex(at + FIRST_DATA_FRAME * PAGE)} is ${hex(data[at])}, not ${hex(this.#mirror[at])}`;
+  }
+
+  /** The guest's tables, read through the slots. */
+  walk(gva: number): Translation {
+    const { control } = this.#world;
+    if (control.paging === 'flat') return { gpa: gva, writable: true };
+    const cr3 = this.#world.cr3();
+    if (control.paging === '32-bit') return this.#walk32(gva, cr3);
+    return this.#walk64(gva, cr3, control.paging === '4-level');
+  }
+
+  #walk32(gva: number, cr3: number): Translation {
+    const pde = this.#entry(cr3 + (gva >>> 22) * 4);
+    if ((pde & 1) === 0) return { gpa: undefined, writable: false };
+    if ((pde & 0x80) !== 0) {
+      return { writable: (pde & 2) !== 0, ...this.#largeGpa(pde, 0x3f_ffff, gva) };
+    }
+    const pte = this.#entry((pde & ~0xfff) + ((gva >>> 12) & 0x3ff) * 4);
+    return this.#leaf(pte, (pde & pte & 2) !== 0);
+  }
+
+  #walk64(gva: number, cr3: number, long: boolean): Translation {
+    let rights = 2;
+    let table = cr3;
+    if (long) {
+      const pml4e = this.#entry(table);
+      rights &= pml4e;
+      table = pml4e & ~0xfff;
+    }
+    const pdpte = this.#entry(table + (gva >>> 30) * 8);
+    if ((pdpte & 1) === 0) return { gpa: undefined, writable: false };
+    if (long) rights &= pdpte;
+    const pde = this.#entry((pdpte & ~0xfff) + ((gva >>> 21) & 0x1ff) * 8);
+    if ((pde & 1) === 0) return { gpa: undefined, writable: false };
+    rights &= pde;
+    if ((pde & 0x80) !== 0) return { writable: rights !== 0, ...this.#largeGpa(pde, 0x1f_ffff, gva) };
+    const pte = this.#entry((pde & ~0xfff) + ((gva >>> 12) & 0x1ff) * 8);
+    return this.#leaf(pte, (rights & pte) !== 0);
+  }
+
+  #leaf(pte: number, writable: boolean): Translation {
+    if ((pte & 1) === 0) return { gpa: undefined, writable: false };
+    return { gpa: (pte & ~0xfff) >>> 0, writable };
+  }
+
+  #largeGpa(pde: number, mask: number, gva: number): { readonly gpa: number } {
+    return { gpa: ((pde & ~mask) | (gva & mask & ~0xfff)) >>> 0 };
+  }
+
+  #entry(gpa: number): number {
+    const host = this.hostOf(gpa >>> 0);
+    return host === undefined ? 0 : this.#world.peek32(host);
+  }
+
+  #data(): Uint8Array {
+    const { arena } = this.#world;
+    return arena.u8.subarray(arena.layout.ram + FIRST_DATA_FRAME * PAGE, arena.layout.ram + RAM_BYTES);
+  }
+
+  #windowPages(): number[] {
+    return WINDOWS.flatMap((gva) => Array.from({ length: WINDOW_PAGES }, (_, n) => gva + n * PAGE));
+  }
+}
