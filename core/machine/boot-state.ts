@@ -24,13 +24,14 @@ export const MULTIBOOT_LOADED = 0x2bad_b002;
 
 const RAX = 0;
 const RBX = 3;
+const RDI = 7;
 const CR0_PE_ET = 0x11;
 const RFLAGS_FIXED = 2;
 /** Flat 4 GiB segments, present, ring 0, 32 bits, accessed: execute/read and read/write. */
 const CODE_32 = 0xc09b;
 const DATA_32 = 0xc093;
 
-/** 32-bit protected mode without paging, interrupts off, at `entry`; EBX points to the boot information. */
+/** 32-bit protected mode without paging, interrupts off, at `entry`; EBX points to the boot information, EDI has the vCPU's number. */
 export function enterImage(vcpu: Vcpu, entry: number, information: number): void {
   const { cpu } = vcpu;
   const { r } = cpu;
@@ -49,6 +50,7 @@ export function enterImage(vcpu: Vcpu, entry: number, information: number): void
   for (let n = 0; n < 16; n += 1) setWide(VCPU_GPR + 2 * n, 0);
   setWide(VCPU_GPR + 2 * RAX, MULTIBOOT_LOADED);
   setWide(VCPU_GPR + 2 * RBX, information);
+  setWide(VCPU_GPR + 2 * RDI, vcpu.id);
   setWide(VCPU_RIP, entry);
   setWide(VCPU_CR0, CR0_PE_ET);
   loadFlat(CS, 0x08, CODE_32);

@@ -24,6 +24,7 @@ interface DemoOptions {
   readonly mmuPages: number;
   readonly hostPages: HostPages;
   readonly eptAd: 'on' | 'off';
+  readonly vcpus: number;
   readonly append: string;
 }
 
@@ -64,6 +65,7 @@ async function demo(options: DemoOptions, io: CliIo): Promise<number> {
       era: options.era,
       maxPhyAddr: options.maxphyaddr,
       mmuPages: options.mmuPages,
+      vcpus: options.vcpus,
       hostPages: options.hostPages,
       eptAd: options.eptAd === 'on',
       append: options.append,

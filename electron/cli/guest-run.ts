@@ -22,6 +22,7 @@ export interface GuestRunOptions {
   readonly mmuPages: number;
   readonly hostPages: HostPages;
   readonly eptAd: 'on' | 'off';
+  readonly vcpus: number;
   readonly append: string;
   readonly breakAction: 'stop' | 'continue';
   readonly maxInsns: number | undefined;
@@ -65,6 +66,7 @@ export class GuestRun {
         mmuPages: options.mmuPages,
         hostPages: options.hostPages,
         eptAd: options.eptAd === 'on',
+        vcpus: options.vcpus,
         append: options.append,
       },
     });

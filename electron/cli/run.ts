@@ -18,6 +18,7 @@ export interface RunOptions {
   readonly mmuPages: number;
   readonly hostPages: HostPages;
   readonly eptAd: 'on' | 'off';
+  readonly vcpus: number;
   readonly append: string;
   readonly break: readonly string[];
   readonly breakAction: 'stop' | 'continue';
@@ -63,6 +64,7 @@ export function machineOptions(command: Command): Command {
     .option('--mmu-pages <n>', 'shadow page quota (KVM_SET_NR_MMU_PAGES); 0 leaves it to KVM', integerIn(0, 32768), 0)
     .addOption(new Option('--host-pages <size>', 'host pages behind guest memory').choices(HOST_PAGES).default('4k'))
     .addOption(new Option('--ept-ad <state>', 'accessed and dirty flags for EPT').choices(['on', 'off']).default('off'))
+    .option('--vcpus <n>', 'virtual processors: 1 to 8, in turns on one thread', integerIn(1, 8), 1)
     .option('--append <args>', 'command line of the guest', parseAppend, '');
 }
 

@@ -29,6 +29,7 @@ export const GUESTS = [
   },
   { name: 'timer', bits: 64, mode: 'FLAT', c: ['timer'], assembler: ['timer-32', 'timer-64'] },
   { name: 'spin', bits: 64, mode: 'FLAT', c: ['spin'], assembler: [] },
+  { name: 'smp', bits: 64, mode: 'FLAT', c: ['smp'], assembler: ['smp-start'] },
 ];
 
 const C_FLAGS =
