@@ -31,8 +31,8 @@ import {
 } from '../x86/index.ts';
 import { highOf, lowOf } from './emulator.ts';
 import { isPaging } from './guest-paging.ts';
-import { ERA_V3_10 } from './eras.ts';
-import { vcpuCacheMmioInfo, vcpuMatchMmioGpa } from './mmio-cache.ts';
+import { ERA_V3_10, ERA_V6_8 } from './eras.ts';
+import { vcpuCacheMmioInfo, vcpuMatchMmioGen, vcpuMatchMmioGpa } from './mmio-cache.ts';
 import { currentGeneration, freshGeneration } from './mmio-spte.ts';
 import { PFERR_RSVD_MASK } from './mmu-fault-error.ts';
 import { isMmio } from './mmu-spte.ts';
@@ -94,6 +94,9 @@ export class MmioExitsInPlace implements ExitsInPlace {
     // gfn 0 is never cached, and so not known to be MMIO to the emulator.
     if ((gpaLo & ~0xfff) === 0 && gpaHi === 0) return false;
     const cached = vcpuMatchMmioGpa(mmu, r, gpaLo, gpaHi);
+    // What may be one of the eras' bugs is looked at, and named, by the emulator.
+    if (mmu.i32[mmu.mmioWatch] !== 0) return false;
+    if (cached && !mmu.cacheHasGeneration && !vcpuMatchMmioGen(mmu, r)) return false;
     let lo = 0;
     let hi = 0;
     let spteGen = -1;
@@ -130,7 +133,7 @@ export class MmioExitsInPlace implements ExitsInPlace {
     if (mmu.vcpuCount !== 1) setVcpuMode(r, mmu.vcpuCount, OUTSIDE_GUEST_MODE);
     vcpu.count(vcpu.cExits);
     vcpu.count(vcpu.cInsnEmulation);
-    if (!misconfig) vcpu.count(vcpu.cMmioExits);
+    if (!misconfig || mmu.era === ERA_V6_8) vcpu.count(vcpu.cMmioExits);
     record.begin(
       f[VCPU_F_INSNS],
       (next - length) | 0,

@@ -4,27 +4,19 @@
  */
 import { MMIO_FIRST } from '../base/mmio-outcomes.ts';
 import { ACC_EXEC_MASK, ACC_USER_MASK, ACC_WRITE_MASK } from './access-bits.ts';
-import { FAULT_EFAULT, FAULT_EMULATE, FAULT_RESUME } from './direct-map.ts';
 import { injectPageFault } from './exception-queue.ts';
 import { framesUnderGpte, isSmep, isWriteProtection } from './guest-paging.ts';
 import { walkAddr } from './guest-table-walk.ts';
 import type { GuestWalker } from './guest-walker.ts';
 import { canAdjustToHugePage, mappingLevel, mappingLevelDirtyBitmap } from './large-page-level.ts';
 import { KVM_PAGES_PER_HPAGE } from './lpage-info.ts';
-import {
-  gfnToMemslot,
-  KVM_PFN_ERR_FAULT,
-  KVM_PFN_ERR_RO_FAULT,
-  KVM_PFN_NOSLOT,
-  memslotIsReadonly,
-  slotGfnToPfn,
-} from './memslots.ts';
-import { vcpuCacheMmioInfo } from './mmio-cache.ts';
+import { gfnToMemslot, KVM_PFN_NOSLOT, memslotIsReadonly, slotGfnToPfn } from './memslots.ts';
 import { RET_MMIO_PF_INVALID, visibleSpteGeneration } from './mmio-fault.ts';
 import { mmuLock, mmuUnlock, PT_DIRECTORY_LEVEL, PT_PAGE_TABLE_LEVEL } from './mmu.ts';
 import { PFERR_FETCH_MASK, PFERR_RSVD_MASK, PFERR_USER_MASK, PFERR_WRITE_MASK } from './mmu-fault-error.ts';
 import { VCPU_WRITE_FAULT_TO_SHADOW_PGTABLE } from './mmu-words.ts';
 import { lastSptep } from './mmu-walk.ts';
+import { answerLookup, FAULT_CONTINUE, FAULT_EMULATE, FAULT_RESUME } from './noslot-fault.ts';
 import { fetch } from './shadow-fetch.ts';
 import { handleShadowMmioPageFault, signFree } from './shadow-mmio-fault.ts';
 import { makePagesAvailable } from './shadow-page-zap.ts';
@@ -97,12 +89,14 @@ export function pagingPageFault(vcpu: VcpuContext, lo: number, hi: number, error
   }
 
   let pfn = slotGfnToPfn(arena, slot, walker.gfn, write);
-  if (pfn === KVM_PFN_ERR_RO_FAULT) return FAULT_EMULATE;
-  if (pfn === KVM_PFN_ERR_FAULT) return FAULT_EFAULT;
   const noslot = pfn === KVM_PFN_NOSLOT;
   // The walk's rights, and not what is made of them below: they are cached, and checked against later accesses.
-  if (noslot) vcpuCacheMmioInfo(mmu, r, lo, hi, walker.gfn, walker.pteAccess);
-  else if (write && (walker.pteAccess & ACC_WRITE_MASK) === 0 && !user && !isWriteProtection(r)) {
+  const answer = answerLookup(mmu, r, id, lo, hi, walker.gfn, slot, pfn, walker.pteAccess);
+  if (answer !== FAULT_CONTINUE) {
+    if (noslot && answer === FAULT_EMULATE) noteFirst(vcpu, lo, hi, walker.gfn, errorCode, 0, 0);
+    return answer;
+  }
+  if (!noslot && write && (walker.pteAccess & ACC_WRITE_MASK) === 0 && !user && !isWriteProtection(r)) {
     writeProtectionOff(r, walker);
   }
   const mapWritable = pfn >= 0 && !memslotIsReadonly(arena, slot);

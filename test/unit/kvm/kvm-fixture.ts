@@ -125,6 +125,7 @@ export interface FixtureOptions {
   readonly mmu?: MmuMode;
   readonly era?: Era;
   readonly maxPhyAddr?: number;
+  readonly l1tfCacheBits?: number | undefined;
   readonly shadowPages?: number;
   readonly vcpus?: number;
   readonly hooks?: KvmHooks;
@@ -146,12 +147,12 @@ export class KvmFixture {
 
   constructor(options: FixtureOptions = {}) {
     const { mmu = 'ept', era = 'patch', maxPhyAddr = 40, shadowPages = 256, vcpus = 1 } = options;
-    const { ramBytes = RAM_BYTES, hostPages, eptAd } = options;
+    const { ramBytes = RAM_BYTES, hostPages, eptAd, l1tfCacheBits } = options;
     const config = { ramBytes, vcpus, memslots: memslotsOf(era), shadowPages, traceRecords: 1024 };
     this.arena = createArena(config, (bytes) => new SharedArrayBuffer(bytes));
     const hooks = options.hooks ?? noHooks();
     hooks.onLog = (_level, text) => this.log.push(text);
-    this.vm = new Vm(this.arena, { mmu, era, maxPhyAddr, vcpus, hostPages, eptAd }, this.bus, hooks);
+    this.vm = new Vm(this.arena, { mmu, era, maxPhyAddr, l1tfCacheBits, vcpus, hostPages, eptAd }, this.bus, hooks);
     const cpus = Array.from({ length: vcpus }, (_, id) => new ScriptedCpu(this.arena, id, { maxPhyAddr }));
     this.cpu = cpus[0];
     this.vcpu = new VcpuContext(0, this.vm.mmu, cpus, this.bus);
