@@ -2,6 +2,7 @@
 import type { Arena } from '../arena/arena.ts';
 import {
   VCPU_BYTES,
+  VCPU_EPT_AD,
   VCPU_MAXPHYADDR,
   VCPU_ROOT_HPA,
   VCPU_ROOT_LEVELS,
@@ -125,7 +126,19 @@ export function probeSecondLevelWalk(
   const mode = r[VCPU_SECOND_LEVEL];
   const lo = lowHalf(address);
   const hi = highHalf(address);
-  const walk: Walk = { arena, r, lo, hi, access, user, purpose, root: root ?? r[VCPU_ROOT_HPA], entries: [] };
+  // With accessed and dirty flags for EPT every access of the processor to a guest table counts as a write.
+  const writes = mode === SECOND_LEVEL_EPT && purpose === 'table' && r[VCPU_EPT_AD] !== 0;
+  const walk: Walk = {
+    arena,
+    r,
+    lo,
+    hi,
+    access,
+    user,
+    purpose: writes ? 'table-write' : purpose,
+    root: root ?? r[VCPU_ROOT_HPA],
+    entries: [],
+  };
   const shadow = mode === SECOND_LEVEL_SHADOW;
   if (mode !== SECOND_LEVEL_EPT && mode !== SECOND_LEVEL_NPT && !shadow) {
     const fault = { ...NO_TABLES, reason: 'no second-level tables are set', source: 'the control block' };
@@ -210,8 +223,11 @@ const NO_ROOT: Rule = { reason: 'the root is not there yet: a new one is empty',
 export const eptRights = (rights: number): string =>
   `${(rights & 1) !== 0 ? 'r' : '-'}${(rights & 2) !== 0 ? 'w' : '-'}${(rights & 4) !== 0 ? 'x' : '-'}`;
 
-function accessWords({ access, purpose }: Walk): string {
+function accessWords({ r, access, purpose }: Walk): string {
   if (purpose === 'table') return "the processor's read of a guest table";
+  if (purpose === 'table-write' && r[VCPU_EPT_AD] !== 0) {
+    return "the processor's access to a guest table, a write with A/D flags for EPT,";
+  }
   if (purpose === 'table-write') return "the processor's update of A or D bits";
   return access === 'fetch' ? 'the fetch' : `the ${access}`;
 }

@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { VCPU_CR3, VCPU_CR4, VCPU_EPT_AD } from '../../../core/arena/vcpu-layout.ts';
 import { writeControlRegister } from '../../../core/x86/control-registers.ts';
+import { probeSecondLevelWalk } from '../../../core/x86/probe-second-level.ts';
 import { EXIT_EPT_MISCONFIG, EXIT_EPT_VIOLATION, EXIT_NPF } from '../../../core/x86/exits.ts';
 import {
   A,
@@ -164,6 +165,10 @@ describe('accessed and dirty flags for EPT', () => {
     bench.cpu.flushTlb();
     // Read and write, of a page that can be read and executed, not the final translation.
     expect(bench.access('read', 0x7000_0000n)).toEqual(violation(0xabn, table));
+    // Whoever only looks foresees the same.
+    expect(probeSecondLevelWalk(bench.arena, 0, table, 'read', false, 'table').fault).toMatchObject({ code: 0xab });
+    bench.r[VCPU_EPT_AD] = 0;
+    expect(probeSecondLevelWalk(bench.arena, 0, table, 'read', false, 'table').fault).toBeUndefined();
   });
 });
 
