@@ -20,7 +20,16 @@ export interface Translation {
   /** Undefined: not present. */
   readonly gpa: number | undefined;
   readonly writable: boolean;
+  readonly user: boolean;
 }
+
+/** Who accesses, and how. */
+export interface Access {
+  readonly write: boolean;
+  readonly user: boolean;
+}
+
+const NOT_PRESENT: Translation = { gpa: undefined, writable: false, user: false };
 
 const LOG = 1;
 const READONLY = 2;
@@ -60,7 +69,8 @@ export class Oracle {
     for (const page of this.#windowPages()) {
       const now = this.walk(page);
       const good = this.#good.get(page) ?? [];
-      if (!good.some((old) => old.gpa === now.gpa && old.writable === now.writable)) good.push(now);
+      if (!good.some((old) => old.gpa === now.gpa && old.writable === now.writable && old.user === now.user))
+        good.push(now);
       this.#good.set(page, good);
     }
   }
@@ -80,32 +90,35 @@ export class Oracle {
   translations(gva: number): readonly Translation[] {
     const page = gva - (gva % PAGE);
     const good = this.#good.get(page) ?? [this.walk(page)];
-    return good.map(({ gpa, writable }) => ({ gpa: gpa === undefined ? undefined : gpa + (gva % PAGE), writable }));
+    return good.map((each) => ({ ...each, gpa: each.gpa === undefined ? undefined : each.gpa + (gva % PAGE) }));
   }
 
   /** Answers of a load: values, or 'fault'. */
-  reads(gva: number): ReadonlySet<number | 'fault'> {
+  reads(gva: number, user: boolean): ReadonlySet<number | 'fault'> {
     const answers = new Set<number | 'fault'>();
-    for (const { gpa } of this.translations(gva)) {
-      const host = gpa === undefined ? undefined : this.hostOf(gpa);
-      if (gpa === undefined) answers.add('fault');
-      else answers.add(host === undefined ? 0xffff_ffff : this.#world.peek32(host));
-      if (gpa !== undefined && this.staleCache(gva, gpa)) answers.add(0xffff_ffff);
+    if (this.mayFault(gva, { write: false, user })) answers.add('fault');
+    for (const gpa of this.targets(gva, { write: false, user })) {
+      const host = this.hostOf(gpa);
+      answers.add(host === undefined ? 0xffff_ffff : this.#world.peek32(host));
+      if (this.staleCache(gva, gpa)) answers.add(0xffff_ffff);
     }
     return answers;
   }
 
-  mayFault(gva: number, write: boolean): boolean {
-    const protects = this.#world.control.writeProtect;
-    return this.translations(gva).some(({ gpa, writable }) => gpa === undefined || (write && protects && !writable));
+  mayFault(gva: number, access: Access): boolean {
+    return this.translations(gva).some((translation) => !this.#allows(translation, access));
   }
 
-  /** gpas that a store may go to. */
-  targets(gva: number): readonly number[] {
-    const protects = this.#world.control.writeProtect;
-    return this.translations(gva)
-      .filter(({ writable }) => writable || !protects)
-      .flatMap(({ gpa }) => (gpa === undefined ? [] : [gpa]));
+  /** gpas that an access may go to. */
+  targets(gva: number, access: Access): readonly number[] {
+    return this.translations(gva).flatMap((translation) =>
+      translation.gpa !== undefined && this.#allows(translation, access) ? [translation.gpa] : [],
+    );
+  }
+
+  #allows({ gpa, writable, user }: Translation, access: Access): boolean {
+    if (gpa === undefined || (access.user && !user)) return false;
+    return !access.write || writable || !(access.user || this.#world.control.writeProtect);
   }
 
   /** Whether a store to the gpa changes memory; else it goes to user space. */
@@ -147,48 +160,36 @@ export class Oracle {
   /** The guest's tables, read through the slots. */
   walk(gva: number): Translation {
     const { control } = this.#world;
-    if (control.paging === 'flat') return { gpa: gva, writable: true };
+    if (control.paging === 'flat') return { gpa: gva, writable: true, user: true };
     const cr3 = this.#world.cr3();
-    if (control.paging === '32-bit') return this.#walk32(gva, cr3);
-    return this.#walk64(gva, cr3, control.paging === '4-level');
-  }
-
-  #walk32(gva: number, cr3: number): Translation {
-    const pde = this.#entry(cr3 + (gva >>> 22) * 4);
-    if ((pde & 1) === 0) return { gpa: undefined, writable: false };
-    if ((pde & 0x80) !== 0) {
-      return { writable: (pde & 2) !== 0, ...this.#largeGpa(pde, 0x3f_ffff, gva) };
+    if (control.paging === '32-bit') {
+      return this.#directory(this.#entry(cr3 + (gva >>> 22) * 4), gva, 0x3f_ffff, 4, 6);
     }
-    const pte = this.#entry((pde & ~0xfff) + ((gva >>> 12) & 0x3ff) * 4);
-    return this.#leaf(pte, (pde & pte & 2) !== 0);
-  }
-
-  #walk64(gva: number, cr3: number, long: boolean): Translation {
-    let rights = 2;
+    let rights = 6;
     let table = cr3;
-    if (long) {
+    if (control.paging === '4-level') {
       const pml4e = this.#entry(table);
       rights &= pml4e;
       table = pml4e & ~0xfff;
     }
     const pdpte = this.#entry(table + (gva >>> 30) * 8);
-    if ((pdpte & 1) === 0) return { gpa: undefined, writable: false };
-    if (long) rights &= pdpte;
+    if ((pdpte & 1) === 0) return NOT_PRESENT;
+    if (control.paging === '4-level') rights &= pdpte;
     const pde = this.#entry((pdpte & ~0xfff) + ((gva >>> 21) & 0x1ff) * 8);
-    if ((pde & 1) === 0) return { gpa: undefined, writable: false };
-    rights &= pde;
-    if ((pde & 0x80) !== 0) return { writable: rights !== 0, ...this.#largeGpa(pde, 0x1f_ffff, gva) };
-    const pte = this.#entry((pde & ~0xfff) + ((gva >>> 12) & 0x1ff) * 8);
-    return this.#leaf(pte, (rights & pte) !== 0);
+    return this.#directory(pde, gva, 0x1f_ffff, 8, rights);
   }
 
-  #leaf(pte: number, writable: boolean): Translation {
-    if ((pte & 1) === 0) return { gpa: undefined, writable: false };
-    return { gpa: (pte & ~0xfff) >>> 0, writable };
-  }
-
-  #largeGpa(pde: number, mask: number, gva: number): { readonly gpa: number } {
-    return { gpa: ((pde & ~mask) | (gva & mask & ~0xfff)) >>> 0 };
+  /** From the page directory's entry on. */
+  #directory(pde: number, gva: number, largeMask: number, entryBytes: number, above: number): Translation {
+    if ((pde & 1) === 0) return NOT_PRESENT;
+    const rights = above & pde;
+    if ((pde & 0x80) !== 0) {
+      const gpa = ((pde & ~largeMask) | (gva & largeMask & ~0xfff)) >>> 0;
+      return { gpa, writable: (rights & 2) !== 0, user: (rights & 4) !== 0 };
+    }
+    const pte = this.#entry((pde & ~0xfff) + ((gva & largeMask) >>> 12) * entryBytes);
+    if ((pte & 1) === 0) return NOT_PRESENT;
+    return { gpa: (pte & ~0xfff) >>> 0, writable: (rights & pte & 2) !== 0, user: (rights & pte & 4) !== 0 };
   }
 
   #entry(gpa: number): number {

@@ -1,7 +1,7 @@
 /** Random scripts: the steps, how they are drawn, how one is carried out against the oracle, and how a script is printed. */
 import fc from 'fast-check';
 import { HVA_BASE } from '../../core/base/address.ts';
-import type { Era, MmuMode } from '../../core/base/machine-modes.ts';
+import type { Era } from '../../core/base/machine-modes.ts';
 import { auditMmu } from '../../core/kvm/audit.ts';
 import { mmioGenerationOf } from '../../core/kvm/eras.ts';
 import { hex, Oracle } from './audit-oracle.ts';
@@ -16,13 +16,17 @@ import {
   WINDOWS,
   World,
   type Paging,
+  type WorldOptions,
 } from './audit-world.ts';
 
-/** Addresses are drawn by number; what a number means depends on the paging mode (see {@link addressOf}). */
+/** Addresses are drawn by number; what a number means depends on the paging mode (see #addressOf). */
 export type Step =
-  | { readonly do: 'read' | 'fetch'; readonly at: number }
-  | { readonly do: 'write'; readonly at: number; readonly byte: boolean }
+  | { readonly do: 'read'; readonly at: number; readonly user: boolean }
+  | { readonly do: 'fetch'; readonly at: number }
+  | { readonly do: 'write'; readonly at: number; readonly byte: boolean; readonly user: boolean }
   | { readonly do: 'add'; readonly at: number }
+  /** Reads all over guest memory where nothing is, each in a page table of its own: uses the quota up. Without paging only. */
+  | { readonly do: 'spread'; readonly tables: number }
   /** A guest's entry: written by the guest itself, then invalidated or not. `via` reaches the table through a slot that aliases it. */
   | { readonly do: 'map'; readonly at: number; readonly to: number; readonly bits: number; readonly invlpg: boolean }
   /** An entry of a page directory: a table, the other table, a large page, nothing. */
@@ -56,28 +60,29 @@ const HOSTS = [0x140, 0x200, 0x90, 0x10] as const;
 
 /** gpas that guest entries may map and that a guest without paging touches. */
 const TARGETS: readonly number[] = [
-  ...[0, 1, 4, 5].map((n) => PLACES[0] + n * PAGE),
-  ...[0, 1, 9].map((n) => PLACES[2] + n * PAGE),
-  ...[0, 1].map((n) => PLACES[3] + n * PAGE),
+  PLACES[0],
+  PLACES[0] + 4 * PAGE,
+  PLACES[0] + 5 * PAGE,
+  PLACES[2],
+  PLACES[2] + 9 * PAGE,
+  PLACES[3],
+  PLACES[3] + PAGE,
   0xe800_0000,
   0x9_0000,
   0x9_1000,
   TABLES.window32,
   TABLES.window64,
-  TABLES.other64,
 ];
 
-const gvas: readonly number[] = [
-  ...WINDOWS.flatMap((gva) => [0, 1, 2, 7].map((n) => gva + n * PAGE)),
-  0x9_0000,
-  WINDOWS[0] + 3 * PAGE,
-  WINDOWS[0] + 4 * PAGE,
-];
+/** gvas under paging: two windows of 4 KiB pages, a large page, the home's data. */
+const SMALL_PAGES: readonly number[] = [0, 1, 2].flatMap((n) => [WINDOWS[0] + n * PAGE, WINDOWS[1] + n * PAGE]);
+const GVAS: readonly number[] = [...SMALL_PAGES, WINDOWS[2], WINDOWS[2] + PAGE, 0x9_0000];
 
 const pick = <T>(list: readonly T[], n: number): T => list[n % list.length];
 
 export const arbitraryStep = (pagings: readonly Paging[] = PAGINGS): fc.Arbitrary<Step> => {
-  const at = fc.nat({ max: 14 });
+  const at = fc.nat({ max: 11 });
+  const user = fc.boolean();
   const id = fc.integer({ min: 1, max: 3 });
   const flags = fc.constantFrom(0, 0, 1, 2, 3);
   const small = fc.nat({ max: 3 });
@@ -87,17 +92,17 @@ export const arbitraryStep = (pagings: readonly Paging[] = PAGINGS): fc.Arbitrar
     arbitrary,
   });
   return fc.oneof(
-    step(8, fc.record({ do: fc.constant('read' as const), at })),
-    step(8, fc.record({ do: fc.constant('write' as const), at, byte: fc.boolean() })),
+    step(14, fc.record({ do: fc.constant('read' as const), at, user })),
+    step(14, fc.record({ do: fc.constant('write' as const), at, byte: fc.boolean(), user })),
     step(2, fc.record({ do: fc.constant('add' as const), at })),
     step(3, fc.record({ do: fc.constant('fetch' as const), at })),
     step(
-      8,
+      14,
       fc.record({
         do: fc.constant('map' as const),
         at,
         to: fc.nat({ max: TARGETS.length - 1 }),
-        bits: fc.constantFrom(7, 7, 5, 3, 0),
+        bits: fc.constantFrom(7, 7, 5, 3, 1, 0),
         invlpg: fc.boolean(),
       }),
     ),
@@ -109,13 +114,14 @@ export const arbitraryStep = (pagings: readonly Paging[] = PAGINGS): fc.Arbitrar
       1,
       fc.record({ do: fc.constant('scribble' as const), at, byte: fc.nat({ max: 1 }), value: fc.nat({ max: 255 }) }),
     ),
-    step(2, fc.record({ do: fc.constant('invlpg' as const), at })),
-    step(3, fc.record({ do: fc.constant('cr3' as const), space })),
+    step(4, fc.record({ do: fc.constant('invlpg' as const), at })),
+    step(5, fc.record({ do: fc.constant('cr3' as const), space })),
     step(
       4,
       fc.record({ do: fc.constant('paging' as const), paging: fc.constantFrom(...pagings), space, wp: fc.boolean() }),
     ),
-    step(1, fc.record({ do: fc.constant('wp' as const), on: fc.boolean() })),
+    step(2, fc.record({ do: fc.constant('wp' as const), on: fc.boolean() })),
+    step(1, fc.record({ do: fc.constant('spread' as const), tables: fc.integer({ min: 1, max: 70 }) })),
     step(
       6,
       fc.record({
@@ -136,6 +142,20 @@ export const arbitraryStep = (pagings: readonly Paging[] = PAGINGS): fc.Arbitrar
   );
 };
 
+/** Scripts that begin in a paging mode, more often than not one with tables. */
+export const arbitraryScript = (maxSteps: number): fc.Arbitrary<readonly Step[]> =>
+  fc
+    .tuple(
+      fc.record({
+        do: fc.constant('paging' as const),
+        paging: fc.constantFrom<Paging>('flat', '32-bit', 'pae', '4-level', '32-bit', 'pae', '4-level'),
+        space: fc.constantFrom<0 | 1>(0, 1),
+        wp: fc.boolean(),
+      }),
+      fc.array(arbitraryStep(), { maxLength: maxSteps, size: 'max' }),
+    )
+    .map(([first, rest]) => [first, ...rest]);
+
 /** Where the eras' generations go round or are zapped. */
 const GENERATION_END: Readonly<Record<Era, number>> = {
   patch: 0x7_fffe,
@@ -151,8 +171,8 @@ export class Script {
   #value = 0x1000_0001;
   #steps = 0;
 
-  constructor(mmu: MmuMode, era: Era) {
-    this.world = new World(mmu, era);
+  constructor(options: WorldOptions) {
+    this.world = new World(options);
     this.oracle = new Oracle(this.world);
   }
 
@@ -172,11 +192,13 @@ export class Script {
     const { world, oracle } = this;
     switch (step.do) {
       case 'read':
-        return this.#read(this.#addressOf(step.at));
+        return this.#read(this.#addressOf(step.at), step.user);
       case 'fetch':
         return this.#fetch(this.#addressOf(step.at) - DATA_OFFSET + CODE_OFFSET);
       case 'write':
-        return this.#write(this.#addressOf(step.at), (this.#value += 0x0101_0203) >>> 0, step.byte ? 1 : 4);
+        return this.#write(this.#addressOf(step.at), (this.#value += 0x0101_0203) >>> 0, step.byte ? 1 : 4, step.user);
+      case 'spread':
+        return this.#spread(step.tables);
       case 'add':
         return this.#add(this.#addressOf(step.at));
       case 'map': {
@@ -188,7 +210,7 @@ export class Script {
       case 'direct': {
         this.#writeEntry(this.#directoryEntry(step.window), this.#directoryValue(step.to), 4);
         if (!step.invlpg) return;
-        for (const n of [0, 1, 2, 3, 4, 5, 6, 7]) this.#invlpg(WINDOWS[step.window] + n * PAGE);
+        for (let n = 0; n < WINDOW_PAGES; n++) this.#invlpg(WINDOWS[step.window] + n * PAGE);
         return;
       }
       case 'scribble':
@@ -235,11 +257,11 @@ export class Script {
   }
 
   #addressOf(at: number): number {
-    return (this.world.control.paging === 'flat' ? pick(TARGETS, at) : pick(gvas, at)) + DATA_OFFSET;
+    return (this.world.control.paging === 'flat' ? pick(TARGETS, at) : pick(GVAS, at)) + DATA_OFFSET;
   }
 
   #windowGva(at: number): number {
-    return WINDOWS[at % 2] + (at % WINDOW_PAGES) * PAGE;
+    return pick(SMALL_PAGES, at);
   }
 
   #leafEntry(gva: number): number {
@@ -262,9 +284,14 @@ export class Script {
     return to < 2 ? tables[to] | 7 : to === 2 ? 0x200_0000 | 0x87 : (0xe000_0000 | 0x87) >>> 0;
   }
 
-  #read(gva: number): void {
-    const allowed = this.oracle.reads(gva);
-    const { kind, eax } = this.world.read(gva);
+  #spread(tables: number): void {
+    if (this.world.control.paging !== 'flat') return;
+    for (let n = 0; n < tables; n++) this.#read(0x4000_0000 + n * 0x20_0000, false);
+  }
+
+  #read(gva: number, user: boolean): void {
+    const allowed = this.oracle.reads(gva, user);
+    const { kind, eax } = this.world.read(gva, user);
     const seen = kind === 'fault' ? kind : eax;
     if (!allowed.has(seen)) this.#wrong(`a read of ${hex(gva)}`, seen, [...allowed]);
   }
@@ -281,23 +308,24 @@ export class Script {
     if (!frames.includes(seen)) this.#wrong(`a fetch from ${hex(gva)}`, seen, frames);
   }
 
-  #write(gva: number, value: number, size: 1 | 4): void {
-    const targets = this.oracle.targets(gva);
+  #write(gva: number, value: number, size: 1 | 4, user: boolean): void {
+    const access = { write: true, user };
+    const targets = this.oracle.targets(gva, access);
     const stale = targets.filter((gpa) => this.oracle.staleCache(gva, gpa));
-    const mayFault = this.oracle.mayFault(gva, true);
+    const mayFault = this.oracle.mayFault(gva, access);
     const { accesses } = this.world.bus;
     const before = accesses.length;
-    const { kind } = this.world.write(gva, value, size);
+    const { kind } = this.world.write(gva, value, size, user);
     this.#settle(`a write of ${hex(value)} to ${hex(gva)}`, kind, targets, stale, mayFault, value, size, before);
   }
 
   #add(gva: number): void {
     if (this.oracle.translations(gva).length !== 1) return;
-    const [target] = this.oracle.targets(gva);
+    const [target] = this.oracle.targets(gva, { write: true, user: false });
     const stale = target !== undefined && this.oracle.staleCache(gva, target) ? [target] : [];
     const host = target === undefined ? undefined : this.oracle.hostOf(target);
     const old = host === undefined ? 0xffff_ffff : this.world.peek32(host);
-    const mayFault = this.oracle.mayFault(gva, true);
+    const mayFault = this.oracle.mayFault(gva, { write: true, user: false });
     const before = this.world.bus.accesses.length;
     const { kind } = this.world.add(gva, 3);
     const value = (stale.length > 0 && this.world.bus.accesses.length > before ? 2 : old + 3) >>> 0;
@@ -344,7 +372,7 @@ export class Script {
 
   /** The guest writes one of its entries, by the identity mapping of its home. */
   #writeEntry(gpa: number, value: number, size: 1 | 4): void {
-    this.#write(gpa, value, size);
+    this.#write(gpa, value, size, false);
   }
 
   #invlpg(gva: number): void {
@@ -396,8 +424,8 @@ export class Script {
 }
 
 /** Plays a script from its beginning; the error of a step says which it was. */
-export function playScript(mmu: MmuMode, era: Era, steps: readonly Step[]): Script {
-  const script = new Script(mmu, era);
+export function playScript(options: WorldOptions, steps: readonly Step[]): Script {
+  const script = new Script(options);
   for (const [n, step] of steps.entries()) {
     try {
       script.play(step);
@@ -409,13 +437,11 @@ export function playScript(mmu: MmuMode, era: Era, steps: readonly Step[]): Scri
   return script;
 }
 
+const fieldsText = (fields: object): string =>
+  Object.entries(fields)
+    .map(([name, value]) => `${name}: ${typeof value === 'string' ? `'${value}'` : value}`)
+    .join(', ');
+
 /** The script as a call that a unit test can hold. */
-export const scriptText = (mmu: MmuMode, era: Era, steps: readonly Step[]): string => {
-  const lines = steps.map((step) => {
-    const fields = Object.entries(step).map(
-      ([name, value]) => `${name}: ${typeof value === 'string' ? `'${value}'` : value}`,
-    );
-    return `  { ${fields.join(', ')} },`;
-  });
-  return [`playScript('${mmu}', '${era}', [`, ...lines, ']);'].join('\n');
-};
+export const scriptText = (options: WorldOptions, steps: readonly Step[]): string =>
+  [`playScript({ ${fieldsText(options)} }, [`, ...steps.map((step) => `  { ${fieldsText(step)} },`), ']);'].join('\n');

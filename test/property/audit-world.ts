@@ -5,12 +5,14 @@
 import { createArena, type Arena } from '../../core/arena/arena.ts';
 import {
   CS,
+  DS,
   SEG_ATTRIBUTES,
   SEG_BASE,
   SEG_LIMIT,
   SEG_SELECTOR,
   SEGMENT_WORDS,
   SS,
+  TR,
   VCPU_ACTIVITY,
   VCPU_CODE_BITS,
   VCPU_CPL,
@@ -23,6 +25,7 @@ import {
   VCPU_SEGMENTS,
 } from '../../core/arena/vcpu-layout.ts';
 import { HVA_BASE } from '../../core/base/address.ts';
+import type { HostPages } from '../../core/base/host-pages.ts';
 import type { Era, MmuMode } from '../../core/base/machine-modes.ts';
 import { TRACEPOINTS } from '../../core/base/tracepoints.ts';
 import { RUN_HLT, RUN_NAMES, Vm, type Vcpu } from '../../core/kvm/index.ts';
@@ -39,10 +42,14 @@ export const HOME_BYTES = 0x10_0000;
 export const FIRST_DATA_FRAME = 0x80;
 
 const GDT = 0x1000;
+const TSS = 0x1800;
 const IDT_32 = 0x2000;
 const IDT_64 = 0x3000;
+/** Page faults end here; #GP, which HLT is for a user, 16 bytes on. */
 const HANDLER = 0x4000;
+const HANDLER_GP = HANDLER + 16;
 const STACK = 0x6000;
+const USER_STACK = 0x6800;
 const CODE = 0x7000;
 /** Where code can be jumped to in every data frame: it loads EAX with the frame's number and halts. */
 export const CODE_OFFSET = 0xfe0;
@@ -70,7 +77,9 @@ export const TABLES = {
 
 /** Windows: gva of the first page of each; the third is a large page. */
 export const WINDOWS = [0x40_0000, 0x80_0000, 0xc0_0000] as const;
-export const WINDOW_PAGES = 8;
+export const WINDOW_PAGES = 3;
+/** What the first pages of the first two windows map to begin with. */
+const MAPPED_AT_FIRST = [0x100_0000, 0x9_0000, 0xe000_0000, 0x100_4000, 0x9_1000, 0x9_0000] as const;
 
 const P = 1;
 const W = 2;
@@ -82,6 +91,14 @@ const CR0_PG = 0x8000_0000;
 const CR4_PSE = 0x10;
 const CR4_PAE = 0x20;
 const EFER_LME = 0x100;
+
+/** What a machine is made of. */
+export interface WorldOptions {
+  readonly mmu: MmuMode;
+  readonly era: Era;
+  readonly hostPages?: HostPages;
+  readonly eptAd?: boolean;
+}
 
 export interface Control {
   readonly paging: Paging;
@@ -105,17 +122,15 @@ export class World {
   readonly vm: Vm;
   readonly vcpu: Vcpu;
   readonly bus = new RecordingBus();
-  readonly mmu: MmuMode;
   readonly era: Era;
   control: Control = { paging: 'flat', space: 0, writeProtect: false };
 
-  constructor(mmu: MmuMode, era: Era) {
-    this.mmu = mmu;
+  constructor({ mmu, era, hostPages = '4k', eptAd = false }: WorldOptions) {
     this.era = era;
     const config = { ramBytes: RAM_BYTES, vcpus: 1, memslots: memslotsOf(era), shadowPages: 256, traceRecords: 256 };
     this.arena = createArena(config, (bytes) => new SharedArrayBuffer(bytes));
     this.bus.claims = -1;
-    this.vm = new Vm(this.arena, { mmu, era, maxPhyAddr: 40, vcpus: 1 }, this.bus);
+    this.vm = new Vm(this.arena, { mmu, era, maxPhyAddr: 40, vcpus: 1, hostPages, eptAd }, this.bus);
     this.vcpu = this.vm.vcpus[0];
     for (const { id, system } of TRACEPOINTS) if (system !== 'kvm') setTraceEnabled(this.arena, id, true);
     const home = { slot: 0, flags: 0, guestPhysAddr: 0n, memorySize: BigInt(HOME_BYTES), userspaceAddr: HVA_BASE };
@@ -125,7 +140,10 @@ export class World {
     enterImage(this.vcpu, CODE, 0);
     const { r } = this.vcpu.cpu;
     r[VCPU_GDTR_BASE] = GDT;
-    r[VCPU_GDTR_LIMIT] = 0x1f;
+    r[VCPU_GDTR_LIMIT] = 0x2f;
+    this.#segment(TR, 0x30, 0x8b);
+    r[VCPU_SEGMENTS + TR * SEGMENT_WORDS + SEG_BASE] = TSS;
+    r[VCPU_SEGMENTS + TR * SEGMENT_WORDS + SEG_LIMIT] = 0x67;
     this.#setIdt();
   }
 
@@ -143,12 +161,12 @@ export class World {
   }
 
   /** EAX from a 32-bit load. */
-  read(gva: number): Ending {
-    return this.execute([0x8b, 0x03, HLT], gva, 0);
+  read(gva: number, user = false): Ending {
+    return this.execute([0x8b, 0x03, HLT], gva, 0, user);
   }
 
-  write(gva: number, value: number, size: 1 | 4): Ending {
-    return this.execute([size === 4 ? 0x89 : 0x88, 0x0b, HLT], gva, value);
+  write(gva: number, value: number, size: 1 | 4, user = false): Ending {
+    return this.execute([size === 4 ? 0x89 : 0x88, 0x0b, HLT], gva, value, user);
   }
 
   /** A load and a store of one instruction: add [ebx], ecx. */
@@ -205,20 +223,20 @@ export class World {
   }
 
   /** Runs a few bytes with EBX and ECX given, to HLT or the page fault handler. */
-  execute(code: readonly number[], ebx: number, ecx: number): Ending {
+  execute(code: readonly number[], ebx: number, ecx: number, user = false): Ending {
     const { cpu } = this.vcpu;
     const { r } = cpu;
     this.arena.u8.set(code, this.host(CODE));
     cpu.noteExternalWrite(this.host(CODE), code.length);
-    this.#segment(CS, 0x08, 0xc09b);
-    this.#segment(SS, 0x10, 0xc093);
+    this.#segment(CS, user ? 0x23 : 0x08, user ? 0xc0fb : 0xc09b);
+    for (const segment of [SS, DS]) this.#segment(segment, user ? 0x2b : 0x10, user ? 0xc0f3 : 0xc093);
     r[VCPU_CODE_BITS] = 32;
-    r[VCPU_CPL] = 0;
+    r[VCPU_CPL] = user ? 3 : 0;
     r[VCPU_ACTIVITY] = 0;
     for (const [n, value] of [
       [1, ecx],
       [3, ebx],
-      [4, STACK],
+      [4, user ? USER_STACK : STACK],
     ]) {
       r[VCPU_GPR + 2 * n] = value | 0;
       r[VCPU_GPR + 2 * n + 1] = 0;
@@ -250,9 +268,12 @@ export class World {
     r[at + SEG_BASE + 1] = 0;
   }
 
+  /** The tables of interrupts, and the stack that they find: the TSS has another form in long mode. */
   #setIdt(): void {
     const { r } = this.vcpu.cpu;
     const long = this.control.paging === '4-level';
+    this.poke32(TSS + 4, STACK);
+    this.poke32(TSS + 8, long ? 0 : 0x10);
     r[VCPU_IDTR_BASE] = long ? IDT_64 : IDT_32;
     r[VCPU_IDTR_LIMIT] = 0xfff;
   }
@@ -273,14 +294,26 @@ export class World {
     poke(GDT + 8, 0x0000_ffff, 0x00cf_9b00);
     poke(GDT + 16, 0x0000_ffff, 0x00cf_9300);
     poke(GDT + 24, 0x0000_ffff, 0x00af_9b00);
-    poke(IDT_32 + 14 * 8, (0x08 << 16) | HANDLER, 0x8e00);
-    poke(IDT_64 + 14 * 16, (0x18 << 16) | HANDLER, 0x8e00);
-    this.arena.u8[this.host(HANDLER)] = HLT;
+    poke(GDT + 32, 0x0000_ffff, 0x00cf_fb00);
+    poke(GDT + 40, 0x0000_ffff, 0x00cf_f300);
+    for (const [vector, handler] of [
+      [13, HANDLER_GP],
+      [14, HANDLER],
+    ]) {
+      poke(IDT_32 + vector * 8, (0x08 << 16) | handler, 0x8e00);
+      poke(IDT_64 + vector * 16, (0x18 << 16) | handler, 0x8e00);
+      this.arena.u8[this.host(handler)] = HLT;
+    }
 
     const all = P | W | U;
     for (let page = 0; page < HOME_BYTES / PAGE; page++) {
       this.poke32(TABLES.low32 + page * 4, (page * PAGE) | all);
       poke(TABLES.low64 + page * 8, (page * PAGE) | all);
+    }
+    for (const [n, target] of MAPPED_AT_FIRST.entries()) {
+      const at = n % 3;
+      this.poke32((n < 3 ? TABLES.window32 : TABLES.other32) + at * 4, (target | all) >>> 0);
+      poke((n < 3 ? TABLES.window64 : TABLES.other64) + at * 8, (target | all) >>> 0);
     }
     const large = 0x200_0000 | all | PS;
     for (const space of [0, 1] as const) {

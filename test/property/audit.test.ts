@@ -5,8 +5,9 @@
  */
 import fc from 'fast-check';
 import { describe, test } from 'vitest';
+import { HOST_PAGES } from '../../core/base/host-pages.ts';
 import { ERAS, MMU_MODES } from '../../core/base/machine-modes.ts';
-import { arbitraryStep, playScript, scriptText } from './audit-steps.ts';
+import { arbitraryScript, playScript, scriptText } from './audit-steps.ts';
 
 const RUNS = Number(process.env['AUDIT_RUNS'] ?? 5);
 const STEPS = Number(process.env['AUDIT_STEPS'] ?? 40);
@@ -14,18 +15,21 @@ const SEED = process.env['AUDIT_SEED'];
 
 describe.each(MMU_MODES.flatMap((mmu) => ERAS.map((era) => [mmu, era] as const)))('%s, %s', (mmu, era) => {
   test('every access sees memory as the slots have it, and the auditor is silent after every step', () => {
-    const steps = fc.array(arbitraryStep(), { minLength: 1, maxLength: STEPS, size: 'max' });
+    const machine = fc.record({
+      mmu: fc.constant(mmu),
+      era: fc.constant(era),
+      hostPages: fc.constantFrom(...HOST_PAGES),
+      eptAd: mmu === 'ept' ? fc.boolean() : fc.constant(false),
+    });
     fc.assert(
-      fc.property(steps, (script) => void playScript(mmu, era, script)),
+      fc.property(machine, arbitraryScript(STEPS), (options, steps) => void playScript(options, steps)),
       {
         numRuns: RUNS,
         ...(SEED === undefined ? {} : { seed: Number(SEED) }),
         reporter: ({ failed, counterexample, errorInstance, seed, numShrinks }) => {
           if (!failed || counterexample === null) return;
           const reason = errorInstance instanceof Error ? errorInstance.message : String(errorInstance);
-          throw new Error(
-            `${reason}\nseed ${seed}, after ${numShrinks} shrinks:\n${scriptText(mmu, era, counterexample[0])}`,
-          );
+          throw new Error(`${reason}\nseed ${seed}, after ${numShrinks} shrinks:\n${scriptText(...counterexample)}`);
         },
       },
     );
