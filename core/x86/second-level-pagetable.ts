@@ -77,14 +77,19 @@ export function walkHostTable(cpu: Cpu, levels: number, lo: number, hi: number, 
     }
     const write = (access & PFERR_WRITE) !== 0;
     const dirty = (entryLo & PTE_DIRTY) !== 0;
-    if (accessed === 0 || (write && !dirty)) markHostTable(cpu, levels, lo, hi, write);
+    if ((accessed === 0 || (write && !dirty)) && !markHostTable(cpu, levels, lo, hi, level, write)) {
+      return walkHostTable(cpu, levels, lo, hi, access, amd);
+    }
     r[HOST_WALK_RIGHTS] = rights | (dirty || write ? RIGHT_DIRTY : 0) | (level > 1 ? RIGHT_LARGE : 0);
     return page;
   }
 }
 
-/** A and D of a translation that was found good, level by level. */
-function markHostTable(cpu: Cpu, levels: number, lo: number, hi: number, write: boolean): void {
+/**
+ * A and D of a translation that was found good, level by level.
+ * @returns false when KVM changed an entry meanwhile (it may have zapped it): the walk is to be done again
+ */
+function markHostTable(cpu: Cpu, levels: number, lo: number, hi: number, leafLevel: number, write: boolean): boolean {
   const { i32 } = cpu.arena;
   const pae = levels === 3;
   let table = cpu.r[VCPU_ROOT_HPA] & (pae ? ~0x1f : ~0xfff);
@@ -93,8 +98,12 @@ function markHostTable(cpu: Cpu, levels: number, lo: number, hi: number, write: 
     const at = (table >> 2) + ((root ? lo >>> 30 : tableIndex(level, lo, hi)) << 1);
     const entryLo = i32[at];
     const leaf = level === 1 || (!root && level < 4 && (entryLo & PTE_PAGE_SIZE) !== 0);
-    if (!root) Atomics.or(i32, at, PTE_ACCESSED | (leaf && write ? PTE_DIRTY : 0));
-    if (leaf) return;
+    if ((entryLo & PTE_PRESENT) === 0 || leaf !== (level === leafLevel)) return false;
+    const flags = root ? 0 : PTE_ACCESSED | (leaf && write ? PTE_DIRTY : 0);
+    if ((entryLo & flags) !== flags && Atomics.compareExchange(i32, at, entryLo, entryLo | flags) !== entryLo) {
+      return false;
+    }
+    if (leaf) return true;
     table = entryLo & ~0xfff;
   }
 }

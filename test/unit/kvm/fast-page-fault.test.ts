@@ -13,6 +13,9 @@ const RSVD = 8;
 const GPA = 0x5000n;
 const CHUNK = 2n * MIB;
 
+/** What the types of a mocked Atomics function say of its array; here it is the arena's int32 words. */
+type Words = BigInt64Array | BigUint64Array;
+
 const dirtyPages = (kvm: KvmFixture): number[] => {
   const log = kvm.vm.getDirtyLog(0);
   if (!log.ok) throw new Error(log.error.message);
@@ -108,10 +111,10 @@ describe('fast_page_fault', () => {
     const kvm = protectedPage();
     const word = kvm.sptep(GPA) >> 2;
     const { compareExchange } = Atomics;
-    vi.spyOn(Atomics, 'compareExchange').mockImplementation((array: never, index, expected, value) => {
+    vi.spyOn(Atomics, 'compareExchange').mockImplementation((array: Words, index, expected, value) => {
       // Another vCPU zaps the entry between the read and the exchange.
       if (index === word) kvm.arena.i32[word] = 0;
-      return (compareExchange as (a: never, i: number, e: unknown, v: unknown) => never)(array, index, expected, value);
+      return compareExchange(array, index, expected, value);
     });
     expect(fast(kvm, GPA, P | W)).toBe(true);
     vi.restoreAllMocks();
@@ -174,9 +177,9 @@ describe('spte_has_volatile_bits', () => {
     const kvm = protectedPage();
     const sptep = kvm.sptep(GPA);
     const { exchange } = Atomics;
-    vi.spyOn(Atomics, 'exchange').mockImplementation((array: never, index, value) => {
+    vi.spyOn(Atomics, 'exchange').mockImplementation((array: Words, index, value) => {
       if (index === sptep >> 2) kvm.arena.i32[index] |= W;
-      return (exchange as (a: never, i: number, v: unknown) => never)(array, index, value);
+      return exchange(array, index, value);
     });
     const lo = kvm.arena.i32[sptep >> 2];
     expect(lo & W, 'read-only when it was looked at').toBe(0);
