@@ -7,6 +7,8 @@ export { Vm, type NrMmuPagesError, type VmConfig } from './vm.ts';
 export type { VmMemslotReport } from './vm-report.ts';
 export type { Mmu } from './mmu.ts';
 export { getSpteHierarchy, type HierarchyEntry } from './probe-hierarchy.ts';
+export { probeRmap } from './probe-rmap.ts';
+export { probeWalk, type WalkQuestion } from './probe-walk.ts';
 export { countMmioSptes, type MmioSpteCount } from './probe-sptes.ts';
 export type { MemslotChange, MemslotChangeReport, MemslotError, UserMemoryRegion } from './memslot-update.ts';
 export type { MemslotCheck } from './memslot-errors.ts';

@@ -6,6 +6,7 @@ import * as v from 'valibot';
 import { HOST_PAGES } from '../base/host-pages.ts';
 import { ERAS, MMU_MODES } from '../base/machine-modes.ts';
 import { MMIO_OUTCOMES } from '../base/mmio-outcomes.ts';
+import type * as p from './probe-snapshots.ts';
 import type * as s from './snapshots.ts';
 
 const U64_MAX = (1n << 64n) - 1n;
@@ -34,11 +35,11 @@ export const machineOptionsSchema = v.strictObject({
   maxPhyAddr: v.optional(integer(32, 52), 40),
   /** Page quota by KVM_SET_NR_MMU_PAGES; 0 = KVM's own default from the slots. */
   mmuPages: v.optional(integer(0, 32768), 0),
-  vcpus: v.optional(integer(1, 8), 1),
   /** Pages of the host behind guest RAM: what KVM may map at once. */
   hostPages: v.optional(v.picklist(HOST_PAGES), '4k'),
   /** Accessed and dirty flags for EPT. */
   eptAd: v.optional(v.boolean(), false),
+  vcpus: v.optional(integer(1, 8), 1),
   append: v.optional(text(MAX_APPEND_CHARACTERS), ''),
 });
 export type MachineOptions = v.InferOutput<typeof machineOptionsSchema>;
@@ -120,6 +121,16 @@ export const REQUEST_SCHEMAS = {
   /** Heat of a gpa range: MMIO sptes per bucket, fresh and stale. */
   'sptes.heat': v.strictObject({ start: u64, length: v.pipe(u64, v.minValue(1n)), buckets: integer(1, 4096) }),
   'spte.decode': v.strictObject({ value: u64, era: text(32), mmu: v.picklist(MMU_MODES), maxPhyAddr: integer(32, 52) }),
+  /** One address through the guest's tables and the hardware's, and what the access comes to. `user`: the vCPU's own privilege unless said. */
+  'walk.read': v.strictObject({
+    vcpu,
+    space: v.picklist(['gva', 'gpa']),
+    address: u64,
+    access: v.picklist(['read', 'write', 'fetch']),
+    user: v.optional(v.boolean()),
+  }),
+  /** One guest frame: its slot, and every spte that maps it. */
+  'rmap.read': v.strictObject({ gfn: integer(0, 2 ** 40 - 1) }),
   'mmio.log': v.strictObject({ since: integer(0, Number.MAX_SAFE_INTEGER), limit: integer(1, MAX_ROWS) }),
   'mmio.heat': v.strictObject({ limit: integer(1, MAX_ROWS) }),
   'breakpoints.list': none,
@@ -184,6 +195,8 @@ interface Replies {
   'sptes.rows': s.SpteTable;
   'sptes.heat': { readonly moment: s.Moment; readonly fresh: Uint32Array; readonly stale: Uint32Array };
   'spte.decode': s.DecodedSpte;
+  'walk.read': p.WalkSnapshot;
+  'rmap.read': p.ReverseMapSnapshot;
   'mmio.log': s.MmioLogSnapshot;
   'mmio.heat': s.MmioHeat;
   'breakpoints.list': readonly s.BreakpointSnapshot[];

@@ -19,3 +19,4 @@ export {
   type SecondLevelProbe,
   type SecondLevelPurpose,
 } from './probe-second-level.ts';
+export { probeTlb } from './probe-tlb.ts';

@@ -45,6 +45,16 @@ const looks = fc.oneof(
     .map((filter) => request('sptes.rows', { filter, offset: 0, limit: 100 })),
   fc
     .record({
+      space: fc.constantFrom('gva', 'gpa'),
+      address,
+      access: fc.constantFrom('read', 'write', 'fetch'),
+      user: fc.constantFrom(undefined, true, false),
+    })
+    .map((params) => request('walk.read', { ...params, vcpu })),
+  fc.integer({ min: 0, max: 2 ** 40 - 1 }).map((gfn) => request('rmap.read', { gfn })),
+  fc.constantFrom(0x100, 0x105, 0xb8, 0xfeb00, 0xe0000).map((gfn) => request('rmap.read', { gfn })),
+  fc
+    .record({
       slot: fc.integer({ min: 0, max: 130 }),
       flags: fc.integer({ min: 0, max: 3 }),
       guestPhysAddr: address,

@@ -16,6 +16,7 @@ import { spteRequests } from './spte-requests.ts';
 import { statsRequests } from './stats-requests.ts';
 import { traceRequests } from './trace-requests.ts';
 import { vgaRequests } from './vga-requests.ts';
+import { walkRequests } from './walk-requests.ts';
 
 export const REQUEST_TABLE: RequestTable = {
   'engine.hello': (_session, { version }) =>
@@ -33,6 +34,7 @@ export const REQUEST_TABLE: RequestTable = {
   ...disassemblyRequests,
   ...memslotRequests,
   ...spteRequests,
+  ...walkRequests,
   ...mmioRequests,
   ...breakpointRequests,
   ...generationRequests,
