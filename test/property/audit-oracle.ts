@@ -5,7 +5,7 @@
  */
 import { VCPU_MMIO_GFN, VCPU_MMIO_GVA } from '../../core/arena/vcpu-layout.ts';
 import type { World } from './audit-world.ts';
-import { FIRST_DATA_FRAME, HOME_BYTES, PAGE, RAM_BYTES, WINDOW_PAGES, WINDOWS } from './audit-world.ts';
+import { FIRST_DATA_FRAME, HOME_BYTES, PAGE, RAM_BYTES, UPPER_HALF, WINDOW_PAGES, WINDOWS } from './audit-world.ts';
 
 export interface OracleSlot {
   readonly id: number;
@@ -78,7 +78,8 @@ export class Oracle {
   invalidate(gva: number): void {
     const page = gva - (gva % PAGE);
     // A large page is one translation, whatever its pages.
-    const same = page >= WINDOWS[2] ? this.#windowPages().filter((each) => each >= WINDOWS[2]) : [page];
+    const inLarge = (each: number): boolean => each >= WINDOWS[2] && each < WINDOWS[1];
+    const same = inLarge(page) ? this.#windowPages().filter(inLarge) : [page];
     for (const each of same) this.#good.set(each, [this.walk(each)]);
   }
 
@@ -203,6 +204,6 @@ export class Oracle {
   }
 
   #windowPages(): number[] {
-    return WINDOWS.flatMap((gva) => Array.from({ length: WINDOW_PAGES }, (_, n) => gva + n * PAGE));
+    return [...WINDOWS, UPPER_HALF].flatMap((gva) => Array.from({ length: WINDOW_PAGES }, (_, n) => gva + n * PAGE));
   }
 }

@@ -75,8 +75,13 @@ export const TABLES = {
   pdpt4: [0x3_2000, 0x3_3000],
 } as const;
 
-/** Windows: gva of the first page of each; the third is a large page. */
-export const WINDOWS = [0x40_0000, 0x80_0000, 0xc0_0000] as const;
+/**
+ * Windows: gva of the first page of each; the third is a large page. The second lies in another quadrant of 32-bit paging,
+ * and under PAE and in long mode the page directory hangs at two places.
+ */
+export const WINDOWS = [0x40_0000, 0x8080_0000, 0xc0_0000] as const;
+/** The upper half of the first window: another quadrant again, or the same table once more. */
+export const UPPER_HALF = WINDOWS[0] + 0x20_0000;
 export const WINDOW_PAGES = 3;
 /** What the first pages of the first two windows map to begin with. */
 const MAPPED_AT_FIRST = [0x100_0000, 0x9_0000, 0xe000_0000, 0x100_4000, 0x9_1000, 0x9_0000] as const;
@@ -321,13 +326,16 @@ export class World {
       for (const [n, entry] of [TABLES.window32 | all, TABLES.other32 | all, large].entries()) {
         this.poke32(TABLES.pd32[space] + (WINDOWS[n] >>> 22) * 4, entry);
       }
-      poke(TABLES.pdpt[space], TABLES.pd64[space] | P);
+      for (const entry of [0, 2]) {
+        poke(TABLES.pdpt[space] + entry * 8, TABLES.pd64[space] | P);
+        poke(TABLES.pdpt4[space] + entry * 8, TABLES.pd64[space] | all);
+      }
       poke(TABLES.pml4[space], TABLES.pdpt4[space] | all);
-      poke(TABLES.pdpt4[space], TABLES.pd64[space] | all);
       poke(TABLES.pd64[space], TABLES.low64 | all);
       for (const [n, entry] of [TABLES.window64 | all, TABLES.other64 | all, large].entries()) {
-        poke(TABLES.pd64[space] + (WINDOWS[n] >>> 21) * 8, entry);
+        poke(TABLES.pd64[space] + ((WINDOWS[n] >>> 21) & 0x1ff) * 8, entry);
       }
+      poke(TABLES.pd64[space] + (UPPER_HALF >>> 21) * 8, TABLES.window64 | all);
     }
   }
 }

@@ -7,7 +7,8 @@ import fc from 'fast-check';
 import { describe, test } from 'vitest';
 import { HOST_PAGES } from '../../core/base/host-pages.ts';
 import { ERAS, MMU_MODES } from '../../core/base/machine-modes.ts';
-import { arbitraryScript, playScript, scriptText } from './audit-steps.ts';
+import { playScript, scriptText } from './audit-script.ts';
+import { arbitraryScript } from './audit-steps.ts';
 
 const RUNS = Number(process.env['AUDIT_RUNS'] ?? 5);
 const STEPS = Number(process.env['AUDIT_STEPS'] ?? 40);
