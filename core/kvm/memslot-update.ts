@@ -23,6 +23,7 @@ import {
   type Memslot,
 } from './memslot-table.ts';
 import { activeMemslots, memslotsGeneration } from './memslots.ts';
+import { VM_MEMSLOTS_IN_CALL } from './mmu-words.ts';
 import { allocateFromSlotHeap, freeToSlotHeap, SLOT_HEAP_FULL } from './slot-heap.ts';
 import { traceUmbraMemslot } from './trace-events.ts';
 
@@ -148,9 +149,13 @@ export class MemslotUpdate {
   }
 
   step(): void {
+    const inCall = (this.arena.layout.vm + VM_MEMSLOTS_IN_CALL) >> 2;
+    Atomics.store(this.arena.i32, inCall, 1);
     this.steps[this.done].run();
     this.done += 1;
-    if (this.next === undefined) this.trace();
+    if (this.next !== undefined) return;
+    Atomics.store(this.arena.i32, inCall, 0);
+    this.trace();
   }
 
   /** Takes the steps that are left. */

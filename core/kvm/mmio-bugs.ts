@@ -12,7 +12,7 @@ import { gfnToMemslot, memslotFlags } from './memslots.ts';
 import { generationWord, vcpuMatchMmioGen } from './mmio-cache.ts';
 import type { Mmu } from './mmu.ts';
 import { isMmioSpte } from './spte-mmio.ts';
-import { VCPU_MMIO_GEN, VM_BUG_STRIKES, WATCH_CORRUPT, WATCH_WRAP } from './mmu-words.ts';
+import { VCPU_MMIO_GEN, VM_BUG_STRIKES, VM_MEMSLOTS_IN_CALL, WATCH_CORRUPT, WATCH_WRAP } from './mmu-words.ts';
 
 /** In the order of their counts in the arena. */
 export const KVM_BUGS = [
@@ -131,6 +131,8 @@ export function nameServedMmio(
   const access = `vCPU ${vcpuId}'s ${write ? 'write to' : 'read of'} gpa ${hex(u64(gpaLo, gpaHi))}`;
   const wrong = `${access} is served as MMIO although slot ${slotId(mmu, slot)} maps gfn ${hex(gfn)}`;
   if (filled !== current) {
+    // Before the call has returned nobody can tell whether the access came before or after the change.
+    if (Atomics.load(mmu.i32, (mmu.vm + VM_MEMSLOTS_IN_CALL) >> 2) !== 0) return;
     const age = `the cache was filled at memslots generation ${filled}, now ${current}`;
     bugStruck(mmu, BUG_STALE_MMIO_CACHE, `${wrong}: ${age}`);
   } else if (mmu.i32[mmu.mmioWatch] === WATCH_WRAP) {

@@ -52,6 +52,10 @@ const HEAT_LIMIT = (MMIO_HEAT_BUCKETS * 3) / 4;
 export class MmioRecord {
   private readonly i32: Int32Array<SharedArrayBuffer>;
   private readonly f64: Float64Array<SharedArrayBuffer>;
+  /** Where the record is put together: the ring itself, or, with several vCPUs, a place of this vCPU's own. */
+  private readonly draft32: Int32Array<SharedArrayBuffer>;
+  private readonly draft64: Float64Array<SharedArrayBuffer>;
+  private readonly shared: boolean;
   private readonly vcpuId: number;
   /** f64 index of the ring's head, byte offset of its first record; byte offset of the heat table's header. */
   private readonly head: number;
@@ -74,6 +78,10 @@ export class MmioRecord {
   constructor(arena: Arena, vcpuId: number) {
     this.i32 = arena.i32;
     this.f64 = arena.f64;
+    this.shared = arena.layout.config.vcpus > 1;
+    const own = this.shared ? new SharedArrayBuffer(MMIO_LOG_BYTES) : undefined;
+    this.draft32 = own === undefined ? arena.i32 : new Int32Array(own);
+    this.draft64 = own === undefined ? arena.f64 : new Float64Array(own);
     this.vcpuId = vcpuId;
     this.head = (arena.layout.mmioLog + RING_HEAD) >> 3;
     this.records = arena.layout.mmioLog + TRACE_RING_HEADER_BYTES;
@@ -91,9 +99,9 @@ export class MmioRecord {
     access: number,
     kvmGen: number,
   ): void {
-    const { i32, f64 } = this;
-    // head modulo the ring's size, a power of two.
-    const at = this.records + (f64[this.head] & (MMIO_LOG_RECORDS - 1)) * MMIO_LOG_BYTES;
+    const i32 = this.draft32;
+    const f64 = this.draft64;
+    const at = this.shared ? 0 : this.nextRecord();
     const w = at >> 2;
     f64[(at + MMIO_LOG_INSNS) >> 3] = insns;
     i32[w + GVA] = gvaLo;
@@ -120,15 +128,15 @@ export class MmioRecord {
   /** What the walk ended at. */
   noteSpte(lo: number, hi: number, gen: number): void {
     const w = this.at;
-    this.i32[w + SPTE] = lo;
-    this.i32[w + SPTE + 1] = hi;
-    this.i32[w + SPTE_GEN] = gen;
+    this.draft32[w + SPTE] = lo;
+    this.draft32[w + SPTE + 1] = hi;
+    this.draft32[w + SPTE_GEN] = gen;
   }
 
   /** The emulator sent an access to the bus. */
   noteDispatch(write: boolean, size: number, lo: number, hi: number, device: number): void {
     if (!this.open || this.size !== 0) return;
-    const { i32, at } = this;
+    const { draft32: i32, at } = this;
     this.access = write ? 1 : 0;
     this.size = size;
     i32[at + VALUE] = lo;
@@ -138,10 +146,16 @@ export class MmioRecord {
 
   /** Publishes the record and counts it in the heat table. */
   commit(): void {
-    this.i32[this.at + OUTCOME] = this.outcome | (this.access << 8) | (this.size << 16) | (this.vcpuId << 24);
+    this.draft32[this.at + OUTCOME] = this.outcome | (this.access << 8) | (this.size << 16) | (this.vcpuId << 24);
+    if (this.shared) this.i32.set(this.draft32, this.nextRecord() >> 2);
     this.f64[this.head] += 1;
     this.open = false;
     this.heat();
+  }
+
+  /** Byte offset of the record that is committed next: head modulo the ring's size, a power of two. */
+  private nextRecord(): number {
+    return this.records + (this.f64[this.head] & (MMIO_LOG_RECORDS - 1)) * MMIO_LOG_BYTES;
   }
 
   private heat(): void {

@@ -33,7 +33,13 @@ import { hostPagesIndex } from './large-page-level.ts';
 import { noHooks, type KvmHooks } from './hooks.ts';
 import { limitsOf, memslotsOf, type MemslotLimits } from './limits.ts';
 import { previewMemoryRegion } from './memslot-preview.ts';
-import { setMemoryRegion, type MemslotError, type UserMemoryRegion } from './memslot-update.ts';
+import {
+  beginMemslotUpdate,
+  setMemoryRegion,
+  type MemslotError,
+  type MemslotUpdate,
+  type UserMemoryRegion,
+} from './memslot-update.ts';
 import { initMemslots, setMemslotsGeneration } from './memslot-table.ts';
 import { memslotsGeneration } from './memslots.ts';
 import { visibleGeneration } from './mmio-fault.ts';
@@ -133,6 +139,14 @@ export class Vm {
     const before = mmuBefore(this.mmu);
     const done = setMemoryRegion(this.arena, this.limits, this.memslotMmu, region);
     return done.ok ? ok(reportChange(this.mmu, done.value, before)) : done;
+  }
+
+  /**
+   * The same call, to be carried out step by step. Nothing else may change memslots before it is finished: the kernel holds
+   * slots_lock.
+   */
+  beginMemslotUpdate(region: UserMemoryRegion): Result<MemslotUpdate, MemslotError> {
+    return beginMemslotUpdate(this.arena, this.limits, this.memslotMmu, region);
   }
 
   /** What the same call would answer, without making it. */
