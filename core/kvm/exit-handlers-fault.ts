@@ -21,8 +21,10 @@ import { gfnToPfn, KVM_PFN_NOSLOT } from './memslots.ts';
 import { gfnOf, predictMmioFault } from './mmio-predict.ts';
 import { PFERR_FETCH_MASK, PFERR_PRESENT_MASK, PFERR_RSVD_MASK, PFERR_WRITE_MASK } from './mmu-fault-error.ts';
 import { lastSptep } from './mmu-walk.ts';
+import { isPaging } from './guest-paging.ts';
 import { mmioBugText } from './probe-hierarchy.ts';
 import { reservedHierarchyText } from './spte-reserved.ts';
+import { predictShadowMmioFault } from './shadow-mmio-predict.ts';
 import { traceKvmPageFault, traceKvmUserspaceExit } from './trace-events.ts';
 import type { VcpuContext } from './vcpu-context.ts';
 import { KVM_EXIT_UNKNOWN } from './vcpu-exit-reasons.ts';
@@ -56,7 +58,11 @@ export function stopsBeforeFault(vcpu: VcpuContext, exit: number): boolean {
   fault.gpaLo = r[VCPU_EXIT_GPA];
   fault.gpaHi = r[VCPU_EXIT_GPA + 1];
   fault.access = access;
-  return predictMmioFault(mmu, r, fault, reserved) && vcpu.hooks.onMmioFault(fault);
+  const mmio =
+    exit === EXIT_EXCEPTION_NMI && isPaging(r)
+      ? predictShadowMmioFault(mmu, r, fault, reserved, vcpu.emulator)
+      : predictMmioFault(mmu, r, fault, reserved);
+  return mmio && vcpu.hooks.onMmioFault(fault);
 }
 
 /** A gfn without slot that is met by an ordinary violation: noted as FIRST, with the entry that stands there (usually none). */

@@ -80,8 +80,7 @@ export class Vcpu {
         if (r[VCPU_ACTIVITY] === SHUT_DOWN) return RUN_SHUTDOWN;
         if (!this.wake()) return RUN_HLT;
       }
-      const left = end - f[VCPU_F_INSNS] - f[VCPU_F_DELIVERIES];
-      if (left <= 0) return RUN_BUDGET;
+      if (f[VCPU_F_INSNS] + f[VCPU_F_DELIVERIES] >= end) return RUN_BUDGET;
       if (mmu.mode === MMU_SHADOW) mmuFollowRegisters(mmu, r);
       this.queueInterrupt();
       if (r[VCPU_ROOT_VALID] === 0) {
@@ -98,7 +97,10 @@ export class Vcpu {
       }
       const before = f[VCPU_F_INSNS];
       if ((r[VCPU_PENDING_INTERRUPT] | r[VCPU_PENDING_EXCEPTION]) !== 0) skip = false;
-      const exit = this.deliverEvent() ? cpu.run(left, !skip) : r[VCPU_EXIT_REASON];
+      // A delivery is work too.
+      const delivered = this.deliverEvent();
+      const rest = end - f[VCPU_F_INSNS] - f[VCPU_F_DELIVERIES];
+      const exit = delivered ? cpu.run(rest, !skip) : r[VCPU_EXIT_REASON];
       setVcpuMode(r, mmu.vcpuCount, OUTSIDE_GUEST_MODE);
 
       if (f[VCPU_F_INSNS] !== before) {

@@ -5,6 +5,7 @@
 import {
   VCPU_CODE_BITS,
   VCPU_EXIT_REASON,
+  VCPU_F_DELIVERIES,
   VCPU_F_INSNS,
   VCPU_INTERRUPT_SHADOW,
   VCPU_RFLAGS,
@@ -53,7 +54,10 @@ function abandon(cpu: Cpu, i: number, lo: number, hi: number): number {
   const reason = cpu.abort;
   if (reason === ABORT_EXCEPTION) {
     if (i !== 0 && cpu.code[i + I_EA] === EA_64_STACK) turnIntoStackFault(cpu);
-    return deliver(cpu) === CONTINUE ? EMULATE_FAULT_INJECTED : EMULATE_FAIL;
+    if (deliver(cpu) !== CONTINUE) return EMULATE_FAIL;
+    // Work, though nothing retires: as in the run loop.
+    cpu.f[VCPU_F_DELIVERIES] += 1;
+    return EMULATE_FAULT_INJECTED;
   }
   if (reason !== ABORT_UNIMPLEMENTED) {
     cpu.unimplemented = `an instruction under emulation ran into VM exit ${r[VCPU_EXIT_REASON]}`;
