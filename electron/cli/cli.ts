@@ -6,9 +6,12 @@ import { offer, OutputClosed, type CliIo } from './cli-io.ts';
 import { registerConformance } from './conformance.ts';
 import { registerDemo } from './demo.ts';
 import { CliFailure, STATUS_MACHINE, STATUS_OK, STATUS_PIPE, STATUS_USAGE } from './exit-status.ts';
+import { registerRmap } from './rmap.ts';
+import { registerRace } from './race.ts';
 import { registerRun } from './run.ts';
 import { register as registerSlots } from './slots.ts';
 import { register as registerSpte } from './spte.ts';
+import { registerWalk } from './walk.ts';
 
 /**
  * Runs one command line.
@@ -30,7 +33,10 @@ export async function runCli(words: readonly string[], io: CliIo): Promise<numbe
     });
   registerRun(program, io, finish);
   registerDemo(program, io, finish);
+  registerWalk(program, io, finish);
+  registerRmap(program, io, finish);
   registerAudit(program, io, finish);
+  registerRace(program, io, finish);
   registerSpte(program);
   registerSlots(program);
   registerBench(program, io, finish);
