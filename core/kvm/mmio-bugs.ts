@@ -161,6 +161,12 @@ export function nameCorruptMark(mmu: Mmu, vcpuId: number, gfn: number, gen: numb
   }
 }
 
+/** check_direct_spte_mmio_pf found a present entry: whoever mapped it was faster than this vCPU's handler. */
+export function nameMmioPfBug(mmu: Mmu, vcpuId: number, gpaLo: number, gpaHi: number): void {
+  const fault = `vCPU ${vcpuId} faulted on gfn ${hex(gfnOf(gpaLo, gpaHi))} with a reserved bit or a misconfiguration`;
+  bugStruck(mmu, BUG_MMIO_PF_BUG, `${fault}, but its spte is neither MMIO nor empty by now: the VM stops`);
+}
+
 /**
  * Bit 7 of what mmu_set_spte has stored is set: a large page, or a generation bit of an MMIO spte, which is counted too and
  * never subtracted. Since 5.13 mmu_set_spte has returned by then.

@@ -5,8 +5,7 @@
 import { MMIO_BUG, MMIO_CACHED, MMIO_EMULATE, MMIO_INVALID, MMIO_RETRY } from '../base/mmio-outcomes.ts';
 import { ERA_V3_10, ERA_V6_8 } from './eras.ts';
 import { vcpuCacheMmioInfo, vcpuMatchMmioGpa } from './mmio-cache.ts';
-import { BUG_MMIO_PF_BUG, bugStruck } from './mmio-bugs.ts';
-import { gfnOf } from './mmio-predict.ts';
+import { nameMmioPfBug } from './mmio-bugs.ts';
 import type { MmioRecord } from './mmio-record.ts';
 import { checkMmioSpte, currentGeneration } from './mmio-spte.ts';
 import type { Mmu } from './mmu.ts';
@@ -76,10 +75,7 @@ export function handleMmioPageFaultCommon(
   // only reserved bits in a present entry are a bug, and those are looked for on the whole way to it.
   if (mmu.era === ERA_V6_8 ? reservedHierarchyText(mmu, r, gpaLo, gpaHi) !== undefined : (lo | hi) !== 0) {
     record.outcome = MMIO_BUG;
-    if (mmu.era !== ERA_V6_8) {
-      const what = `vCPU ${vcpuId} faulted on gfn 0x${gfnOf(gpaLo, gpaHi).toString(16)} with a reserved bit or a misconfiguration`;
-      bugStruck(mmu, BUG_MMIO_PF_BUG, `${what}, but its spte is neither MMIO nor empty by now: the VM stops`);
-    }
+    if (mmu.era !== ERA_V6_8) nameMmioPfBug(mmu, vcpuId, gpaLo, gpaHi);
     return RET_MMIO_PF_BUG;
   }
   record.outcome = MMIO_RETRY;
