@@ -34,6 +34,7 @@ export const AUDIT_RULES = {
   'mmio-cached': 'a page with MMIO sptes has mmio_cached set in the eras that walk by it',
   'mmio-count': 'the counts of live and fresh MMIO sptes are what a full walk finds',
   'generation-repeats': 'no MMIO spte carries a generation that is still to come',
+  tlb: 'no TLB translates to a frame, or writably to one, that no spte maps so, unless a flush is on its way',
   'mmio-cache': 'no vCPU’s MMIO cache answers for a gfn in a live slot',
 } as const;
 

@@ -10,6 +10,7 @@ import { auditMappings } from './audit-mappings.ts';
 import { auditMmio } from './audit-mmio.ts';
 import { auditActiveList, auditFreeList, auditHash, auditRoots } from './audit-pool.ts';
 import { auditPteLists } from './audit-pte-lists.ts';
+import { auditTlbs } from './audit-tlb.ts';
 import { auditAfterSync, auditUnsync } from './audit-unsync.ts';
 import { AuditView } from './audit-view.ts';
 import type { AuditFinding } from './audit-violation.ts';
@@ -59,6 +60,7 @@ const RULES: readonly ((view: AuditView) => void)[] = [
   auditUnsync,
   auditLpageInfo,
   auditMmio,
+  auditTlbs,
 ];
 
 export function auditMmu(mmu: Mmu, options: AuditOptions = {}): AuditReport {

@@ -12,3 +12,4 @@ export { GUEST_WALK_GPA, LAST_ACCESS } from './tlb-layout.ts';
 /** Read, write or fetch: what the last exit was about, which an EPT misconfiguration does not say. */
 export { lastAccess, lastAccessIsFinal } from './paging-translate.ts';
 export * from './probe.ts';
+export { tlbEntries, type TlbEntry } from './probe-tlb-entries.ts';

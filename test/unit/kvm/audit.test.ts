@@ -18,7 +18,7 @@ import {
   VM_N_USED_MMU_PAGES,
   VM_PTE_LIST_FREE,
 } from '../../../core/arena/mmu-layout.ts';
-import { VCPU_MMIO_GFN, VCPU_ROOT_PAGE } from '../../../core/arena/vcpu-layout.ts';
+import { VCPU_MMIO_GFN, VCPU_REQUESTS, VCPU_ROOT_PAGE } from '../../../core/arena/vcpu-layout.ts';
 import { HVA_BASE } from '../../../core/base/address.ts';
 import { ERAS, MMU_MODES, type Era, type MmuMode } from '../../../core/base/machine-modes.ts';
 import { AUDIT_RULES, auditMmu, type AuditRule, type AuditViolation } from '../../../core/kvm/audit.ts';
@@ -28,6 +28,7 @@ import { VM_MMIO_FRESH } from '../../../core/kvm/mmu-words.ts';
 import { pageHeader, pageOfHpa } from '../../../core/kvm/shadow-page-pool.ts';
 import { ROLE_CR4_PAE, ROLE_DIRECT } from '../../../core/kvm/shadow-page-role.ts';
 import { PT_PAGE_SIZE_MASK } from '../../../core/kvm/mmu.ts';
+import { programmed, runToStop, type SmallMachine } from '../machine/small-machine.ts';
 import { KvmFixture, MIB } from './kvm-fixture.ts';
 
 const HOLE = 0xe000_0000n;
@@ -294,13 +295,38 @@ describe('a fault put into the arena is found and named', () => {
 
   it('by every rule there is', () => {
     const tested = new Set([...faults, ...shadowFaults].map(([, rule]) => rule));
-    for (const rule of ['mmio-cached', 'unsync-after-sync'] as const) tested.add(rule);
+    for (const rule of ['mmio-cached', 'unsync-after-sync', 'tlb'] as const) tested.add(rule);
     expect([...tested].toSorted()).toEqual(Object.keys(AUDIT_RULES).toSorted());
   });
 
   test.each(faults)('%s: %s', (_what, rule, corrupt) => {
     corrupt();
     expect(finding(kvm, rule).text).not.toBe('');
+  });
+});
+
+describe('a TLB that was not flushed', () => {
+  /** add [0x8000], eax; hlt: a page written, and so in the TLB. */
+  const PROGRAM = [0x01, 0x05, 0x00, 0x80, 0x00, 0x00, 0xf4];
+
+  const ran = (mmu: MmuMode): SmallMachine => {
+    const small = programmed(PROGRAM, { mmu, era: 'v3.11' });
+    runToStop(small.machine);
+    expect(auditMmu(small.machine.vm.mmu).violations).toEqual([]);
+    return small;
+  };
+
+  test.each(MMU_MODES)('after a write protection, under %s', (mmu) => {
+    const { machine } = ran(mmu);
+    const { arena, vm } = machine;
+    const slot = gfnToMemslot(arena, 8);
+    const sptep = arena.i32[slotRmapWord(arena, slot, 8, 1) >> 2];
+    arena.i32[sptep >> 2] &= ~2;
+    const [violation] = auditMmu(vm.mmu).violations;
+    expect(violation).toMatchObject({ rule: 'tlb' });
+    expect(violation.text).toMatch(/translates gva 0x8000 to pfn 0x[0-9a-f]+, writable, and no spte allows that/);
+    Atomics.or(vm.vcpus[0].cpu.r, VCPU_REQUESTS, 1);
+    expect(auditMmu(vm.mmu).violations, 'a flush is on its way').toEqual([]);
   });
 });
 
