@@ -38,6 +38,7 @@ import {
   VCPU_SEGMENTS,
 } from '../../../core/arena/vcpu-layout.ts';
 import { HVA_BASE, highHalf, lowHalf, u64FromHalves } from '../../../core/base/address.ts';
+import type { HostPages } from '../../../core/base/host-pages.ts';
 import type { Era } from '../../../core/base/machine-modes.ts';
 import { noHooks, Vm } from '../../../core/kvm/index.ts';
 import { lastSptep } from '../../../core/kvm/mmu-walk.ts';
@@ -98,6 +99,7 @@ export interface RigOptions {
   readonly cr4?: number;
   readonly maxPhyAddr?: number;
   readonly shadowPages?: number;
+  readonly hostPages?: HostPages;
 }
 
 export class ShadowRig {
@@ -111,7 +113,7 @@ export class ShadowRig {
   readonly tables = { pml4: PML4, pdpt: PDPT, pd: PD, pt: PT, window: WINDOW_PT, spare: SPARE, far: FAR_PD } as const;
 
   constructor(mode: PagingMode, options: RigOptions = {}) {
-    const { era = 'v3.11', wp = true, cr4 = 0, maxPhyAddr = 40, shadowPages = 256 } = options;
+    const { era = 'v3.11', wp = true, cr4 = 0, maxPhyAddr = 40, shadowPages = 256, hostPages = '4k' } = options;
     this.mode = mode;
     this.window = mode === '32-bit' ? 4 * MIB : 2 * MIB;
     const memslots = memslotsOf(era);
@@ -119,7 +121,7 @@ export class ShadowRig {
       { ramBytes: RAM_BYTES, vcpus: 1, memslots, shadowPages, traceRecords: 64 },
       (bytes) => new SharedArrayBuffer(bytes),
     );
-    this.vm = new Vm(this.arena, { mmu: 'shadow', era, maxPhyAddr, vcpus: 1 }, this.bus, noHooks());
+    this.vm = new Vm(this.arena, { mmu: 'shadow', era, maxPhyAddr, vcpus: 1, hostPages }, this.bus, noHooks());
     this.slot(0, 0n, BigInt(RAM_BYTES));
     this.buildTables();
     const [vcpu] = this.vm.vcpus;

@@ -1,6 +1,7 @@
 /** kvm_mmu_page roles, quadrants, the hash and parent_ptes: which shadow page a guest table gets, and when it is shared. */
 import { describe, expect, it } from 'vitest';
 import { SP_PARENT_PTES } from '../../../core/arena/mmu-layout.ts';
+import { auditMmu } from '../../../core/kvm/audit.ts';
 import { pteListCount } from '../../../core/kvm/rmap-list.ts';
 import { pageHeader } from '../../../core/kvm/shadow-page-pool.ts';
 import {
@@ -151,5 +152,74 @@ describe('a large guest page', () => {
         .sort(),
     ).toEqual([5, 7]);
     expect(rig.byteAt(0x40_0000)).toBe(1);
+  });
+});
+
+describe('a large guest page on a host with huge pages', () => {
+  const LARGE = 0x40_0000n;
+
+  it.each(PAGING_MODES)('under %s paging is mapped large, 2 MiB at a time', (mode) => {
+    const rig = new ShadowRig(mode, { hostPages: '2m' });
+    rig.poke(rig.tables.pd, 1, LARGE | PS | OPEN);
+    rig.write(rig.window + 0x12_3008, 0x77n);
+    expect(rig.byteAt(Number(LARGE) + 0x12_3008)).toBe(0x77);
+    expect(rig.spte(rig.window) & (PS | W)).toBe(PS | W);
+    expect(rig.counters.largepages).toBe(1);
+  });
+
+  it('is not, where a guest table lies in it; and is dropped when one comes to lie in it', () => {
+    const rig = new ShadowRig('4-level', { hostPages: '2m' });
+    const table = Number(LARGE) + 0x10_0000;
+    rig.poke(rig.tables.pd, 1, LARGE | PS | OPEN);
+    rig.write(rig.window, 1n);
+    expect(rig.counters.largepages).toBe(1);
+    rig.poke(table, 0, BigInt(data(0)) | OPEN);
+    rig.poke(rig.tables.pd, 2, BigInt(table) | OPEN);
+    rig.read(2 * rig.window);
+    expect(rig.counters.largepages, 'write protection drops it').toBe(0);
+    rig.write(rig.window + 8, 2n);
+    expect(rig.spte(rig.window) & PS).toBe(0n);
+    expect(rig.byteAt(Number(LARGE) + 8)).toBe(2);
+  });
+
+  it('is not, in a slot that logs dirty pages', () => {
+    const rig = new ShadowRig('4-level', { hostPages: '2m' });
+    rig.slot(1, 0x80_0000n, 0x20_0000n, 1, 0x7f00_0040_0000n);
+    rig.poke(rig.tables.pd, 1, 0x80_0000n | PS | OPEN);
+    rig.write(rig.window, 1n);
+    expect(rig.spte(rig.window) & (PS | W)).toBe(W);
+  });
+
+  it('makes room for a table when the guest puts one in its place', () => {
+    const rig = new ShadowRig('4-level', { hostPages: '2m' });
+    rig.poke(rig.tables.pd, 1, LARGE | PS | OPEN);
+    rig.write(rig.window, 1n);
+    rig.poke(rig.tables.window, 0, BigInt(data(0)) | OPEN);
+    rig.writeEntry(rig.tables.pd, 1, BigInt(rig.tables.window) | OPEN);
+    rig.reloadCr3();
+    rig.write(rig.page(0), 0x33n);
+    expect(rig.byteAt(data(0))).toBe(0x33);
+    expect(rig.counters.largepages).toBe(0);
+  });
+});
+
+describe('the page quota', () => {
+  it('is kept by zapping the oldest tables, roots included, and the guest notices nothing', () => {
+    const rig = new ShadowRig('4-level');
+    for (let n = 0; n < 120; n++) {
+      const table = 0x60000 + n * 0x1000;
+      rig.poke(table, 0, BigInt(data(n % 8)) | OPEN);
+      rig.poke(rig.tables.pd, 8 + n, BigInt(table) | OPEN);
+    }
+    rig.vm.setNrMmuPages(64);
+    for (let round = 0; round < 2; round++) {
+      for (let n = 0; n < 120; n++) {
+        expect(rig.write((8 + n) << 21, BigInt(n + round))).toEqual({ value: BigInt(n + round) });
+        expect(rig.byteAt(data(n % 8))).toBe(n + round);
+      }
+    }
+    expect(rig.counters.mmu_recycled).toBeGreaterThan(50);
+    expect(rig.vm.mmuPages().used).toBeLessThanOrEqual(64);
+    expect(auditMmu(rig.vm.mmu).violations).toEqual([]);
   });
 });
