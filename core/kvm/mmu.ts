@@ -200,9 +200,12 @@ export function mmuUnlock(mmu: Mmu): void {
   Atomics.store(mmu.i32, mmu.lock, 0);
 }
 
+/** spin_needbreak(&kvm->mmu_lock). */
+export const mmuLockWanted = (mmu: Mmu): boolean => Atomics.load(mmu.i32, mmu.lockWaiters) !== 0;
+
 /** cond_resched_lock: lets whoever waits have the lock; true when it was given up meanwhile. */
 export function mmuLockBreak(mmu: Mmu): boolean {
-  if (Atomics.load(mmu.i32, mmu.lockWaiters) === 0) return false;
+  if (!mmuLockWanted(mmu)) return false;
   mmuUnlock(mmu);
   mmuLock(mmu);
   return true;

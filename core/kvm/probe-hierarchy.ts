@@ -1,4 +1,6 @@
 /** kvm_mmu_get_spte_hierarchy: the entries on the way to a gpa, top first. Pure. */
+import { VM_MAXPHYADDR } from '../arena/mmu-layout.ts';
+import { inspectEptSpte } from './ept-misconfig.ts';
 import type { Mmu } from './mmu.ts';
 import { isLastSpte, isShadowPresent } from './mmu-spte.ts';
 import { entryOffset, walkLevel, walkRoot } from './mmu-walk.ts';
@@ -28,9 +30,10 @@ export function mmioBugText(mmu: Mmu, r: Int32Array, lo: number, hi: number, ept
   const lines = ept ? ['EPT: Misconfiguration.', `EPT: GPA: 0x${gpa.toString(16)}`] : [];
   if (!ept)
     lines.push('RET_MMIO_PF_BUG: the faulting entry is neither an MMIO spte nor empty.', `GPA: 0x${gpa.toString(16)}`);
-  const name = ept ? 'ept_misconfig_inspect_spte' : 'hierarchy';
+  const maxPhyAddr = mmu.i32[(mmu.vm + VM_MAXPHYADDR) >> 2];
   for (const { level, value } of getSpteHierarchy(mmu, r, lo, hi)) {
-    lines.push(`${name}: spte 0x${value.toString(16)} level ${level}`);
+    if (ept) lines.push(...inspectEptSpte(value, level, maxPhyAddr));
+    else lines.push(`hierarchy: spte 0x${value.toString(16)} level ${level}`);
   }
   return lines.join('\n');
 }

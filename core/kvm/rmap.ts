@@ -5,7 +5,15 @@
 import { MEMSLOT_BASE_GFN, MEMSLOT_NPAGES } from '../arena/memslot-layout.ts';
 import { dropLargeSpteNoFlush } from './large-page-drop.ts';
 import { gfnToIndex, gfnToMemslot, slotRmapWord } from './memslots.ts';
-import { mmuLock, mmuLockBreak, mmuUnlock, PT_WRITABLE_MASK, SPTE_MMU_WRITEABLE, type Mmu } from './mmu.ts';
+import {
+  mmuLock,
+  mmuLockBreak,
+  mmuLockWanted,
+  mmuUnlock,
+  PT_WRITABLE_MASK,
+  SPTE_MMU_WRITEABLE,
+  type Mmu,
+} from './mmu.ts';
 import { dropSpte, isLocklesslyModifiable, mmuSpteUpdate, spteGfn } from './mmu-spte.ts';
 import { flushRemoteTlbs } from './requests.ts';
 import { pteListAt, pteListFirst } from './rmap-list.ts';
@@ -72,7 +80,11 @@ export function slotRemoveWriteAccess(mmu: Mmu, slot: number): void {
     for (let index = 0; index < count; index++) {
       // A u64 word per frame, of which the low half is in use.
       if (mmu.i32[first + 2 * index] !== 0) rmapWriteProtect(mmu, first + 2 * index, false);
-      if ((index & 0x3ff) === 0x3ff && mmuLockBreak(mmu)) flushRemoteTlbs(mmu);
+      // Whoever gets the lock in between must find no TLB that still allows what the entries do not.
+      if (mmuLockWanted(mmu)) {
+        flushRemoteTlbs(mmu);
+        mmuLockBreak(mmu);
+      }
     }
   }
   flushRemoteTlbs(mmu);

@@ -1,5 +1,5 @@
 /** Which paths mark a page dirty, and what reading the log does to the sptes (mark_page_dirty's callers in v3.11). */
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { MEMSLOT_DIRTY_BITMAP } from '../../../core/arena/memslot-layout.ts';
 import { VCPU_MODE, VCPU_REQUESTS } from '../../../core/arena/vcpu-layout.ts';
 import { HVA_BASE } from '../../../core/base/address.ts';
@@ -133,6 +133,27 @@ describe('switching the log', () => {
     expect(kvm.vm.getDirtyLog(0)).toMatchObject({ ok: false, error: { errno: 'ENOENT' } });
     kvm.eptViolation(0x5000n, 0x1aa);
     expect(writable(kvm, 0x5000n)).toBe(true);
+  });
+
+  it('on flushes TLBs before it lets somebody else have mmu_lock', () => {
+    const kvm = new KvmFixture();
+    kvm.slot(0, 0n, MIB);
+    kvm.touch(0x5000n, true);
+    const { mmu } = kvm.vm;
+    const seen: boolean[] = [];
+    kvm.arena.i32[mmu.lockWaiters] = 1;
+    kvm.cpu.r[VCPU_REQUESTS] = 0;
+    const { store } = Atomics;
+    vi.spyOn(Atomics, 'store').mockImplementation((array: BigInt64Array | BigUint64Array, index, value) => {
+      if (index === mmu.lock && !writable(kvm, 0x5000n)) seen.push((kvm.cpu.r[VCPU_REQUESTS] & 1) !== 0);
+      return store(array, index, value);
+    });
+    const region = { slot: 0, flags: LOG_DIRTY, guestPhysAddr: 0n, memorySize: MIB, userspaceAddr: HVA_BASE };
+    expect(kvm.vm.setUserMemoryRegion(region).ok).toBe(true);
+    vi.restoreAllMocks();
+    kvm.arena.i32[mmu.lockWaiters] = 0;
+    expect(seen.length).toBeGreaterThan(1);
+    expect(seen.every((flushed) => flushed)).toBe(true);
   });
 
   it('on with a move protects what is mapped at the new place from then on', () => {

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { VCPU_CR3, VCPU_CR4, VCPU_EPT_AD } from '../../../core/arena/vcpu-layout.ts';
 import { writeControlRegister } from '../../../core/x86/control-registers.ts';
 import { probeSecondLevelWalk } from '../../../core/x86/probe-second-level.ts';
-import { EXIT_EPT_MISCONFIG, EXIT_EPT_VIOLATION, EXIT_NPF } from '../../../core/x86/exits.ts';
+import { EXIT_EPT_MISCONFIG, EXIT_EPT_VIOLATION, EXIT_EXCEPTION_NMI, EXIT_NPF } from '../../../core/x86/exits.ts';
 import {
   A,
   Bench,
@@ -234,5 +234,39 @@ describe('the error code of a nested page fault', () => {
     bench.mapHost(table & ~0xfffn, bench.ram(Number(table) & ~0xfff), P | U | A | D);
     bench.cpu.flushTlb();
     expect(bench.access('read', 0x7000_0000n)).toEqual(npf((1n << 33n) | 7n, table));
+  });
+});
+
+describe('reserved bits of a PAE shadow page table', () => {
+  const fault = (code: bigint, gpa: bigint): Outcome => ({
+    kind: 'exit',
+    reason: EXIT_EXCEPTION_NMI,
+    qualification: code,
+    gpa,
+  });
+
+  // SDM volume 3A, "PAE Paging", tables of entry formats. In a PDPTE bits 1, 2 and 5 to 8 must be zero, and 52 to 63 too.
+  it.each<readonly [string, number, bigint, readonly number[]]>([
+    ['PDPTE', 3, P, [1, 2, 5, 6, 7, 8]],
+    ['PDE that points to a table', 2, P | W | U | A, []],
+    ['2 MiB leaf', 2, P | W | U | A | D | PS, [13, 14, 15, 16, 17, 18, 19, 20]],
+    ['PTE', 1, P | W | U | A | D, []],
+  ])('%s', (_name, level, bits, low) => {
+    for (const maxPhyAddr of [36, 40, 52]) {
+      const bench = new Bench({ secondLevel: 'shadow', rootLevels: 3, maxPhyAddr });
+      const gpa = identityGpa(bench);
+      const leaf = (bits & PS) !== 0n || level === 1;
+      if (!leaf) bench.mapHost(gpa & ~0xfffn, Number(gpa & ~0xfffn));
+      const at = bench.hostEntry(gpa, level);
+      const base = leaf ? (gpa & -SIZES[level]) | bits : (bench.read64(at) & ~0xfffn) | bits;
+      for (let bit = 1; bit < 63; bit++) {
+        const reserved = low.includes(bit) || (bit >= maxPhyAddr && bit < 63);
+        if (!reserved && (bit < 9 || (bit >= 12 && bit < 52))) continue;
+        bench.write64(at, base | (1n << BigInt(bit)));
+        bench.cpu.flushTlb();
+        const outcome = bench.access('read', gpa);
+        expect(outcome, `bit ${bit}, MAXPHYADDR ${maxPhyAddr}`).toEqual(reserved ? fault(9n, gpa) : done);
+      }
+    }
   });
 });
