@@ -40,6 +40,7 @@ import {
 import { HVA_BASE, highHalf, lowHalf, u64FromHalves } from '../../../core/base/address.ts';
 import type { HostPages } from '../../../core/base/host-pages.ts';
 import type { Era } from '../../../core/base/machine-modes.ts';
+import { auditMmu } from '../../../core/kvm/audit.ts';
 import { noHooks, Vm } from '../../../core/kvm/index.ts';
 import { lastSptep } from '../../../core/kvm/mmu-walk.ts';
 import { pageOfHpa } from '../../../core/kvm/shadow-page-pool.ts';
@@ -236,6 +237,9 @@ export class ShadowRig {
     r[VCPU_GPR + 2 * 4 + 1] = 0;
     const stop = vcpu.run(1, false);
     if (vcpu.internalError !== '') throw new Error(vcpu.internalError);
+    // After every instruction the shadow must be in order.
+    const [violation] = auditMmu(this.vm.mmu).violations;
+    if (violation !== undefined) throw new Error(violation.text);
     if (r[VCPU_RIP] !== HANDLER + 4 * 14) {
       const vector = (r[VCPU_RIP] - HANDLER) / 4;
       if (vector >= 0 && vector < 32 && vector !== this.expected) throw new Error(`exception ${vector}`);
