@@ -33,8 +33,8 @@ export const visibleSpteGeneration = (mmu: Mmu, lo: number, hi: number): number 
  * @param record takes what the walk found, for the log
  * @returns RET_MMIO_PF_*
  *
- * All MMUs of this issue map directly, so the address is a gpa, the cache is asked by gpa and filled with gva 0. The shadow
- * MMU with guest paging will pass a gva here.
+ * For direct maps: the address is a gpa, the cache is asked by gpa and filled with gva 0. A guest whose page tables are
+ * shadowed faults with a gva: shadow-mmio-fault.ts.
  */
 export function handleMmioPageFaultCommon(
   mmu: Mmu,
