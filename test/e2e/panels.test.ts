@@ -135,6 +135,44 @@ describe('the generation', () => {
   });
 });
 
+describe('the trace', () => {
+  it('writes what the chosen tracepoints see, and the screen and the walk show the same machine', async () => {
+    const trace = await bench.open('trace');
+    await trace.locator('[data-reading=trace-events]').click();
+    await umbra.page.locator('input[name=kvm_mmio]').check();
+    await umbra.page.locator('input[name=check_mmio_spte]').check();
+    await umbra.screenshot('18-tracepoints');
+    await umbra.page.keyboard.press('Escape');
+    await umbra.page.keyboard.press('F5');
+    await bench.eventually(
+      () => trace.locator('.scroller').innerText(),
+      /mmio (read|write|unsatisfied-read) len/,
+      'MMIO',
+    );
+    await umbra.page.keyboard.press('F5');
+    await bench.waitForState('paused');
+    await bench.open('screen');
+    await bench.eventually(
+      () => bench.panel('screen').innerText(),
+      /poller: gpa 0xe0000000 is MMIO/,
+      'what the guest wrote',
+    );
+    const walk = await bench.open('walk');
+    await walk.locator('[name=walk-address]').fill('gpa:e0000000');
+    await umbra.page.keyboard.press('Enter');
+    await bench.eventually(
+      () => bench.reading('walk-kvm'),
+      /^next access: (CACHED|EMULATE|INVALID)/,
+      'what the next fault does',
+    );
+    await walk.locator('.entry .line').last().click();
+    await umbra.screenshot('19-walk');
+    await walk.locator('[name=walk-address]').fill('gpa:100000');
+    await umbra.page.keyboard.press('Enter');
+    await walk.locator('.verdict.reached').waitFor();
+  });
+});
+
 describe('another guest', () => {
   it('is opened with options of its own, and its panels are live while it runs', async () => {
     await umbra.page.keyboard.press('Control+O');

@@ -11,12 +11,14 @@ import { useMachineStore } from '../stores/machine-store.ts';
 import { useMmioStore } from '../stores/mmio-store.ts';
 import { useNoticesStore } from '../stores/notices-store.ts';
 import { useSerialStore } from '../stores/serial-store.ts';
+import { useTraceStore } from '../stores/trace-store.ts';
 
 export function connectStores(pinia: Pinia, host: UmbraDesktop): void {
   const desktop = useDesktopStore(pinia);
   const machine = useMachineStore(pinia);
   const serial = useSerialStore(pinia);
   const mmio = useMmioStore(pinia);
+  const trace = useTraceStore(pinia);
   const disassembly = useDisassemblyStore(pinia);
   const commands = useCommandsStore(pinia);
   desktop.connect(host);
@@ -34,6 +36,7 @@ export function connectStores(pinia: Pinia, host: UmbraDesktop): void {
     () => {
       serial.clear();
       mmio.clear();
+      void trace.restart();
       void disassembly.goToRip();
     },
   );

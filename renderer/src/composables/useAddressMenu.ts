@@ -8,6 +8,7 @@ import { useLayoutStore } from '../stores/layout-store.ts';
 import { useMachineStore } from '../stores/machine-store.ts';
 import { useMemslotsStore } from '../stores/memslots-store.ts';
 import type { MenuEntry } from '../stores/menu-store.ts';
+import { useWalkStore, type WalkSpace } from '../stores/walk-store.ts';
 
 export function useAddressMenu(): (space: AddressSpace, address: bigint) => readonly MenuEntry[] {
   const breakpoints = useBreakpointsStore();
@@ -16,6 +17,7 @@ export function useAddressMenu(): (space: AddressSpace, address: bigint) => read
   const layout = useLayoutStore();
   const machine = useMachineStore();
   const memslots = useMemslotsStore();
+  const walk = useWalkStore();
 
   function showMemory(space: AddressSpace, address: bigint): void {
     layout.open('memory');
@@ -57,8 +59,14 @@ export function useAddressMenu(): (space: AddressSpace, address: bigint) => read
     ];
   }
 
+  function walkIt(space: WalkSpace, address: bigint): void {
+    layout.open('walk');
+    void walk.show(space, address);
+  }
+
   return (space, address) => [
     { title: `Show ${space} in memory`, run: () => showMemory(space, address) },
+    ...(space === 'hva' ? [] : [{ title: `Walk ${space} through both trees`, run: () => walkIt(space, address) }]),
     ...(space === 'gva' ? forCode(address) : []),
     ...(space === 'gpa' ? forGuestPhysical(address) : []),
     { title: 'Copy', run: () => void desktop.copyText(formatAddress(address)) },

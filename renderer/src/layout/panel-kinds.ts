@@ -6,9 +6,12 @@ export const PANEL_TITLES = {
   memslots: 'Memslots',
   sptes: 'Spte inspector',
   mmio: 'MMIO faults',
+  walk: 'Walk',
   breakpoints: 'Breakpoints',
   generation: 'Generation',
   serial: 'Serial',
+  screen: 'Screen',
+  trace: 'Trace',
   statistics: 'Statistics',
 } as const;
 

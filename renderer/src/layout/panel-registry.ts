@@ -8,6 +8,9 @@ import {
   LayoutPanelTop,
   Layers,
   ListTree,
+  Monitor,
+  ScrollText,
+  Split,
   SquareTerminal,
   Zap,
 } from '@lucide/vue';
@@ -19,9 +22,12 @@ import MemoryPanel from '../panels/MemoryPanel.vue';
 import MemslotsPanel from '../panels/MemslotsPanel.vue';
 import MmioFaultsPanel from '../panels/MmioFaultsPanel.vue';
 import RegistersPanel from '../panels/RegistersPanel.vue';
+import ScreenPanel from '../panels/ScreenPanel.vue';
 import SerialPanel from '../panels/SerialPanel.vue';
 import SptesPanel from '../panels/SptesPanel.vue';
 import StatisticsPanel from '../panels/StatisticsPanel.vue';
+import TracePanel from '../panels/TracePanel.vue';
+import WalkPanel from '../panels/WalkPanel.vue';
 import type { PanelKind } from './panel-kinds.ts';
 
 export interface PanelEntry {
@@ -36,8 +42,11 @@ export const PANELS: Readonly<Record<PanelKind, PanelEntry>> = {
   memslots: { component: MemslotsPanel, icon: LayoutPanelTop },
   sptes: { component: SptesPanel, icon: Layers },
   mmio: { component: MmioFaultsPanel, icon: Zap },
+  walk: { component: WalkPanel, icon: Split },
   breakpoints: { component: BreakpointsPanel, icon: CircleDot },
   generation: { component: GenerationPanel, icon: Gauge },
   serial: { component: SerialPanel, icon: SquareTerminal },
+  screen: { component: ScreenPanel, icon: Monitor },
+  trace: { component: TracePanel, icon: ScrollText },
   statistics: { component: StatisticsPanel, icon: Activity },
 };

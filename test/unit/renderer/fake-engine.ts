@@ -16,6 +16,7 @@ import type {
   Reply,
   RequestError,
   RequestName,
+  TraceLine,
   UmbraDesktop,
   UserMemoryRegion,
 } from '@core/protocol/index.ts';
@@ -50,6 +51,10 @@ export class FakeEngine implements UmbraDesktop {
   slots: MemslotSnapshot[] = [slot(0, 0n, 0xa0000n), slot(1, 0x10_0000n, 0x7f0_0000n)];
   breakpoints: BreakpointSnapshot[] = [];
   faults: MmioFaultRecord[] = [];
+  tracepoints: readonly string[] = [];
+  traced: TraceLine[] = [];
+  /** Four columns, two rows of character and attribute. */
+  screen = Uint8Array.from([65, 7, 66, 7, 0xc9, 0x1f, 67, 0x1f, 68, 7, 69, 7, 70, 7, 71, 0x87]);
   changes: Reply<'generation.read'>['events'][number][] = [];
   present: PresentMachine | undefined;
   /** What every request is answered with while it is set. */
@@ -272,6 +277,40 @@ export class FakeEngine implements UmbraDesktop {
       return { moment: this.moment, fresh, stale };
     },
     'spte.decode': (params) => fakeDecode(params),
+    'walk.read': ({ vcpu, space, address, access, user = false }) => ({
+      moment: this.moment,
+      walk: {
+        vcpu,
+        space,
+        address,
+        access,
+        user,
+        guest: undefined,
+        host: undefined,
+        tlb: undefined,
+        end: { kind: 'tlb-fill', code: undefined, gpa: undefined, text: 'it is reached', source: 'the script' },
+        kvm: undefined,
+      },
+    }),
+    'trace.enable': ({ events }) => {
+      this.tracepoints = events;
+      return { events };
+    },
+    'trace.read': ({ since, limit }) => ({
+      moment: this.moment,
+      total: this.traced.length,
+      missed: 0,
+      lines: this.traced.slice(since, since + limit),
+    }),
+    'trace.export': ({ since, limit }) => {
+      const piece = this.traced.slice(since, since + limit);
+      return {
+        next: since + piece.length,
+        missed: 0,
+        text: piece.map(({ event, text }) => `${event}: ${text}\n`).join(''),
+      };
+    },
+    'vga.read': () => ({ moment: this.moment, columns: 4, rows: 2, cells: this.screen, cursor: 1 }),
     'mmio.log': ({ since, limit }) => ({
       moment: this.moment,
       total: this.faults.length,
