@@ -27,7 +27,7 @@ const GUESTS: readonly (readonly [string, string])[] = [
 const MODES: Readonly<Record<MmuMode, readonly string[]>> = {
   ept: ['flat', 'long'],
   npt: ['pae'],
-  shadow: ['flat'],
+  shadow: ['flat', '32', 'long'],
 };
 
 function run(name: string, append: string, config: Partial<MachineConfig>): SmallMachine & { readonly stop: unknown } {

@@ -117,9 +117,9 @@ describe('kvm_zap_obsolete_pages with somebody waiting for mmu_lock', () => {
     const { store } = Atomics;
     let count = 0;
     let within = false;
-    vi.spyOn(Atomics, 'store').mockImplementation((array: never, index, value) => {
-      const done = (store as (a: never, i: number, v: unknown) => never)(array, index, value);
-      if (index === mmu.lock && value === 0 && !within) {
+    vi.spyOn(Atomics, 'store').mockImplementation((array: BigInt64Array | BigUint64Array, index, value) => {
+      const done = store(array, index, value);
+      if (index === mmu.lock && Number(value) === 0 && !within) {
         count += 1;
         within = true;
         step();
