@@ -1,6 +1,4 @@
 /** One run of a guest from its first instruction to its end, as `umbra run` has it. */
-import type { HostPages } from '../../core/base/host-pages.ts';
-import type { Era, MmuMode } from '../../core/base/machine-modes.ts';
 import type { EngineEvent } from '../../core/protocol/events.ts';
 import type { MachineStatus } from '../../core/protocol/snapshots.ts';
 import type { BreakpointWish } from './break-spec.ts';
@@ -8,22 +6,14 @@ import { OutputClosed, type CliInput, type CliIo } from './cli-io.ts';
 import { EngineSession } from './engine-session.ts';
 import { STATUS_PIPE } from './exit-status.ts';
 import type { ImageFile } from './image-file.ts';
+import { machineCreateOptions, type MachineRunOptions } from './machine-options.ts';
 import { exitStatusOf, summaryJson, summaryLine } from './run-summary.ts';
 import type { SlotStep } from '../../core/format/slot-script.ts';
 import { applySlotEdit } from './slot-edits.ts';
 import { stopReport } from './stop-report.ts';
 import { TraceFile } from './trace-file.ts';
 
-export interface GuestRunOptions {
-  readonly mem: number;
-  readonly mmu: MmuMode;
-  readonly era: Era;
-  readonly maxphyaddr: number;
-  readonly mmuPages: number;
-  readonly hostPages: HostPages;
-  readonly eptAd: 'on' | 'off';
-  readonly vcpus: number;
-  readonly append: string;
+export interface GuestRunOptions extends MachineRunOptions {
   readonly breakAction: 'stop' | 'continue';
   readonly maxInsns: number | undefined;
   readonly trace: string | undefined;
@@ -58,17 +48,7 @@ export class GuestRun {
     this.#engine.ask('machine.create', {
       image: image.bytes,
       name: image.name,
-      options: {
-        ramBytes: options.mem,
-        mmu: options.mmu,
-        era: options.era,
-        maxPhyAddr: options.maxphyaddr,
-        mmuPages: options.mmuPages,
-        hostPages: options.hostPages,
-        eptAd: options.eptAd === 'on',
-        vcpus: options.vcpus,
-        append: options.append,
-      },
+      options: machineCreateOptions(options),
     });
     for (const breakpoint of breakpoints) this.#engine.ask('breakpoints.add', breakpoint);
     if (options.trace !== undefined) {

@@ -1,25 +1,17 @@
 /** `umbra run IMAGE`: a guest in this thread, its serial line on standard input and output. */
 import { Option, type Command } from 'commander';
-import { HOST_PAGES, type HostPages } from '../../core/base/host-pages.ts';
-import { ERAS, MMU_MODES, type Era, type MmuMode } from '../../core/base/machine-modes.ts';
 import { parseBreakSpec, type BreakpointWish } from './break-spec.ts';
 import type { CliIo } from './cli-io.ts';
 import { CliFailure } from './exit-status.ts';
 import { guestNames, readImage } from './image-file.ts';
-import { collect, integerIn, parseAppend, parseInsns, parseMemory } from './options.ts';
+import { machineOptions, type MachineRunOptions } from './machine-options.ts';
+import { collect, parseInsns } from './options.ts';
 import { GuestRun } from './guest-run.ts';
 import { readSlotEdits } from './slot-edits.ts';
 
-export interface RunOptions {
-  readonly mem: number;
-  readonly mmu: MmuMode;
-  readonly era: Era;
-  readonly maxphyaddr: number;
-  readonly mmuPages: number;
-  readonly hostPages: HostPages;
-  readonly eptAd: 'on' | 'off';
-  readonly vcpus: number;
-  readonly append: string;
+export { machineOptions };
+
+export interface RunOptions extends MachineRunOptions {
   readonly break: readonly string[];
   readonly breakAction: 'stop' | 'continue';
   readonly slots: string | undefined;
@@ -52,20 +44,6 @@ export function registerRun(program: Command, io: CliIo, finish: (status: number
     .option('--json', 'say on the last line of standard error, as JSON, what the run came to', false)
     .addHelpText('after', RUN_HELP)
     .action(async (image: string, options: RunOptions) => finish(await runGuest(image, options, io)));
-}
-
-/** Options that make a machine; `demo` shares them. */
-export function machineOptions(command: Command): Command {
-  return command
-    .option('--mem <size>', 'guest memory: 1M to 1536M, a multiple of 4 KiB', parseMemory, 128 * 1024 * 1024)
-    .addOption(new Option('--mmu <mode>', 'second-level translation').choices(MMU_MODES).default('ept'))
-    .addOption(new Option('--era <era>', 'which KVM the MMIO machinery follows').choices(ERAS).default('patch'))
-    .option('--maxphyaddr <bits>', 'physical address bits of the host: 32 to 52', integerIn(32, 52), 40)
-    .option('--mmu-pages <n>', 'shadow page quota (KVM_SET_NR_MMU_PAGES); 0 leaves it to KVM', integerIn(0, 32768), 0)
-    .addOption(new Option('--host-pages <size>', 'host pages behind guest memory').choices(HOST_PAGES).default('4k'))
-    .addOption(new Option('--ept-ad <state>', 'accessed and dirty flags for EPT').choices(['on', 'off']).default('off'))
-    .option('--vcpus <n>', 'virtual processors: 1 to 8, in turns on one thread', integerIn(1, 8), 1)
-    .option('--append <args>', 'command line of the guest', parseAppend, '');
 }
 
 const imageHelp = (): string =>
