@@ -127,25 +127,31 @@ export function prepareZapPage(mmu: Mmu, page: number, list: number): number {
   return zapped;
 }
 
-/** kvm_mmu_commit_zap_page: after the flush nobody can be looking at the pages any more. */
-export function commitZapPage(mmu: Mmu, list: number): void {
+/**
+ * kvm_mmu_commit_zap_page: after the flush nobody can be looking at the pages any more.
+ * @returns pages freed
+ */
+export function commitZapPage(mmu: Mmu, list: number): number {
   const { i32 } = mmu;
   const head = (mmu.vm + list) >> 2;
-  if (i32[head] === 0) return;
+  if (i32[head] === 0) return 0;
   flushRemoteTlbs(mmu);
+  let freed = 0;
   for (let page = i32[head] - 1; page !== NO_PAGE;) {
     const header = pageHeader(mmu, page);
     const next = i32[header + (SP_LINK_NEXT >> 2)];
     if (i32[header + (SP_ROOT_COUNT >> 2)] !== 0) throw new UmbraBug('a root in use would be freed');
     hashRemove(mmu, page);
     givePage(mmu, page);
+    freed++;
     page = next;
   }
   i32[head] = 0;
+  return freed;
 }
 
 /** prepare_zap_oldest_mmu_page: false when there is none. */
-function prepareZapOldest(mmu: Mmu): boolean {
+export function prepareZapOldest(mmu: Mmu): boolean {
   const page = mmu.i32[(mmu.vm + VM_ACTIVE_TAIL) >> 2];
   if (page === NO_PAGE) return false;
   prepareZapPage(mmu, page, INVALID_LIST);

@@ -45,6 +45,7 @@ import { memslotsGeneration } from './memslots.ts';
 import { visibleGeneration } from './mmio-fault.ts';
 import { Mmu, mmuLock, mmuUnlock } from './mmu.ts';
 import { KVM_MIN_ALLOC_MMU_PAGES, MmuMemslots } from './mmu-memslots.ts';
+import { mmuShrink } from './mmu-shrink.ts';
 import {
   VCPU_PENDING_EXCEPTION,
   VCPU_PENDING_INTERRUPT,
@@ -177,6 +178,11 @@ export class Vm {
     changeMmuPages(this.mmu, pages);
     this.mmu.i32[(this.mmu.vm + VM_N_REQUESTED_MMU_PAGES) >> 2] = pages;
     return ok(undefined);
+  }
+
+  /** The host is short of memory: mmu_shrink asks this VM. @returns shadow pages given back */
+  shrinkMmu(): number {
+    return mmuShrink(this.mmu);
   }
 
   /** KVM_GET_NR_MMU_PAGES, and how many are in use. */

@@ -1,11 +1,13 @@
 /** The page quota from both sides: what recycling takes, in which order, and what KVM_SET_NR_MMU_PAGES changes. */
 import { describe, expect, it } from 'vitest';
-import { SP_ROLE, VM_N_REQUESTED_MMU_PAGES } from '../../../core/arena/mmu-layout.ts';
+import { SP_ROLE, VM_ACTIVE_HEAD, VM_N_REQUESTED_MMU_PAGES } from '../../../core/arena/mmu-layout.ts';
 import { VCPU_REQUESTS, VCPU_ROOT_PAGE } from '../../../core/arena/vcpu-layout.ts';
 import { auditMmu } from '../../../core/kvm/audit.ts';
+import { VM_ZAPPED_OBSOLETE } from '../../../core/kvm/mmu-words.ts';
 import { KVM_REQ_MMU_RELOAD } from '../../../core/kvm/requests.ts';
 import { pageHeader, pageRole } from '../../../core/kvm/shadow-page-pool.ts';
 import { ROLE_INVALID } from '../../../core/kvm/shadow-page-role.ts';
+import { prepareZapPage } from '../../../core/kvm/shadow-page-zap.ts';
 import { readVmCounters } from '../../../core/kvm/stats.ts';
 import { KvmFixture, MIB } from './kvm-fixture.ts';
 
@@ -91,5 +93,30 @@ describe('KVM_SET_NR_MMU_PAGES', () => {
     kvm.touch(hole(3));
     expect(kvm.outcomes().at(-1)).toBe('FIRST');
     expect(auditMmu(kvm.vm.mmu).violations.map(({ text }) => text)).toEqual([]);
+  });
+});
+
+describe('the shrinker', () => {
+  it('takes one page, the oldest, each time it asks', () => {
+    const kvm = full().trace('kvm_mmu_prepare_zap_page');
+    expect(kvm.vm.shrinkMmu(), 'the root is the oldest, in use, and with it goes nothing').toBe(0);
+    expect(kvm.vm.shrinkMmu(), 'then its level 3 table').toBe(1);
+    expect(kvm.vm.shrinkMmu()).toBe(1);
+    const levels = kvm.traced().map((line) => Number.parseInt(/role=(\w+)/.exec(line)?.[1] ?? '', 16) & 0xf);
+    expect(levels).toEqual([4, 3, 2]);
+    expect(readVmCounters(kvm.arena).mmu_recycled, 'that is not recycling').toBe(0);
+    kvm.enter();
+    kvm.touch(hole(0));
+    expect(auditMmu(kvm.vm.mmu).violations.map(({ text }) => text)).toEqual([]);
+  });
+
+  it('lets an obsolete VM give what it zapped and has not freed yet', () => {
+    const kvm = full();
+    const { mmu } = kvm.vm;
+    // Between two batches of kvm_zap_obsolete_pages, when it let the lock go.
+    prepareZapPage(mmu, mmu.i32[(mmu.vm + VM_ACTIVE_HEAD) >> 2], VM_ZAPPED_OBSOLETE);
+    const zapped = readVmCounters(kvm.arena).mmu_shadow_zapped;
+    expect(kvm.vm.shrinkMmu()).toBe(1);
+    expect(readVmCounters(kvm.arena).mmu_shadow_zapped, 'nothing else is zapped for it').toBe(zapped);
   });
 });
