@@ -17,11 +17,13 @@ import { emulateInstruction, executeForGuest, internalError, RESUME_GUEST, ripTe
 import { isPaging } from './guest-paging.ts';
 import { walkAddr } from './guest-table-walk.ts';
 import { mmuUnprotectPage } from './guest-table-write.ts';
+import { vcpuMatchMmioGpa, vcpuMatchMmioGva } from './mmio-cache.ts';
 import { MMU_SHADOW } from './mmu.ts';
 import { PFERR_FETCH_MASK, PFERR_RSVD_MASK, PFERR_WRITE_MASK } from './mmu-fault-error.ts';
 import { mmuFollowRegisters, mmuUnload } from './mmu-roots.ts';
 import { VCPU_PENDING_INTERRUPT } from './mmu-words.ts';
 import { mmuFlushTlb } from './requests.ts';
+import { retryInstruction } from './retry-instruction.ts';
 import { shadowInvlpg } from './shadow-invlpg.ts';
 import { shadowMmioGfn } from './shadow-mmio-fault.ts';
 import { pagingPageFault } from './shadow-page-fault.ts';
@@ -45,6 +47,10 @@ function openReservedRecord(vcpu: VcpuContext, lo: number, hi: number, errorCode
   vcpu.openRecord(lo, hi, gpaLo, gfn < 0 ? hi : (gfn / 0x10_0000) | 0, access);
 }
 
+/** is_mmio_page_fault. */
+const isMmioPageFault = (vcpu: VcpuContext, lo: number, hi: number): boolean =>
+  vcpuMatchMmioGva(vcpu.mmu, vcpu.r, lo, hi) || vcpuMatchMmioGpa(vcpu.mmu, vcpu.r, lo, hi);
+
 /** The intercepted #PF. */
 export function handlePagingPageFault(vcpu: VcpuContext): number {
   const { mmu, r, record } = vcpu;
@@ -64,6 +70,9 @@ export function handlePagingPageFault(vcpu: VcpuContext): number {
       vcpu,
       `KVM_RUN failed with EFAULT at rip ${ripText(vcpu)}: gfn 0x${gfn} is in a memslot whose userspace address maps no memory`,
     );
+  } else if (answer !== FAULT_RESUME && !isMmioPageFault(vcpu, lo, hi) && retryInstruction(vcpu, lo, hi)) {
+    // EMULTYPE_RETRY: counted as emulated, executed by the guest.
+    vcpu.count(vcpu.cInsnEmulation);
   } else if (answer !== FAULT_RESUME) {
     result = emulateInstruction(vcpu);
     if (vcpu.emulator.mmioNeeded) vcpu.count(vcpu.cMmioExits);

@@ -293,6 +293,12 @@ export class ShadowRig {
       : this.write(gva + 4, entry >> 32n, 4);
   }
 
+  /** inc dword [rdi]: no instruction that kernels write page tables with. */
+  increment(gva: number): Outcome {
+    this.operands(gva, 0n);
+    return this.run([0xff, 0x07]);
+  }
+
   /** int3, with its handler among those of exceptions. */
   breakpoint(): void {
     this.expected = 3;

@@ -1,5 +1,6 @@
 /** kvm_mmu_pte_write: what becomes of the shadow when the guest writes to a table that is write-protected. */
 import { describe, expect, it } from 'vitest';
+import { isPageTableWriter } from '../../../core/kvm/guest-table-writers.ts';
 import { ROLE_INVALID } from '../../../core/kvm/shadow-page-role.ts';
 import { RUN_SHUTDOWN } from '../../../core/kvm/vcpu-run.ts';
 import { data, FAR, OPEN, P, PAGING_MODES, ShadowRig, W } from './shadow-rig.ts';
@@ -178,5 +179,42 @@ describe('event delivery onto a page that is a guest table', () => {
     rig.cpl = 3;
     rig.read(rig.page(1));
     expect(rig.stops).toContain(RUN_SHUTDOWN);
+  });
+});
+
+describe('a write to a table by an instruction that is none for page tables', () => {
+  it('takes the shadow away and is executed by the guest; twice in a row it is emulated', () => {
+    const rig = new ShadowRig('4-level');
+    rig.poke(rig.tables.window, 0, BigInt(data(0)) | OPEN);
+    const at = rig.tables.far + 0x800;
+    const shadowed = (): boolean => rig.roles(rig.tables.far).some((role) => (role & ROLE_INVALID) === 0);
+    for (const [round, kept] of [false, true, false, true].entries()) {
+      rig.read(FAR);
+      const writes = rig.counters.mmu_pte_write;
+      rig.increment(at);
+      expect(rig.byteAt(at), 'done once').toBe(round + 1);
+      expect(shadowed(), `round ${round}`).toBe(kept);
+      expect(rig.counters.mmu_pte_write - writes).toBe(kept ? 1 : 0);
+    }
+    expect(rig.counters.insn_emulation).toBe(4);
+  });
+
+  it.each([
+    ['mov [rdi], eax', [0x89, 0x07, 0x90], true],
+    ['mov rax, [rdi]', [0x48, 0x8b, 0x07], false],
+    ['lock or dword [rdi], 1', [0xf0, 0x83, 0x0f, 0x01], true],
+    ['add dword [rdi], 1', [0x83, 0x07, 0x01], false],
+    ['and qword [rdi], 1', [0x48, 0x83, 0x27, 0x01], true],
+    ['xchg [rdi], rax', [0x48, 0x87, 0x07], true],
+    ['lock cmpxchg [rdi], rcx', [0xf0, 0x48, 0x0f, 0xb1, 0x0f], true],
+    ['lock cmpxchg8b [rdi]', [0xf0, 0x0f, 0xc7, 0x0f], true],
+    ['btr qword [rdi], 1', [0x48, 0x0f, 0xba, 0x37, 0x01], false],
+    ['bts qword [rdi], 1', [0x48, 0x0f, 0xba, 0x2f, 0x01], true],
+    ['mov dword [rdi], 0', [0xc7, 0x07, 0, 0, 0, 0], true],
+    ['rep stosq', [0xf3, 0x48, 0xab], false],
+    ['push rax', [0x50, 0x90, 0x90], false],
+  ] as const)('%s: is it one? %s', (_text, bytes, writer) => {
+    const code = Uint8Array.from([...bytes, 0x90, 0x90, 0x90]);
+    expect(isPageTableWriter(code, 0, code.length, true)).toBe(writer);
   });
 });
