@@ -10,7 +10,7 @@ export function auditWriteProtection(view: AuditView): void {
   for (const leaf of view.leaves) {
     const writable = (leaf.lo & PT_WRITABLE_MASK) !== 0;
     // fast_page_fault would give W back to an entry with both writeable bits, so taking W alone protects nothing.
-    if (!writable && !isLocklesslyModifiable(leaf.lo)) continue;
+    if (!writable && !isLocklesslyModifiable(view.mmu, leaf.lo, leaf.hi)) continue;
     const table = shadowedIn(leaf, shadowed);
     if (table === undefined) continue;
     const what = writable ? 'writable' : 'writable without a lock';

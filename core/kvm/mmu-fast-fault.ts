@@ -58,7 +58,7 @@ export function fastPageFault(
   } else if ((oldLo & PT_WRITABLE_MASK) !== 0) {
     // Spurious: a TLB that has not been flushed yet.
     retry = true;
-  } else if (isLocklesslyModifiable(oldLo)) {
+  } else if (isLocklesslyModifiable(mmu, oldLo, oldHi)) {
     const fixed = oldLo | PT_WRITABLE_MASK;
     if (Atomics.compareExchange(i32, sptep >> 2, oldLo, fixed) === oldLo) markPageDirty(mmu.arena, spteGfn(mmu, sptep));
     retry = true;

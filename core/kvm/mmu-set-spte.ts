@@ -7,14 +7,7 @@ import { hasWrprotectedPage } from './lpage-info.ts';
 import { gfnToMemslot } from './memslots.ts';
 import { countLargePage } from './mmio-bugs.ts';
 import { setMmioSpte } from './mmio-spte.ts';
-import {
-  PT_PAGE_SIZE_MASK,
-  PT_PAGE_TABLE_LEVEL,
-  PT_WRITABLE_MASK,
-  SPTE_HOST_WRITEABLE,
-  SPTE_MMU_WRITEABLE,
-  type Mmu,
-} from './mmu.ts';
+import { PT_PAGE_SIZE_MASK, PT_PAGE_TABLE_LEVEL, PT_WRITABLE_MASK, type Mmu } from './mmu.ts';
 import { dropSpte, isMmio, isShadowPresent, mmuSpteUpdate, rmapAdd, spteToPfn } from './mmu-spte.ts';
 import { flushRemoteTlbs, mmuFlushTlb } from './requests.ts';
 import { rmapRecycle } from './rmap.ts';
@@ -44,28 +37,32 @@ export function setSpte(
 ): boolean {
   if (setMmioSpte(mmu, vcpuId, sptep, gfn, pfn, pteAccess)) return false;
   let lo = mmu.leafBits;
-  let hi = 0;
+  let hi = mmu.presentBitsHi;
   let access = pteAccess;
   let protect = false;
   if (!speculative) lo |= mmu.accessedMask;
   if ((access & ACC_EXEC_MASK) === 0) {
     lo &= ~mmu.execMask;
-    hi = mmu.nxMaskHi;
+    hi |= mmu.nxMaskHi;
   }
   if ((access & ACC_USER_MASK) === 0) lo &= ~mmu.userMask;
   if (level > PT_PAGE_TABLE_LEVEL) lo |= PT_PAGE_SIZE_MASK;
-  if (hostWritable) lo |= SPTE_HOST_WRITEABLE;
-  else access &= ~ACC_WRITE_MASK;
+  if (hostWritable) {
+    lo |= mmu.hostWriteableLo;
+    hi |= mmu.hostWriteableHi;
+  } else access &= ~ACC_WRITE_MASK;
   lo |= pfn << 12;
   if ((access & ACC_WRITE_MASK) !== 0) {
     // Another vCPU shadowed a table in it since the level was decided: the guest's next fault decides anew.
     if (level > PT_PAGE_TABLE_LEVEL && hasWrprotectedPage(mmu, gfn, level)) return false;
-    lo |= PT_WRITABLE_MASK | SPTE_MMU_WRITEABLE;
+    lo |= PT_WRITABLE_MASK | mmu.mmuWriteableLo;
+    hi |= mmu.mmuWriteableHi;
     // What was writable while syncing is no synced guest table, and is dirty already.
     if (canUnsync || (mmu.i32[sptep >> 2] & PT_WRITABLE_MASK) === 0) {
       if (mmuNeedWriteProtect(mmu, vcpuId, gfn, canUnsync)) {
         protect = true;
-        lo &= ~(PT_WRITABLE_MASK | SPTE_MMU_WRITEABLE);
+        lo &= ~(PT_WRITABLE_MASK | mmu.mmuWriteableLo);
+        hi &= ~mmu.mmuWriteableHi;
       } else {
         markPageDirtyInSlot(mmu.arena, gfnToMemslot(mmu.arena, gfn), gfn);
       }

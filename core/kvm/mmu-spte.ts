@@ -9,15 +9,7 @@ import { UmbraBug } from '../base/assert.ts';
 import { SP_ROLE, VM_MMIO_SPTES } from '../arena/mmu-layout.ts';
 import { currentMmioGeneration } from './eras.ts';
 import { gfnToMemslot, slotRmapWord } from './memslots.ts';
-import {
-  PT_PAGE_SIZE_MASK,
-  PT_PAGE_TABLE_LEVEL,
-  PT_PRESENT_MASK,
-  PT_WRITABLE_MASK,
-  SPTE_HOST_WRITEABLE,
-  SPTE_MMU_WRITEABLE,
-  type Mmu,
-} from './mmu.ts';
+import { PT_PAGE_SIZE_MASK, PT_PAGE_TABLE_LEVEL, PT_PRESENT_MASK, PT_WRITABLE_MASK, type Mmu } from './mmu.ts';
 import { VM_MMIO_FRESH, VM_MMIO_FRESH_GEN } from './mmu-words.ts';
 import { pteListAdd, pteListRemove } from './rmap-list.ts';
 import { gfnsWord, pageGfnWord, pageHeader, pageOfHpa } from './shadow-page-pool.ts';
@@ -34,16 +26,19 @@ export const isShadowPresent = (mmu: Mmu, lo: number, hi: number): boolean =>
 export const isLastSpte = (lo: number, level: number): boolean =>
   level === PT_PAGE_TABLE_LEVEL || (lo & PT_PAGE_SIZE_MASK) !== 0;
 
-const LOCKLESSLY_MODIFIABLE = SPTE_HOST_WRITEABLE | SPTE_MMU_WRITEABLE;
 /** Both writeable bits: write protection, if any, is for dirty logging only. */
-export const isLocklesslyModifiable = (lo: number): boolean => (lo & LOCKLESSLY_MODIFIABLE) === LOCKLESSLY_MODIFIABLE;
+export function isLocklesslyModifiable(mmu: Mmu, lo: number, hi: number): boolean {
+  const maskLo = mmu.hostWriteableLo | mmu.mmuWriteableLo;
+  const maskHi = mmu.hostWriteableHi | mmu.mmuWriteableHi;
+  return (lo & maskLo) === maskLo && (hi & maskHi) === maskHi;
+}
 
 /**
  * spte_has_volatile_bits: whether the entry may change while mmu_lock is held, by the lockless fast path or by a processor
  * that sets A or D. Such an entry is exchanged, so that its last state is known.
  */
 export function spteHasVolatileBits(mmu: Mmu, lo: number, hi: number): boolean {
-  if (isLocklesslyModifiable(lo)) return true;
+  if (isLocklesslyModifiable(mmu, lo, hi)) return true;
   if (mmu.accessedMask === 0 || !isShadowPresent(mmu, lo, hi)) return false;
   return (lo & mmu.accessedMask) === 0 || ((lo & PT_WRITABLE_MASK) !== 0 && (lo & mmu.dirtyMask) === 0);
 }

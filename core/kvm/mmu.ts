@@ -14,7 +14,7 @@ import {
   VM_N_USED_MMU_PAGES,
 } from '../arena/mmu-layout.ts';
 import { VCPU_BYTES } from '../arena/vcpu-layout.ts';
-import { cacheHasGeneration, inProgressBitHigh, mmioGenerationBias, mmioGenerationMask } from './eras.ts';
+import { cacheHasGeneration, ERA_V6_8, inProgressBitHigh, mmioGenerationBias, mmioGenerationMask } from './eras.ts';
 import { GuestWalker } from './guest-walker.ts';
 import type { KernelLogLevel, KvmHooks } from './hooks.ts';
 import { vmCounterWord } from './stats.ts';
@@ -37,8 +37,16 @@ export const PT_PAGE_SIZE_MASK = 0x80;
 /** Bit 63, as the high half has it. */
 export const PT_NX_MASK_HIGH = 0x8000_0000 | 0;
 /** Software bits of v3.11, in both formats. */
-export const SPTE_HOST_WRITEABLE = 0x400;
-export const SPTE_MMU_WRITEABLE = 0x800;
+const SPTE_HOST_WRITEABLE = 0x400;
+const SPTE_MMU_WRITEABLE = 0x800;
+/** SPTE_MMU_PRESENT_MASK of v6.8, which moves the two away: to bits 9 and 10, on EPT (where D is bit 9) to 57 and 58. */
+const SPTE_MMU_PRESENT_MASK = 0x800;
+const HOST_WRITEABLE_V6_8 = 0x200;
+const MMU_WRITEABLE_V6_8 = 0x400;
+const EPT_HOST_WRITEABLE_V6_8_HIGH = 0x200_0000;
+const EPT_MMU_WRITEABLE_V6_8_HIGH = 0x400_0000;
+/** SPTE_TDP_AD_DISABLED of v6.8. */
+const TDP_AD_DISABLED_HIGH = 0x10_0000;
 
 const EPT_EXECUTABLE_MASK = 4;
 const EPT_ACCESS_BIT = 0x100;
@@ -73,6 +81,13 @@ export class Mmu {
   readonly accessedMask: number;
   /** shadow_dirty_mask, low half. */
   readonly dirtyMask: number;
+  /** SPTE_HOST_WRITEABLE and SPTE_MMU_WRITEABLE, each in one of the halves. */
+  readonly hostWriteableLo: number;
+  readonly hostWriteableHi: number;
+  readonly mmuWriteableLo: number;
+  readonly mmuWriteableHi: number;
+  /** High bits of every present spte: v6.8 notes that EPT has no A/D flags. */
+  readonly presentBitsHi: number;
   /** Low bits of an spte that links to a page table: upper levels grant everything. */
   readonly linkBits: number;
   /** Low bits of a leaf with ACC_EXEC and ACC_USER, memory type included, without accessed, write and software bits. */
@@ -154,6 +169,17 @@ export class Mmu {
       this.userMask = PT_USER_MASK;
       this.nxMaskHi = PT_NX_MASK_HIGH;
     }
+    const ept = this.mode === MMU_EPT;
+    const modern = this.era === ERA_V6_8;
+    if (modern) {
+      this.linkBits |= SPTE_MMU_PRESENT_MASK;
+      this.leafBits |= SPTE_MMU_PRESENT_MASK;
+    }
+    this.presentBitsHi = modern && ept && this.accessedMask === 0 ? TDP_AD_DISABLED_HIGH : 0;
+    this.hostWriteableLo = !modern ? SPTE_HOST_WRITEABLE : ept ? 0 : HOST_WRITEABLE_V6_8;
+    this.mmuWriteableLo = !modern ? SPTE_MMU_WRITEABLE : ept ? 0 : MMU_WRITEABLE_V6_8;
+    this.hostWriteableHi = modern && ept ? EPT_HOST_WRITEABLE_V6_8_HIGH : 0;
+    this.mmuWriteableHi = modern && ept ? EPT_MMU_WRITEABLE_V6_8_HIGH : 0;
     this.vcpuWords = Array.from({ length: this.vcpuCount }, (_, id) => {
       const start = layout.vcpus + id * VCPU_BYTES;
       return new Int32Array(arena.buffer, start, VCPU_BYTES / 4);

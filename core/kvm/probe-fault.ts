@@ -107,7 +107,13 @@ function foreseeMapping(mmu: Mmu, fault: ForeseenFault): WalkKvm {
   // A stale entry on EPT goes on with error code 0, as if it had been read (handle_ept_misconfig).
   const write = access === 'write' && !(reserved && mmu.mode === MMU_EPT);
   const lo = lowHalf(spte);
-  if (write && !reserved && !emptyTables && isShadowPresent(mmu, lo, highHalf(spte)) && isLocklesslyModifiable(lo)) {
+  if (
+    write &&
+    !reserved &&
+    !emptyTables &&
+    isShadowPresent(mmu, lo, highHalf(spte)) &&
+    isLocklesslyModifiable(mmu, lo, highHalf(spte))
+  ) {
     const text =
       (lo & PT_WRITABLE_MASK) === 0
         ? 'fast_page_fault gives the spte its W bit back without mmu_lock and marks the frame dirty'

@@ -27,7 +27,7 @@ import {
   slotRmapWord,
 } from './memslots.ts';
 import { visibleGeneration, visibleSpteGeneration } from './mmio-fault.ts';
-import { PT_WRITABLE_MASK, SPTE_HOST_WRITEABLE, SPTE_MMU_WRITEABLE, type Mmu } from './mmu.ts';
+import { PT_WRITABLE_MASK, type Mmu } from './mmu.ts';
 import { isMmio } from './mmu-spte.ts';
 import { explainSpteHere, shadowPageOf } from './probe-spte.ts';
 import { pageHeader, pageHpa, pageRole } from './shadow-page-pool.ts';
@@ -96,14 +96,15 @@ function rmapLevel(mmu: Mmu, slot: number, gfn: number, level: number): ReverseM
 
 function describeSpte(mmu: Mmu, sptep: number, level: number): ReverseMapSpte {
   const lo = mmu.i32[sptep >> 2];
+  const hi = mmu.i32[(sptep >> 2) + 1];
   return {
     sptep,
-    value: u64FromHalves(lo, mmu.i32[(sptep >> 2) + 1]),
+    value: u64FromHalves(lo, hi),
     level,
     page: shadowPageOf(mmu, sptep),
     writable: (lo & PT_WRITABLE_MASK) !== 0,
-    hostWritable: (lo & SPTE_HOST_WRITEABLE) !== 0,
-    mmuWritable: (lo & SPTE_MMU_WRITEABLE) !== 0,
+    hostWritable: ((lo & mmu.hostWriteableLo) | (hi & mmu.hostWriteableHi)) !== 0,
+    mmuWritable: ((lo & mmu.mmuWriteableLo) | (hi & mmu.mmuWriteableHi)) !== 0,
     accessed: (lo & mmu.accessedMask) !== 0,
     dirty: (lo & mmu.dirtyMask) !== 0,
   };

@@ -5,15 +5,7 @@
 import { MEMSLOT_BASE_GFN, MEMSLOT_NPAGES } from '../arena/memslot-layout.ts';
 import { dropLargeSpteNoFlush } from './large-page-drop.ts';
 import { gfnToIndex, gfnToMemslot, slotRmapWord } from './memslots.ts';
-import {
-  mmuLock,
-  mmuLockBreak,
-  mmuLockWanted,
-  mmuUnlock,
-  PT_WRITABLE_MASK,
-  SPTE_MMU_WRITEABLE,
-  type Mmu,
-} from './mmu.ts';
+import { mmuLock, mmuLockBreak, mmuLockWanted, mmuUnlock, PT_WRITABLE_MASK, type Mmu } from './mmu.ts';
 import { dropSpte, isLocklesslyModifiable, mmuSpteUpdate, spteGfn } from './mmu-spte.ts';
 import { flushRemoteTlbs } from './requests.ts';
 import { pteListAt, pteListFirst } from './rmap-list.ts';
@@ -37,14 +29,16 @@ function rmapWriteProtect(mmu: Mmu, word: number, ptProtect: boolean): boolean {
     if (sptep === 0) return flush;
     const lo = mmu.i32[sptep >> 2];
     const hi = mmu.i32[(sptep >> 2) + 1];
-    if ((lo & PT_WRITABLE_MASK) === 0 && !(ptProtect && isLocklesslyModifiable(lo))) {
+    if ((lo & PT_WRITABLE_MASK) === 0 && !(ptProtect && isLocklesslyModifiable(mmu, lo, hi))) {
       position++;
     } else if (dropLargeSpteNoFlush(mmu, sptep)) {
       // Large mappings are not protected but dropped, and the list begins anew.
       flush = true;
       position = 0;
     } else {
-      if (mmuSpteUpdate(mmu, sptep, lo & ~(PT_WRITABLE_MASK | (ptProtect ? SPTE_MMU_WRITEABLE : 0)), hi)) flush = true;
+      const keepLo = ~(PT_WRITABLE_MASK | (ptProtect ? mmu.mmuWriteableLo : 0));
+      const keepHi = ~(ptProtect ? mmu.mmuWriteableHi : 0);
+      if (mmuSpteUpdate(mmu, sptep, lo & keepLo, hi & keepHi)) flush = true;
       position++;
     }
   }

@@ -134,5 +134,5 @@ export function putPage(mmu: Mmu, page: number, parentPte: number): void {
 
 /** link_shadow_page: upper levels grant everything; what a mapping allows is said in its leaf. */
 export function linkShadowPage(mmu: Mmu, sptep: number, page: number): void {
-  mmuSpteSet(mmu, sptep, pageHpa(mmu, page) | mmu.linkBits, 0);
+  mmuSpteSet(mmu, sptep, pageHpa(mmu, page) | mmu.linkBits, mmu.presentBitsHi);
 }

@@ -5,15 +5,7 @@
 import { SP_ROLE, VM_TLBS_DIRTY } from '../arena/mmu-layout.ts';
 import { VCPU_ROOT_HPA, VCPU_ROOT_LEVELS, VCPU_ROOT_PAGE } from '../arena/vcpu-layout.ts';
 import { gpteBytes, gpteToGfn, guestRootLevel, isPae } from './guest-paging.ts';
-import {
-  mmuLock,
-  mmuLockBreak,
-  mmuUnlock,
-  PT64_ROOT_LEVEL,
-  PT_PAGE_TABLE_LEVEL,
-  SPTE_HOST_WRITEABLE,
-  type Mmu,
-} from './mmu.ts';
+import { mmuLock, mmuLockBreak, mmuUnlock, PT64_ROOT_LEVEL, PT_PAGE_TABLE_LEVEL, type Mmu } from './mmu.ts';
 import { setSpte } from './mmu-set-spte.ts';
 import { dropSpte, isMmio, spteGfn, spteToPfn } from './mmu-spte.ts';
 import { VCPU_PAE_ROOT, VCPU_ROOT_VALID } from './mmu-words.ts';
@@ -44,7 +36,8 @@ function syncEntries(mmu: Mmu, r: Int32Array, vcpuId: number, page: number): boo
   for (let i = 0; i < 512; i++) {
     const sptep = table + 8 * i;
     const spteLo = i32[sptep >> 2];
-    if ((spteLo | i32[(sptep >> 2) + 1]) === 0) continue;
+    const spteHi = i32[(sptep >> 2) + 1];
+    if ((spteLo | spteHi) === 0) continue;
     const at = (from + i * bytes) >> 2;
     const lo = i32[at];
     const hi = bytes === 8 ? i32[at + 1] : 0;
@@ -64,7 +57,7 @@ function syncEntries(mmu: Mmu, r: Int32Array, vcpuId: number, page: number): boo
       continue;
     }
     present++;
-    const hostWritable = (spteLo & SPTE_HOST_WRITEABLE) !== 0;
+    const hostWritable = ((spteLo & mmu.hostWriteableLo) | (spteHi & mmu.hostWriteableHi)) !== 0;
     setSpte(mmu, vcpuId, sptep, access, PT_PAGE_TABLE_LEVEL, gfn, spteToPfn(spteLo), true, false, hostWritable);
   }
   return present !== 0;
