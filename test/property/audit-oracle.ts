@@ -21,15 +21,16 @@ export interface Translation {
   readonly gpa: number | undefined;
   readonly writable: boolean;
   readonly user: boolean;
+  readonly executable: boolean;
 }
 
 /** Who accesses, and how. */
 export interface Access {
-  readonly write: boolean;
+  readonly kind: 'read' | 'write' | 'fetch';
   readonly user: boolean;
 }
 
-const NOT_PRESENT: Translation = { gpa: undefined, writable: false, user: false };
+const NOT_PRESENT: Translation = { gpa: undefined, writable: false, user: false, executable: false };
 
 const LOG = 1;
 const READONLY = 2;
@@ -37,20 +38,24 @@ const KEPT_UNTIL_3_17 = ['patch', 'v3.11', 'v3.10'];
 
 export const hex = (value: number): string => `0x${value.toString(16)}`;
 
+const sameTranslation = (a: Translation, b: Translation): boolean =>
+  a.gpa === b.gpa && a.writable === b.writable && a.user === b.user && a.executable === b.executable;
+
 export class Oracle {
   readonly slots = new Map<number, OracleSlot>();
   /** Pages written through slots that log since their log was read: by slot. */
   readonly dirty = new Map<number, Set<number>>();
   readonly #world: World;
-  /** By gva page. Absent: just what the tables say. */
-  readonly #good = new Map<number, Translation[]>();
+  /** By vCPU and gva page. Absent: just what the tables say. */
+  readonly #allGood: Map<number, Translation[]>[];
   readonly #mirror: Uint8Array;
 
   constructor(world: World) {
     this.#world = world;
     this.slots.set(0, { id: 0, gpa: 0, bytes: HOME_BYTES, host: 0, flags: 0 });
     this.#mirror = this.#data().slice();
-    this.invalidateAll();
+    this.#allGood = world.vm.vcpus.map(() => new Map<number, Translation[]>());
+    this.noteTables();
   }
 
   slotOf(gpa: number): OracleSlot | undefined {
@@ -64,13 +69,25 @@ export class Oracle {
     return slot === undefined ? undefined : slot.host + gpa - slot.gpa;
   }
 
-  /** Guest tables may have changed: what they say now is good as well. */
+  get #good(): Map<number, Translation[]> {
+    return this.#allGood[this.#world.current];
+  }
+
+  /** Guest tables may have changed: what they say now is good as well, on every vCPU. */
   noteTables(): void {
+    const { current } = this.#world;
+    for (const id of this.#allGood.keys()) {
+      this.#world.current = id;
+      this.#noteTables();
+    }
+    this.#world.current = current;
+  }
+
+  #noteTables(): void {
     for (const page of this.#windowPages()) {
       const now = this.walk(page);
       const good = this.#good.get(page) ?? [];
-      if (!good.some((old) => old.gpa === now.gpa && old.writable === now.writable && old.user === now.user))
-        good.push(now);
+      if (!good.some((old) => sameTranslation(old, now))) good.push(now);
       this.#good.set(page, good);
     }
   }
@@ -97,8 +114,8 @@ export class Oracle {
   /** Answers of a load: values, or 'fault'. */
   reads(gva: number, user: boolean): ReadonlySet<number | 'fault'> {
     const answers = new Set<number | 'fault'>();
-    if (this.mayFault(gva, { write: false, user })) answers.add('fault');
-    for (const gpa of this.targets(gva, { write: false, user })) {
+    if (this.mayFault(gva, { kind: 'read', user })) answers.add('fault');
+    for (const gpa of this.targets(gva, { kind: 'read', user })) {
       const host = this.hostOf(gpa);
       answers.add(host === undefined ? 0xffff_ffff : this.#world.peek32(host));
       if (this.staleCache(gva, gpa)) answers.add(0xffff_ffff);
@@ -117,9 +134,10 @@ export class Oracle {
     );
   }
 
-  #allows({ gpa, writable, user }: Translation, access: Access): boolean {
+  #allows({ gpa, writable, user, executable }: Translation, access: Access): boolean {
     if (gpa === undefined || (access.user && !user)) return false;
-    return !access.write || writable || !(access.user || this.#world.control.writeProtect);
+    if (access.kind === 'fetch') return executable;
+    return access.kind === 'read' || writable || !(access.user || this.#world.control.writeProtect);
   }
 
   /** Whether a store to the gpa changes memory; else it goes to user space. */
@@ -161,7 +179,7 @@ export class Oracle {
   /** The guest's tables, read through the slots. */
   walk(gva: number): Translation {
     const { control } = this.#world;
-    if (control.paging === 'flat') return { gpa: gva, writable: true, user: true };
+    if (control.paging === 'flat') return { gpa: gva, writable: true, user: true, executable: true };
     const cr3 = this.#world.cr3();
     if (control.paging === '32-bit') {
       return this.#directory(this.#entry(cr3 + (gva >>> 22) * 4), gva, 0x3f_ffff, 4, 6);
@@ -186,11 +204,15 @@ export class Oracle {
     const rights = above & pde;
     if ((pde & 0x80) !== 0) {
       const gpa = ((pde & ~largeMask) | (gva & largeMask & ~0xfff)) >>> 0;
-      return { gpa, writable: (rights & 2) !== 0, user: (rights & 4) !== 0 };
+      return { gpa, writable: (rights & 2) !== 0, user: (rights & 4) !== 0, executable: true };
     }
-    const pte = this.#entry((pde & ~0xfff) + ((gva & largeMask) >>> 12) * entryBytes);
-    if ((pte & 1) === 0) return NOT_PRESENT;
-    return { gpa: (pte & ~0xfff) >>> 0, writable: (rights & pte & 2) !== 0, user: (rights & pte & 4) !== 0 };
+    const at = (pde & ~0xfff) + ((gva & largeMask) >>> 12) * entryBytes;
+    const pte = this.#entry(at);
+    const forbids = entryBytes === 8 && this.#entry(at + 4) !== 0;
+    // Bit 63 is reserved while EFER.NXE is clear.
+    if ((pte & 1) === 0 || (forbids && !this.#world.control.noExecute)) return NOT_PRESENT;
+    const both = rights & pte;
+    return { gpa: (pte & ~0xfff) >>> 0, writable: (both & 2) !== 0, user: (both & 4) !== 0, executable: !forbids };
   }
 
   #entry(gpa: number): number {

@@ -121,8 +121,18 @@ export class Script {
         world.loadCr3(step.space);
         return oracle.invalidateAll();
       case 'paging':
-        world.enter({ paging: step.paging, space: step.space, writeProtect: step.wp });
+        world.enter({ paging: step.paging, space: step.space, writeProtect: step.wp, noExecute: step.nx });
         return oracle.invalidateAll();
+      case 'vcpu':
+        world.current = step.id % world.vm.vcpus.length;
+        return;
+      case 'no-execute': {
+        if (world.control.paging !== 'pae' && world.control.paging !== '4-level') return;
+        const gva = this.#windowGva(step.at);
+        this.#writeEntry(this.#leafEntry(gva) + 4, step.on ? 0x8000_0000 : 0, 4);
+        if (step.invlpg) this.#invlpg(gva);
+        return;
+      }
       case 'wp':
         world.setWriteProtect(step.on);
         return;
@@ -198,10 +208,12 @@ export class Script {
   }
 
   #fetch(gva: number): void {
-    const frames = this.oracle.translations(gva).map(({ gpa }) => {
-      const host = gpa === undefined ? undefined : this.oracle.hostOf(gpa);
-      return host === undefined ? (gpa === undefined ? 'fault' : 'mmio') : Math.floor(host / PAGE);
+    const access = { kind: 'fetch', user: false } as const;
+    const frames: (number | 'fault' | 'mmio')[] = this.oracle.targets(gva, access).map((gpa) => {
+      const host = this.oracle.hostOf(gpa);
+      return host === undefined ? 'mmio' : Math.floor(host / PAGE);
     });
+    if (this.oracle.mayFault(gva, access)) frames.push('fault');
     // What is not data has no code, and devices have none that KVM could execute.
     if (frames.some((frame) => frame === 'mmio' || (typeof frame === 'number' && frame < FIRST_DATA_FRAME))) return;
     const { kind, eax } = this.world.fetch(gva);
@@ -210,7 +222,7 @@ export class Script {
   }
 
   #write(gva: number, value: number, size: 1 | 4, user: boolean): void {
-    const access = { write: true, user };
+    const access = { kind: 'write', user } as const;
     const targets = this.oracle.targets(gva, access);
     const stale = targets.filter((gpa) => this.oracle.staleCache(gva, gpa));
     const mayFault = this.oracle.mayFault(gva, access);
@@ -222,11 +234,11 @@ export class Script {
 
   #add(gva: number): void {
     if (this.oracle.translations(gva).length !== 1) return;
-    const [target] = this.oracle.targets(gva, { write: true, user: false });
+    const [target] = this.oracle.targets(gva, { kind: 'write', user: false } as const);
     const stale = target !== undefined && this.oracle.staleCache(gva, target) ? [target] : [];
     const host = target === undefined ? undefined : this.oracle.hostOf(target);
     const old = host === undefined ? 0xffff_ffff : this.world.peek32(host);
-    const mayFault = this.oracle.mayFault(gva, { write: true, user: false });
+    const mayFault = this.oracle.mayFault(gva, { kind: 'write', user: false } as const);
     const before = this.world.bus.accesses.length;
     const { kind } = this.world.add(gva, 3);
     const value = (stale.length > 0 && this.world.bus.accesses.length > before ? 2 : old + 3) >>> 0;

@@ -16,9 +16,19 @@ export type Step =
   | { readonly do: 'direct'; readonly window: number; readonly to: number; readonly invlpg: boolean }
   /** One byte of an entry, where KVM sees a misaligned write. */
   | { readonly do: 'scribble'; readonly at: number; readonly byte: number; readonly value: number }
+  /** Bit 63 of an entry of 8 bytes. */
+  | { readonly do: 'no-execute'; readonly at: number; readonly on: boolean; readonly invlpg: boolean }
   | { readonly do: 'invlpg'; readonly at: number }
   | { readonly do: 'cr3'; readonly space: 0 | 1 }
-  | { readonly do: 'paging'; readonly paging: Paging; readonly space: 0 | 1; readonly wp: boolean }
+  | {
+      readonly do: 'paging';
+      readonly paging: Paging;
+      readonly space: 0 | 1;
+      readonly wp: boolean;
+      readonly nx: boolean;
+    }
+  /** Another vCPU goes on. */
+  | { readonly do: 'vcpu'; readonly id: number }
   | { readonly do: 'wp'; readonly on: boolean }
   | {
       readonly do: 'slot';
@@ -77,8 +87,16 @@ export const arbitraryStep = (pagings: readonly Paging[] = PAGINGS): fc.Arbitrar
     step(5, fc.record({ do: fc.constant('cr3' as const), space })),
     step(
       4,
-      fc.record({ do: fc.constant('paging' as const), paging: fc.constantFrom(...pagings), space, wp: fc.boolean() }),
+      fc.record({
+        do: fc.constant('paging' as const),
+        paging: fc.constantFrom(...pagings),
+        space,
+        wp: fc.boolean(),
+        nx: fc.boolean(),
+      }),
     ),
+    step(6, fc.record({ do: fc.constant('vcpu' as const), id: fc.nat({ max: 1 }) })),
+    step(2, fc.record({ do: fc.constant('no-execute' as const), at, on: fc.boolean(), invlpg: fc.boolean() })),
     step(2, fc.record({ do: fc.constant('wp' as const), on: fc.boolean() })),
     step(1, fc.record({ do: fc.constant('spread' as const), tables: fc.integer({ min: 1, max: 70 }) })),
     step(
@@ -110,6 +128,7 @@ export const arbitraryScript = (maxSteps: number): fc.Arbitrary<readonly Step[]>
         paging: fc.constantFrom<Paging>('flat', '32-bit', 'pae', '4-level', '32-bit', 'pae', '4-level'),
         space: fc.constantFrom<0 | 1>(0, 1),
         wp: fc.boolean(),
+        nx: fc.boolean(),
       }),
       fc.record({
         do: fc.constant('slot' as const),

@@ -42,15 +42,16 @@ export const HOME_BYTES = 0x10_0000;
 export const FIRST_DATA_FRAME = 0x80;
 
 const GDT = 0x1000;
-const TSS = 0x1800;
+/** Each vCPU's own, as are stacks and code. */
+const TSS = [0x1800, 0x1900] as const;
 const IDT_32 = 0x2000;
 const IDT_64 = 0x3000;
 /** Page faults end here; #GP, which HLT is for a user, 16 bytes on. */
 const HANDLER = 0x4000;
 const HANDLER_GP = HANDLER + 16;
-const STACK = 0x6000;
-const USER_STACK = 0x6800;
-const CODE = 0x7000;
+const STACK = [0x5800, 0x6000] as const;
+const USER_STACK = [0x6800, 0x7000] as const;
+const CODE = [0x7000, 0x8000] as const;
 /** Where code can be jumped to in every data frame: it loads EAX with the frame's number and halts. */
 export const CODE_OFFSET = 0xfe0;
 
@@ -96,6 +97,7 @@ const CR0_PG = 0x8000_0000;
 const CR4_PSE = 0x10;
 const CR4_PAE = 0x20;
 const EFER_LME = 0x100;
+const EFER_NXE = 0x800;
 
 /** What a machine is made of. */
 export interface WorldOptions {
@@ -103,6 +105,7 @@ export interface WorldOptions {
   readonly era: Era;
   readonly hostPages?: HostPages;
   readonly eptAd?: boolean;
+  readonly vcpus?: number;
 }
 
 export interface Control {
@@ -110,6 +113,8 @@ export interface Control {
   /** Address space A or B. */
   readonly space: 0 | 1;
   readonly writeProtect: boolean;
+  /** EFER.NXE. */
+  readonly noExecute: boolean;
 }
 
 /** How a few instructions ended. */
@@ -125,31 +130,48 @@ const HLT = 0xf4;
 export class World {
   readonly arena: Arena;
   readonly vm: Vm;
-  readonly vcpu: Vcpu;
   readonly bus = new RecordingBus();
   readonly era: Era;
-  control: Control = { paging: 'flat', space: 0, writeProtect: false };
+  /** The vCPU that runs what follows. */
+  current = 0;
+  readonly #controls: Control[];
 
-  constructor({ mmu, era, hostPages = '4k', eptAd = false }: WorldOptions) {
+  constructor({ mmu, era, hostPages = '4k', eptAd = false, vcpus = 1 }: WorldOptions) {
     this.era = era;
-    const config = { ramBytes: RAM_BYTES, vcpus: 1, memslots: memslotsOf(era), shadowPages: 256, traceRecords: 256 };
+    const config = { ramBytes: RAM_BYTES, vcpus, memslots: memslotsOf(era), shadowPages: 256, traceRecords: 256 };
     this.arena = createArena(config, (bytes) => new SharedArrayBuffer(bytes));
     this.bus.claims = -1;
-    this.vm = new Vm(this.arena, { mmu, era, maxPhyAddr: 40, vcpus: 1, hostPages, eptAd }, this.bus);
-    this.vcpu = this.vm.vcpus[0];
+    this.vm = new Vm(this.arena, { mmu, era, maxPhyAddr: 40, vcpus, hostPages, eptAd }, this.bus);
     for (const { id, system } of TRACEPOINTS) if (system !== 'kvm') setTraceEnabled(this.arena, id, true);
     const home = { slot: 0, flags: 0, guestPhysAddr: 0n, memorySize: BigInt(HOME_BYTES), userspaceAddr: HVA_BASE };
     if (!this.vm.setUserMemoryRegion(home).ok) throw new Error('no home');
     this.#fill();
     this.#makeTables();
-    enterImage(this.vcpu, CODE, 0);
-    const { r } = this.vcpu.cpu;
-    r[VCPU_GDTR_BASE] = GDT;
-    r[VCPU_GDTR_LIMIT] = 0x2f;
-    this.#segment(TR, 0x30, 0x8b);
-    r[VCPU_SEGMENTS + TR * SEGMENT_WORDS + SEG_BASE] = TSS;
-    r[VCPU_SEGMENTS + TR * SEGMENT_WORDS + SEG_LIMIT] = 0x67;
-    this.#setIdt();
+    this.#controls = this.vm.vcpus.map(() => ({ paging: 'flat', space: 0, writeProtect: false, noExecute: false }));
+    for (const [id, vcpu] of this.vm.vcpus.entries()) {
+      this.current = id;
+      enterImage(vcpu, CODE[id], 0);
+      const { r } = vcpu.cpu;
+      r[VCPU_GDTR_BASE] = GDT;
+      r[VCPU_GDTR_LIMIT] = 0x2f;
+      this.#segment(TR, 0x30, 0x8b);
+      r[VCPU_SEGMENTS + TR * SEGMENT_WORDS + SEG_BASE] = TSS[id];
+      r[VCPU_SEGMENTS + TR * SEGMENT_WORDS + SEG_LIMIT] = 0x67;
+      this.#setIdt();
+    }
+    this.current = 0;
+  }
+
+  get vcpu(): Vcpu {
+    return this.vm.vcpus[this.current];
+  }
+
+  get control(): Control {
+    return this.#controls[this.current];
+  }
+
+  set control(control: Control) {
+    this.#controls[this.current] = control;
   }
 
   /** Arena offset of a host byte. */
@@ -201,10 +223,11 @@ export class World {
     this.control = control;
     const cr4 = paging === 'flat' ? 0 : paging === '32-bit' ? CR4_PSE : CR4_PAE;
     const protect = control.writeProtect ? CR0_WP : 0;
+    const efer = (paging === '4-level' ? EFER_LME : 0) | (control.noExecute ? EFER_NXE : 0);
     const cr0 = (paging === 'flat' ? CR0_PE : CR0_PE | CR0_PG) | protect;
     this.#mustEnd([
       ...[...movEax(CR0_PE), 0x0f, 0x22, 0xc0],
-      ...[0xb9, ...dword(0xc000_0080), ...movEax(paging === '4-level' ? EFER_LME : 0), 0x31, 0xd2, 0x0f, 0x30],
+      ...[0xb9, ...dword(0xc000_0080), ...movEax(efer), 0x31, 0xd2, 0x0f, 0x30],
       ...[...movEax(cr4), 0x0f, 0x22, 0xe0],
       ...[...movEax(this.cr3()), 0x0f, 0x22, 0xd8],
       ...[...movEax(cr0), 0x0f, 0x22, 0xc0],
@@ -231,8 +254,9 @@ export class World {
   execute(code: readonly number[], ebx: number, ecx: number, user = false): Ending {
     const { cpu } = this.vcpu;
     const { r } = cpu;
-    this.arena.u8.set(code, this.host(CODE));
-    cpu.noteExternalWrite(this.host(CODE), code.length);
+    const at = CODE[this.current];
+    this.arena.u8.set(code, this.host(at));
+    cpu.noteExternalWrite(this.host(at), code.length);
     this.#segment(CS, user ? 0x23 : 0x08, user ? 0xc0fb : 0xc09b);
     for (const segment of [SS, DS]) this.#segment(segment, user ? 0x2b : 0x10, user ? 0xc0f3 : 0xc093);
     r[VCPU_CODE_BITS] = 32;
@@ -241,12 +265,12 @@ export class World {
     for (const [n, value] of [
       [1, ecx],
       [3, ebx],
-      [4, user ? USER_STACK : STACK],
+      [4, (user ? USER_STACK : STACK)[this.current]],
     ]) {
       r[VCPU_GPR + 2 * n] = value | 0;
       r[VCPU_GPR + 2 * n + 1] = 0;
     }
-    r[VCPU_RIP] = CODE;
+    r[VCPU_RIP] = at;
     r[VCPU_RIP + 1] = 0;
     cpu.successor = 0;
     const ended = this.vcpu.run(200, false);
@@ -277,8 +301,8 @@ export class World {
   #setIdt(): void {
     const { r } = this.vcpu.cpu;
     const long = this.control.paging === '4-level';
-    this.poke32(TSS + 4, STACK);
-    this.poke32(TSS + 8, long ? 0 : 0x10);
+    this.poke32(TSS[this.current] + 4, STACK[this.current]);
+    this.poke32(TSS[this.current] + 8, long ? 0 : 0x10);
     r[VCPU_IDTR_BASE] = long ? IDT_64 : IDT_32;
     r[VCPU_IDTR_LIMIT] = 0xfff;
   }

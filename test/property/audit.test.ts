@@ -20,6 +20,7 @@ describe.each(MMU_MODES.flatMap((mmu) => ERAS.map((era) => [mmu, era] as const))
       mmu: fc.constant(mmu),
       era: fc.constant(era),
       hostPages: fc.constantFrom(...HOST_PAGES),
+      vcpus: fc.constantFrom(1, 2),
       eptAd: mmu === 'ept' ? fc.boolean() : fc.constant(false),
     });
     fc.assert(
