@@ -37,8 +37,15 @@ const fast = (kvm: KvmFixture, gpa: bigint, code: number, level = 1): boolean =>
 afterEach(() => vi.restoreAllMocks());
 
 describe('fast_page_fault', () => {
-  it.each(['ept', 'npt', 'shadow'] as const)('gives W back under %s and marks the page dirty', (mmu) => {
-    const kvm = protectedPage({ mmu });
+  it.each([
+    ['ept', 'patch'],
+    ['npt', 'v3.10'],
+    ['shadow', 'v3.11'],
+    ['ept', 'v3.17'],
+    ['ept', 'v6.8'],
+    ['npt', 'v6.8'],
+  ] as const)('gives W back under %s in era %s and marks the page dirty', (mmu, era) => {
+    const kvm = protectedPage({ mmu, era });
     const before = kvm.spte(GPA);
     expect(before & 2n).toBe(0n);
     expect(fast(kvm, GPA, P | W)).toBe(true);

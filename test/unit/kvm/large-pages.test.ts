@@ -251,4 +251,14 @@ describe('a moved slot', () => {
     expect(kvm.eptMisconfig(CHUNK)).toBe(RUN_INTERNAL_ERROR);
     expect(kvm.vcpu.internalError).toContain('EPT: Misconfiguration.');
   });
+
+  it('gets new ones in v6.8, and with them pages that fit', () => {
+    const kvm = new KvmFixture({ era: 'v6.8', hostPages: '2m' });
+    kvm.slot(0, 0n, 4n * MIB);
+    kvm.slot(0, MIB, 4n * MIB);
+    expect([writeCount(kvm, MIB, 2), writeCount(kvm, CHUNK, 2)]).toEqual([1, 1]);
+    kvm.touch(CHUNK);
+    expect(levelOf(kvm, CHUNK)).toBe(1);
+    clean(kvm);
+  });
 });
