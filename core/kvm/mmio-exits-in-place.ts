@@ -9,12 +9,14 @@
  */
 import {
   VCPU_CODE_BITS,
+  VCPU_CPL,
   VCPU_EXIT_GPA,
   VCPU_EXIT_GVA,
   VCPU_EXIT_INSN_LENGTH,
   VCPU_EXIT_QUALIFICATION,
   VCPU_EXIT_REASON,
   VCPU_F_INSNS,
+  VCPU_MMIO_ACCESS,
   VCPU_REQUESTS,
   VCPU_RIP,
   VCPU_SKIP_MMIO_STOP,
@@ -31,14 +33,23 @@ import {
 } from '../x86/index.ts';
 import { highOf, lowOf } from './emulator.ts';
 import { isPaging } from './guest-paging.ts';
+import { permissionFault } from './guest-table-walk.ts';
 import { ERA_V3_10, ERA_V6_8 } from './eras.ts';
-import { vcpuCacheMmioInfo, vcpuMatchMmioGen, vcpuMatchMmioGpa } from './mmio-cache.ts';
+import {
+  cachedMmioGpaHigh,
+  cachedMmioGpaLow,
+  vcpuCacheMmioInfo,
+  vcpuMatchMmioGen,
+  vcpuMatchMmioGpa,
+  vcpuMatchMmioGva,
+} from './mmio-cache.ts';
 import { currentGeneration, freshGeneration } from './mmio-spte.ts';
-import { PFERR_RSVD_MASK } from './mmu-fault-error.ts';
+import { PFERR_RSVD_MASK, PFERR_USER_MASK, PFERR_WRITE_MASK } from './mmu-fault-error.ts';
 import { isMmio } from './mmu-spte.ts';
 import { VCPU_IN_GUEST } from './mmu-words.ts';
 import { lastSptep, locklessBegin, locklessEnd } from './mmu-walk.ts';
 import { IN_GUEST_MODE, OUTSIDE_GUEST_MODE, setVcpuMode } from './requests.ts';
+import { signFree } from './shadow-mmio-fault.ts';
 import { mmioSpteAccess, mmioSpteGeneration, mmioSpteGfn } from './spte-mmio.ts';
 import { anyTraceEnabled } from './trace.ts';
 import type { VcpuContext } from './vcpu-context.ts';
@@ -47,8 +58,15 @@ import { NO_EXIT } from './vcpu-exit-reasons.ts';
 const READ = 0;
 const WRITE = 1;
 
+/** Whether the guest's rights on an MMIO page forbid the access: the guest's fault, and the whole way's business. */
+const refuses = (r: Int32Array, rights: number, access: number): boolean =>
+  permissionFault(r, rights, (access === WRITE ? PFERR_WRITE_MASK : 0) | (r[VCPU_CPL] === 3 ? PFERR_USER_MASK : 0));
+
 export class MmioExitsInPlace implements ExitsInPlace {
   private readonly vcpu: VcpuContext;
+  /** Where the access goes. */
+  private gpaLo = 0;
+  private gpaHi = 0;
 
   constructor(vcpu: VcpuContext) {
     this.vcpu = vcpu;
@@ -56,8 +74,8 @@ export class MmioExitsInPlace implements ExitsInPlace {
 
   load(cpu: Cpu, size: number): number {
     if (!this.begin(cpu, READ)) return 0;
-    const { bus, r, record } = this.vcpu;
-    const lo = lowOf(bus.mmioRead(r[VCPU_EXIT_GPA], r[VCPU_EXIT_GPA + 1], size), size);
+    const { bus, record } = this.vcpu;
+    const lo = lowOf(bus.mmioRead(this.gpaLo, this.gpaHi, size), size);
     const hi = highOf(bus.hi, size);
     cpu.hi = hi;
     record.noteDispatch(false, size, lo, hi, bus.device);
@@ -67,10 +85,10 @@ export class MmioExitsInPlace implements ExitsInPlace {
 
   store(cpu: Cpu, size: number, lo: number, hi: number): void {
     if (!this.begin(cpu, WRITE)) return;
-    const { bus, r, record } = this.vcpu;
+    const { bus, record } = this.vcpu;
     const low = lowOf(lo, size);
     const high = highOf(hi, size);
-    bus.mmioWrite(r[VCPU_EXIT_GPA], r[VCPU_EXIT_GPA + 1], size, low, high);
+    bus.mmioWrite(this.gpaLo, this.gpaHi, size, low, high);
     record.noteDispatch(true, size, low, high, bus.device);
     this.end(cpu);
   }
@@ -84,16 +102,17 @@ export class MmioExitsInPlace implements ExitsInPlace {
     if (!misconfig && (reason === EXIT_NPF || reason === EXIT_EXCEPTION_NMI)) {
       if ((r[VCPU_EXIT_QUALIFICATION] & PFERR_RSVD_MASK) === 0) return false;
     } else if (!misconfig) return false;
-    // With guest paging the address is a linear one; the whole way knows what to do with it.
-    if (reason === EXIT_EXCEPTION_NMI && isPaging(r)) return false;
     if (!lastAccessIsFinal(cpu)) return false;
     if (vcpu.hooks.mmioStopArmed || anyTraceEnabled(mmu.arena)) return false;
 
-    const gpaLo = r[VCPU_EXIT_GPA];
-    const gpaHi = r[VCPU_EXIT_GPA + 1];
-    // gfn 0 is never cached, and so not known to be MMIO to the emulator.
-    if ((gpaLo & ~0xfff) === 0 && gpaHi === 0) return false;
-    const cached = vcpuMatchMmioGpa(mmu, r, gpaLo, gpaHi);
+    // Of a guest whose page tables are shadowed the address is a linear one, in the tables and in the cache.
+    const paging = reason === EXIT_EXCEPTION_NMI && isPaging(r);
+    const atLo = paging ? r[VCPU_EXIT_GVA] : r[VCPU_EXIT_GPA];
+    const atHi = paging ? r[VCPU_EXIT_GVA + 1] : r[VCPU_EXIT_GPA + 1];
+    // Page 0 is never cached, and so not known to be MMIO to the emulator.
+    if ((atLo & ~0xfff) === 0 && atHi === 0) return false;
+    const cached = paging ? vcpuMatchMmioGva(mmu, r, atLo, atHi) : vcpuMatchMmioGpa(mmu, r, atLo, atHi);
+    if (paging && cached && refuses(r, r[VCPU_MMIO_ACCESS], access)) return false;
     // What may be one of the eras' bugs is looked at, and named, by the emulator.
     if (mmu.i32[mmu.mmioWatch] !== 0) return false;
     if (cached && !mmu.cacheHasGeneration && !vcpuMatchMmioGen(mmu, r)) return false;
@@ -104,7 +123,7 @@ export class MmioExitsInPlace implements ExitsInPlace {
     if (mmu.era !== ERA_V3_10) kvmGen = currentGeneration(mmu);
     if (!cached) {
       if (mmu.vcpuCount !== 1) locklessBegin(mmu, r);
-      const sptep = lastSptep(mmu, r, gpaLo, gpaHi);
+      const sptep = lastSptep(mmu, r, atLo, paging ? signFree(atHi) : atHi);
       lo = sptep === 0 ? 0 : mmu.i32[sptep >> 2];
       hi = sptep === 0 ? 0 : mmu.i32[(sptep >> 2) + 1];
       if (mmu.vcpuCount !== 1) locklessEnd(mmu, r);
@@ -113,12 +132,20 @@ export class MmioExitsInPlace implements ExitsInPlace {
         spteGen = mmioSpteGeneration(mmu.mmio, lo, hi);
         fresh = spteGen === freshGeneration(mmu);
       }
+      const gfn = mmioSpteGfn(mmu.mmio, lo, hi);
+      const rights = mmioSpteAccess(mmu.mmio, lo);
+      // gfn 0 is not known to be MMIO without its gva either.
+      if (paging && fresh) fresh = gfn !== 0 && !refuses(r, rights, access);
       if (!fresh) {
         if (mmu.vcpuCount !== 1) setVcpuMode(r, mmu.vcpuCount, IN_GUEST_MODE);
         return false;
       }
-      vcpuCacheMmioInfo(mmu, r, 0, 0, mmioSpteGfn(mmu.mmio, lo, hi), mmioSpteAccess(mmu.mmio, lo));
+      vcpuCacheMmioInfo(mmu, r, paging ? atLo : 0, paging ? atHi : 0, gfn, rights);
     }
+    const gpaLo = paging ? cachedMmioGpaLow(r) | (atLo & 0xfff) : atLo;
+    const gpaHi = paging ? cachedMmioGpaHigh(r) : atHi;
+    this.gpaLo = gpaLo;
+    this.gpaHi = gpaHi;
 
     // The exit: what has retired until now is made known to devices, and RIP is the instruction's in the record.
     f[VCPU_F_INSNS] += cpu.budget - cpu.left;

@@ -68,7 +68,7 @@ function differences(a: Machine, b: Machine): string[] {
 
 const STORMS = MMU_MODES.flatMap((mmu) =>
   ERAS.flatMap((era) =>
-    ['mode=flat op=both', ...(mmu === 'shadow' ? [] : ['mode=32 op=write', 'mode=long op=read'])].map((append) => ({
+    ['mode=flat op=both', 'mode=32 op=write', 'mode=long op=read'].map((append) => ({
       image: STORM,
       append: `pages=40 passes=20 ${append}`,
       mmu,
