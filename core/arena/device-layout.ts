@@ -32,3 +32,7 @@ export const NS_PER_INSN = 10;
 /** Turns of several vCPUs on one thread, byte offsets from DEV_TURNS: int32 vCPU; float64 its work count at which the turn ends. */
 export const TURN_VCPU = 0;
 export const TURN_END = 8;
+/** Byte offset from DEV_TURNS, int32: held by the vCPU that is at the devices, while vCPUs have threads of their own. */
+export const DEVICES_LOCK = 16;
+/** The same for locked instructions that no single compare-and-exchange can do. */
+export const SPLIT_LOCK = 20;

@@ -4,6 +4,8 @@
  * Writer: the thread running the vCPU. Readers must re-read `head` after copying and drop what was overwritten meanwhile.
  */
 export const RING_HEAD = 0; // float64
+/** Held while a record is written, when vCPUs have threads of their own. */
+export const RING_LOCK = 40; // int32
 export const TRACE_RING_HEADER_BYTES = 64;
 
 /** Trace record, byte offsets. */

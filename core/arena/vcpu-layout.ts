@@ -131,6 +131,8 @@ export const VCPU_EPT_AD = 254;
 export const VCPU_REQUESTS = 256;
 /** OUTSIDE_GUEST_MODE 0, IN_GUEST_MODE 1, EXITING_GUEST_MODE 2, READING_SHADOW_PAGE_TABLES 3. */
 export const VCPU_MODE = 257;
+/** VCPU_MODE of a vCPU that was kicked: it leaves guest mode at the next look. */
+export const VCPU_MODE_EXITING = 2;
 /** vcpu->arch.mmio_gva (page aligned; 0 = none), access, mmio_gfn (64 bits; 0 = none). */
 export const VCPU_MMIO_GVA = 258;
 export const VCPU_MMIO_ACCESS = 260;
@@ -154,5 +156,7 @@ export const VCPU_MXCSR = 512;
 
 /** TLBs begin here (int32 index); their geometry belongs to core/x86/tlb.ts. */
 export const VCPU_TLB = 1024;
-/** Bytes of a vCPU block: 4 KiB of state and 124 KiB of TLBs. */
-export const VCPU_BYTES = 131072;
+/** Byte offset in the block: a page in which locked instructions work on a copy (core/x86/exec-locked.ts). */
+export const VCPU_LOCK_PAGE = 131072;
+/** Bytes of a vCPU block: 4 KiB of state, 124 KiB of TLBs, a page for locked instructions. */
+export const VCPU_BYTES = 135168;

@@ -238,6 +238,7 @@ export class RunControl {
   }
 
   #stop(state: RunState, reason: StopReason): void {
+    this.#machine.park();
     this.state = state;
     this.reason = reason;
     // Whoever stepped onto a breakpoint has seen it and means to go on from it.

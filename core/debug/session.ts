@@ -11,7 +11,7 @@ import { eraOf, generationsToWrap } from '../kvm/eras.ts';
 import type { Vcpu } from '../kvm/index.ts';
 import { Symbols } from '../machine/symbols.ts';
 import { BreakpointTable } from './breakpoint-table.ts';
-import type { Machine } from '../machine/index.ts';
+import type { LaunchVcpu, Machine } from '../machine/index.ts';
 import { Disassembler } from './disassembler.ts';
 import type { GenerationHistory } from './generation-history.ts';
 import type { MmioStopHooks } from './mmio-stop.ts';
@@ -30,6 +30,8 @@ export interface SessionPlatform {
   /** Host milliseconds, for rates and for the length of slices; nothing of the machine depends on it. */
   now(): number;
   emit(event: EngineEvent): void;
+  /** Starts a thread for a vCPU; without it there is no parallel mode. */
+  readonly launchVcpu?: LaunchVcpu;
 }
 
 /** What a machine was made from, for making it again. */
@@ -151,6 +153,7 @@ export class Session {
 
   /** Another machine, or the same one anew: what was heard of the last one goes. */
   replaceDebuggee(debuggee: Debuggee): void {
+    if (this.debuggee?.machine !== debuggee.machine) this.debuggee?.machine.close();
     this.debuggee = debuggee;
     this.serial = new SerialHistory();
     this.#unsentSerial = [];

@@ -5,3 +5,4 @@ export type { MmioDevice, PortDevice, TimedDevice } from './device.ts';
 export { MMIO_BANK_BYTES, MMIO_BANK_GPA, MMIO_BANK_ID } from './mmio-bank.ts';
 export { VGA_COLUMNS, VGA_ROWS, VGA_TEXT_BYTES, VGA_TEXT_GPA } from './vga.ts';
 export { VirtualClock } from './virtual-clock.ts';
+export { LockedBus, withDevices } from './locked-bus.ts';

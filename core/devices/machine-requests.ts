@@ -61,6 +61,12 @@ export class MachineRequests {
     return changed;
   }
 
+  /** An exit, a reset or a closed gate: the machine is to stand still. */
+  wantsStop(): boolean {
+    const words = this.#words;
+    return (words[EXITED] | words[RESET_BY] | words[A20_CLOSED]) !== 0;
+  }
+
   any(): boolean {
     const words = this.#words;
     return (words[EXITED] | words[RESET_BY] | words[TIMERS_CHANGED] | words[A20_CLOSED]) !== 0;

@@ -12,6 +12,7 @@ import {
   GUEST_WALK_GPA,
   type GuestFrames,
   raisePageFault,
+  noteGuestWrite,
   walkGuest,
 } from '../x86/index.ts';
 import type { VmBus } from './bus.ts';
@@ -58,7 +59,7 @@ const nextPageHigh = (cpu: Cpu, nextLo: number, hi: number): number =>
 
 export class KvmEmulator implements EmulatorOps, GuestFrames {
   private readonly mmu: Mmu;
-  private readonly cpus: readonly Cpu[];
+  private readonly cpu: Cpu;
   private readonly bus: VmBus;
   private readonly record: MmioRecord;
   private readonly vcpuId: number;
@@ -71,10 +72,9 @@ export class KvmEmulator implements EmulatorOps, GuestFrames {
   /** The bytes of an access that crosses a page, while it is put together. */
   private readonly bytes = new Uint8Array(8);
 
-  /** @param cpus all of the VM: each may have decoded what a write changes */
-  constructor(mmu: Mmu, cpus: readonly Cpu[], vcpuId: number, bus: VmBus, record: MmioRecord) {
+  constructor(mmu: Mmu, cpu: Cpu, vcpuId: number, bus: VmBus, record: MmioRecord) {
     this.mmu = mmu;
-    this.cpus = cpus;
+    this.cpu = cpu;
     this.vcpuId = vcpuId;
     this.bus = bus;
     this.record = record;
@@ -273,7 +273,7 @@ export class KvmEmulator implements EmulatorOps, GuestFrames {
   private store(gpaLo: number, gpaHi: number, at: number, size: number, lo: number, hi: number): void {
     const { u8 } = this.mmu.arena;
     for (let i = 0; i < size; i++) u8[at + i] = i < 4 ? lo >>> (8 * i) : hi >>> (8 * (i - 4));
-    for (const cpu of this.cpus) cpu.noteExternalWrite(at, size);
+    noteGuestWrite(this.cpu, at, size);
     mmuPteWrite(this.mmu, this.vcpuId, gpaLo, gpaHi, size, lo, hi);
   }
 

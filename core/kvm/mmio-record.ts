@@ -26,9 +26,12 @@ import {
   MMIO_LOG_SPTE_GEN,
   MMIO_LOG_VALUE,
   RING_HEAD,
+  RING_LOCK,
   TRACE_RING_HEADER_BYTES,
 } from '../arena/trace-layout.ts';
+import { lockWord, unlockWord } from '../arena/futex-lock.ts';
 import { MMIO_INVALID } from '../base/mmio-outcomes.ts';
+import { VM_THREADED } from './mmu-words.ts';
 
 /** Values of MMIO_LOG_CLAIM. */
 const CLAIM_DEVICE = 1;
@@ -56,9 +59,12 @@ export class MmioRecord {
   private readonly draft32: Int32Array<SharedArrayBuffer>;
   private readonly draft64: Float64Array<SharedArrayBuffer>;
   private readonly shared: boolean;
+  /** Other threads write to the ring and the heat table too. */
+  private readonly threaded: boolean;
   private readonly vcpuId: number;
   /** f64 index of the ring's head, byte offset of its first record; byte offset of the heat table's header. */
   private readonly head: number;
+  private readonly lock: number;
   private readonly records: number;
   private readonly heatHeader: number;
 
@@ -78,12 +84,14 @@ export class MmioRecord {
   constructor(arena: Arena, vcpuId: number) {
     this.i32 = arena.i32;
     this.f64 = arena.f64;
+    this.threaded = arena.i32[(arena.layout.vm + VM_THREADED) >> 2] !== 0;
     this.shared = arena.layout.config.vcpus > 1;
     const own = this.shared ? new SharedArrayBuffer(MMIO_LOG_BYTES) : undefined;
     this.draft32 = own === undefined ? arena.i32 : new Int32Array(own);
     this.draft64 = own === undefined ? arena.f64 : new Float64Array(own);
     this.vcpuId = vcpuId;
     this.head = (arena.layout.mmioLog + RING_HEAD) >> 3;
+    this.lock = (arena.layout.mmioLog + RING_LOCK) >> 2;
     this.records = arena.layout.mmioLog + TRACE_RING_HEADER_BYTES;
     this.heatHeader = arena.layout.mmioHeat;
   }
@@ -147,10 +155,12 @@ export class MmioRecord {
   /** Publishes the record and counts it in the heat table. */
   commit(): void {
     this.draft32[this.at + OUTCOME] = this.outcome | (this.access << 8) | (this.size << 16) | (this.vcpuId << 24);
+    if (this.threaded) lockWord(this.i32, this.lock, 'the lock of the MMIO log');
     if (this.shared) this.i32.set(this.draft32, this.nextRecord() >> 2);
     this.f64[this.head] += 1;
-    this.open = false;
     this.heat();
+    if (this.threaded) unlockWord(this.i32, this.lock);
+    this.open = false;
   }
 
   /** Byte offset of the record that is committed next: head modulo the ring's size, a power of two. */

@@ -4,15 +4,15 @@
  */
 import { MEMSLOT_NPAGES } from '../arena/memslot-layout.ts';
 import { VM_N_REQUESTED_MMU_PAGES } from '../arena/mmu-layout.ts';
-import { VCPU_MODE } from '../arena/vcpu-layout.ts';
 import type { DirtyLogMmu } from './dirty-log.ts';
 import { ERAS } from '../base/machine-modes.ts';
 import { ERA_PATCH, ERA_V3_10, ERA_V6_8, settlesGeneration, zapsAtGeneration } from './eras.ts';
 import { KVM_MEM_LOG_DIRTY_PAGES } from './limits.ts';
 import type { MemslotCommit, MemslotMmu } from './memslot-update.ts';
 import { memslotAt, memslotCount, memslotsGeneration } from './memslots.ts';
+import { synchronizeSrcu } from './guest-mode.ts';
 import type { Mmu } from './mmu.ts';
-import { flushRemoteTlbs, READING_SHADOW_PAGE_TABLES } from './requests.ts';
+import { flushRemoteTlbs } from './requests.ts';
 import { slotRemoveWriteAccess, writeProtectPtMasked } from './rmap.ts';
 import { changeMmuPages, invalidateZapAllPages, zapAllPages, zapMmioSptes } from './shadow-page-zap.ts';
 
@@ -50,16 +50,8 @@ export class MmuMemslots implements MemslotMmu, DirtyLogMmu {
     this.mmu = mmu;
   }
 
-  /**
-   * A vCPU looks slots up only between two entries, on its own thread. While all vCPUs take turns on one thread none can be
-   * in the middle of it; with threads of their own they are waited for until they have left the lockless section.
-   */
   synchronizeReaders(): void {
-    const { mmu } = this;
-    for (let id = 0; id < mmu.vcpuCount; id++) {
-      const word = mmu.vcpuBlock(id) + VCPU_MODE;
-      while (Atomics.load(mmu.i32, word) === READING_SHADOW_PAGE_TABLES);
-    }
+    synchronizeSrcu(this.mmu);
   }
 
   flushShadowMemslot(_slot: number): void {

@@ -50,9 +50,9 @@ export function lastSptep(mmu: Mmu, r: Int32Array, lo: number, hi: number): numb
 
 /** walk_shadow_page_lockless_begin: whoever frees pages waits (by its IPI) until this vCPU has left the tables. */
 export function locklessBegin(mmu: Mmu, r: Int32Array): void {
-  setVcpuMode(r, mmu.vcpuCount, READING_SHADOW_PAGE_TABLES);
+  setVcpuMode(r, mmu.threaded, READING_SHADOW_PAGE_TABLES);
 }
 
 export function locklessEnd(mmu: Mmu, r: Int32Array): void {
-  setVcpuMode(r, mmu.vcpuCount, OUTSIDE_GUEST_MODE);
+  setVcpuMode(r, mmu.threaded, OUTSIDE_GUEST_MODE);
 }

@@ -56,3 +56,8 @@ export const VCPU_LAST_RETRY_ADDR = 306;
 
 /** Byte offset in a kvm_mmu_page header: page before this one in its hash chain, + 1; 0 = it is the first. */
 export const SP_HASH_PREV = 60;
+
+/** int32 in the vm region: 1 when each vCPU runs on a thread of its own. */
+export const VM_THREADED = 508;
+/** int32 index into a vCPU's block: crossings between reading memslots (odd) and not (guest-mode.ts). */
+export const VCPU_SRCU = 319;

@@ -2,6 +2,7 @@
  * What every MMU function is handed: the views, offsets and masks of one VM (the MMU's part of struct kvm_arch, and the
  * shadow_*_mask variables that kvm_mmu_set_mask_ptes sets, arch/x86/kvm/mmu.c of v3.11). All state is in the arena.
  */
+import { lockWord, unlockWord } from '../arena/futex-lock.ts';
 import type { Arena } from '../arena/arena.ts';
 import { MEMSLOTS_GENERATION } from '../arena/memslot-layout.ts';
 import {
@@ -20,7 +21,7 @@ import type { KernelLogLevel, KvmHooks } from './hooks.ts';
 import { vmCounterWord } from './stats.ts';
 import { UnsyncPages } from './unsync-pages.ts';
 import { mmioSpteFormatOf, type MmioSpteFormat } from './spte-mmio.ts';
-import { VM_EPT_AD, VM_HOST_PAGES, VM_MMIO_WATCH, VM_MMU_LOCK_WAITERS } from './mmu-words.ts';
+import { VM_EPT_AD, VM_HOST_PAGES, VM_MMIO_WATCH, VM_MMU_LOCK_WAITERS, VM_THREADED } from './mmu-words.ts';
 
 /** Values of VM_MMU_MODE and of a vCPU's VCPU_SECOND_LEVEL. */
 export const MMU_EPT = 1;
@@ -119,6 +120,10 @@ export class Mmu {
   readonly inProgressBitHigh: number;
   /** The vCPU's MMIO cache is good for one memslots generation only: from 3.17 on. */
   readonly cacheHasGeneration: boolean;
+  /** Each vCPU runs on a thread of its own: what others look at meanwhile is ordered by fences, and mmu_lock is one. */
+  readonly threaded: boolean;
+  /** This thread has mmu_lock. */
+  holdsLock = false;
   readonly lock: number;
   readonly lockWaiters: number;
   /** f64 indexes of VM counters. */
@@ -190,6 +195,7 @@ export class Mmu {
     this.activeMemslots = (vm + VM_ACTIVE_MEMSLOTS) >> 2;
     this.memslotsGeneration = (layout.memslots + MEMSLOTS_GENERATION) >> 2;
     this.memslotTableWords = layout.memslotTableBytes >> 2;
+    this.threaded = i32[(vm + VM_THREADED) >> 2] !== 0;
     this.lock = (vm + VM_MMU_LOCK) >> 2;
     this.lockWaiters = (vm + VM_MMU_LOCK_WAITERS) >> 2;
     this.cShadowZapped = vmCounterWord(arena, 'mmu_shadow_zapped');
@@ -216,14 +222,19 @@ export class Mmu {
 
 /** spin_lock(&kvm->mmu_lock). Contended only when vCPUs run on threads of their own. */
 export function mmuLock(mmu: Mmu): void {
-  if (Atomics.compareExchange(mmu.i32, mmu.lock, 0, 1) === 0) return;
-  Atomics.add(mmu.i32, mmu.lockWaiters, 1);
-  while (Atomics.compareExchange(mmu.i32, mmu.lock, 0, 1) !== 0);
-  Atomics.sub(mmu.i32, mmu.lockWaiters, 1);
+  if (!mmu.threaded) return;
+  if (Atomics.compareExchange(mmu.i32, mmu.lock, 0, 1) !== 0) {
+    Atomics.add(mmu.i32, mmu.lockWaiters, 1);
+    lockWord(mmu.i32, mmu.lock, 'mmu_lock');
+    Atomics.sub(mmu.i32, mmu.lockWaiters, 1);
+  }
+  mmu.holdsLock = true;
 }
 
 export function mmuUnlock(mmu: Mmu): void {
-  Atomics.store(mmu.i32, mmu.lock, 0);
+  if (!mmu.threaded) return;
+  mmu.holdsLock = false;
+  unlockWord(mmu.i32, mmu.lock);
 }
 
 /** spin_needbreak(&kvm->mmu_lock). */

@@ -1,4 +1,5 @@
 /** vcpu->requests: what a vCPU must do before it enters the guest again (virt/kvm/kvm_main.c; numbers of v3.11). */
+import { awaitOther } from '../arena/futex-lock.ts';
 import { VCPU_MODE, VCPU_REQUESTS } from '../arena/vcpu-layout.ts';
 import { VM_TLBS_DIRTY } from '../arena/mmu-layout.ts';
 import type { Mmu } from './mmu.ts';
@@ -16,12 +17,12 @@ export const EXITING_GUEST_MODE = 2;
 export const READING_SHADOW_PAGE_TABLES = 3;
 
 /**
- * Sets vcpu->mode. With one vCPU nobody watches it from another thread while it runs, and the fence that orders it before the
+ * Sets vcpu->mode. On one thread nobody watches it while the vCPU runs, and the fence that orders it before the
  * reads of requests and tables would be the dearest instruction of an exit.
  */
-export function setVcpuMode(r: Int32Array, vcpuCount: number, mode: number): void {
-  if (vcpuCount === 1) r[VCPU_MODE] = mode;
-  else Atomics.store(r, VCPU_MODE, mode);
+export function setVcpuMode(r: Int32Array, threaded: boolean, mode: number): void {
+  if (threaded) Atomics.store(r, VCPU_MODE, mode);
+  else r[VCPU_MODE] = mode;
 }
 
 /** kvm_make_request. */
@@ -29,7 +30,15 @@ export function makeRequest(mmu: Mmu, vcpuId: number, request: number): void {
   Atomics.or(mmu.i32, mmu.vcpuBlock(vcpuId) + VCPU_REQUESTS, 1 << request);
 }
 
-/** make_all_vcpus_request: true when a vCPU was in guest mode and had to be kicked out of it. */
+function awaitKicked(mmu: Mmu, vcpuId: number): void {
+  const word = mmu.vcpuBlock(vcpuId) + VCPU_MODE;
+  awaitOther(mmu.i32, word, EXITING_GUEST_MODE, READING_SHADOW_PAGE_TABLES, `vCPU ${vcpuId} does not leave guest mode`);
+}
+
+/**
+ * make_all_vcpus_request: true when a vCPU was in guest mode and had to be kicked out of it. As with the kernel's IPI, the
+ * call comes back when all that were kicked have left guest mode, or the shadow pages that they were reading.
+ */
 function makeAllVcpusRequest(mmu: Mmu, request: number): boolean {
   let kicked = false;
   for (let id = 0; id < mmu.vcpuCount; id++) {
@@ -38,6 +47,9 @@ function makeAllVcpusRequest(mmu: Mmu, request: number): boolean {
     // kvm_vcpu_exiting_guest_mode: only one that is in guest mode is told, any other will look at its requests by itself.
     const mode = Atomics.compareExchange(mmu.i32, block + VCPU_MODE, IN_GUEST_MODE, EXITING_GUEST_MODE);
     if (mode !== OUTSIDE_GUEST_MODE) kicked = true;
+  }
+  if (kicked && mmu.threaded) {
+    for (let id = 0; id < mmu.vcpuCount; id++) awaitKicked(mmu, id);
   }
   return kicked;
 }

@@ -7,9 +7,11 @@
  */
 import type { Arena } from '../arena/arena.ts';
 import { CLOCK_IDLE_NS, DEV_CLOCK } from '../arena/device-layout.ts';
+import { lockWord, unlockWord } from '../arena/futex-lock.ts';
 import { VM_TRACE_MASK } from '../arena/mmu-layout.ts';
 import {
   RING_HEAD,
+  RING_LOCK,
   TRACE_ARGS,
   TRACE_EVENT,
   TRACE_FLAGS,
@@ -19,6 +21,7 @@ import {
   TRACE_VCPU,
 } from '../arena/trace-layout.ts';
 import { VCPU_BYTES, VCPU_F_INSNS } from '../arena/vcpu-layout.ts';
+import { VM_THREADED } from './mmu-words.ts';
 
 export const traceEnabled = (arena: Arena, event: number): boolean =>
   ((arena.i32[((arena.layout.vm + VM_TRACE_MASK) >> 2) + (event >>> 5)] >>> (event & 31)) & 1) !== 0;
@@ -43,6 +46,8 @@ export function setTraceEnabled(arena: Arena, event: number, on: boolean): void 
  */
 export function traceBegin(arena: Arena, vcpuId: number, event: number): number {
   const { layout, f64, i32 } = arena;
+  if (i32[(layout.vm + VM_THREADED) >> 2] !== 0)
+    lockWord(i32, (layout.trace + RING_LOCK) >> 2, 'the lock of the trace');
   const head = f64[(layout.trace + RING_HEAD) >> 3];
   const index = head % layout.config.traceRecords;
   const record = layout.trace + TRACE_RING_HEADER_BYTES + index * TRACE_RECORD_BYTES;
@@ -68,5 +73,7 @@ export function traceArgNumber(arena: Arena, args: number, index: number, value:
 }
 
 export function traceCommit(arena: Arena): void {
-  arena.f64[(arena.layout.trace + RING_HEAD) >> 3] += 1;
+  const { layout, i32 } = arena;
+  arena.f64[(layout.trace + RING_HEAD) >> 3] += 1;
+  if (i32[(layout.vm + VM_THREADED) >> 2] !== 0) unlockWord(i32, (layout.trace + RING_LOCK) >> 2);
 }

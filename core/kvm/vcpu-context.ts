@@ -37,9 +37,8 @@ export class VcpuContext {
   readonly cTlbFlush: number;
   readonly cInvlpg: number;
 
-  constructor(id: number, mmu: Mmu, cpus: readonly Cpu[], bus: VmBus) {
+  constructor(id: number, mmu: Mmu, cpu: Cpu, bus: VmBus) {
     const { arena } = mmu;
-    const cpu = cpus[id];
     this.id = id;
     this.mmu = mmu;
     this.cpu = cpu;
@@ -48,7 +47,7 @@ export class VcpuContext {
     this.bus = bus;
     this.hooks = mmu.hooks;
     this.record = new MmioRecord(arena, id);
-    this.emulator = new KvmEmulator(mmu, cpus, id, bus, this.record);
+    this.emulator = new KvmEmulator(mmu, cpu, id, bus, this.record);
     this.fault = {
       vcpuId: id,
       gvaLo: 0,

@@ -19,20 +19,13 @@ import type { VmBus } from './bus.ts';
 import { ACTIVE, HALTED, handleExit, SHUT_DOWN, shutDown } from './exit-handlers.ts';
 import { RESUME_GUEST } from './exit-handlers-emulate.ts';
 import { deliverQueuedException } from './exception-queue.ts';
+import { abandonGuestMode, beginReading, enterGuestMode, leaveGuestMode } from './guest-mode.ts';
 import { stopsBeforeFault } from './exit-handlers-fault.ts';
 import { MmioExitsInPlace } from './mmio-exits-in-place.ts';
 import { MMU_NPT, MMU_SHADOW, type Mmu } from './mmu.ts';
 import { mmuFollowRegisters, mmuLoad, mmuUnload } from './mmu-roots.ts';
 import { VCPU_IN_GUEST, VCPU_PENDING_EXCEPTION, VCPU_PENDING_INTERRUPT, VCPU_ROOT_VALID } from './mmu-words.ts';
-import {
-  IN_GUEST_MODE,
-  KVM_REQ_MMU_RELOAD,
-  KVM_REQ_MMU_SYNC,
-  KVM_REQ_TLB_FLUSH,
-  KVM_REQ_TRIPLE_FAULT,
-  OUTSIDE_GUEST_MODE,
-  setVcpuMode,
-} from './requests.ts';
+import { KVM_REQ_MMU_RELOAD, KVM_REQ_MMU_SYNC, KVM_REQ_TLB_FLUSH, KVM_REQ_TRIPLE_FAULT } from './requests.ts';
 import { mmuSyncRoots } from './shadow-sync.ts';
 import { traceEnabled } from './trace.ts';
 import { KVM_ISA_SVM, KVM_ISA_VMX, traceKvmEntry, traceKvmExit, traceKvmInjVirq } from './trace-events.ts';
@@ -50,11 +43,10 @@ export class Vcpu {
   readonly cpu: Cpu;
   private readonly context: VcpuContext;
 
-  /** @param cpus all of the VM, this one's at its index */
-  constructor(id: number, mmu: Mmu, cpus: readonly Cpu[], bus: VmBus) {
+  constructor(id: number, mmu: Mmu, cpu: Cpu, bus: VmBus) {
     this.id = id;
-    this.cpu = cpus[id];
-    this.context = new VcpuContext(id, mmu, cpus, bus);
+    this.cpu = cpu;
+    this.context = new VcpuContext(id, mmu, cpu, bus);
     this.cpu.exitsInPlace = new MmioExitsInPlace(this.context);
   }
 
@@ -68,13 +60,24 @@ export class Vcpu {
    * @param skipBreakpoint do not stop at an execution breakpoint on the very first instruction
    */
   run(budget: number, skipBreakpoint: boolean): RunCode {
+    const { mmu, r } = this.context;
+    if (!mmu.threaded) return this.runLoop(budget, skipBreakpoint);
+    beginReading(mmu, r);
+    try {
+      return this.runLoop(budget, skipBreakpoint);
+    } finally {
+      abandonGuestMode(mmu, this.id);
+    }
+  }
+
+  private runLoop(budget: number, skipBreakpoint: boolean): RunCode {
     const { context, cpu } = this;
     const { r, f, bus, mmu } = context;
     const end = f[VCPU_F_INSNS] + f[VCPU_F_DELIVERIES] + budget;
     let skip = skipBreakpoint;
     context.internalError = '';
     for (;;) {
-      // A plain load: who sets a request from elsewhere kicks the vCPU out of guest mode, and the exchange below is ordered.
+      // A plain load: requests are looked at once more on the way into guest mode.
       if (r[VCPU_REQUESTS] !== 0 && !this.serveRequests()) return shutDown(context) as RunCode;
       if (r[VCPU_ACTIVITY] !== ACTIVE) {
         if (r[VCPU_ACTIVITY] === SHUT_DOWN) return RUN_SHUTDOWN;
@@ -90,7 +93,7 @@ export class Vcpu {
         if (!loaded || r[VCPU_REQUESTS] !== 0) continue;
       }
 
-      setVcpuMode(r, mmu.vcpuCount, IN_GUEST_MODE);
+      if (!enterGuestMode(mmu, r)) continue;
       if (r[VCPU_IN_GUEST] === 0 || r[VCPU_PENDING_INTERRUPT] !== 0) {
         r[VCPU_IN_GUEST] = 1;
         traceKvmEntry(mmu.arena, this.id);
@@ -101,7 +104,7 @@ export class Vcpu {
       const delivered = this.deliverEvent();
       const rest = end - f[VCPU_F_INSNS] - f[VCPU_F_DELIVERIES];
       const exit = delivered ? cpu.run(rest, !skip) : r[VCPU_EXIT_REASON];
-      setVcpuMode(r, mmu.vcpuCount, OUTSIDE_GUEST_MODE);
+      leaveGuestMode(mmu, r);
 
       if (f[VCPU_F_INSNS] !== before) {
         skip = false;

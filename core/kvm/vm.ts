@@ -30,6 +30,7 @@ import { Cpu } from '../x86/index.ts';
 import type { VmBus } from './bus.ts';
 import { getDirtyLog } from './dirty-log.ts';
 import { hostPagesIndex } from './large-page-level.ts';
+import { abandonGuestMode } from './guest-mode.ts';
 import { noHooks, type KvmHooks } from './hooks.ts';
 import { limitsOf, memslotsOf, type MemslotLimits } from './limits.ts';
 import { previewMemoryRegion } from './memslot-preview.ts';
@@ -54,6 +55,7 @@ import {
   VM_MMIO_FRESH,
   VM_MMIO_FRESH_GEN,
   VM_EPT_AD,
+  VM_THREADED,
   VM_HOST_PAGES,
 } from './mmu-words.ts';
 import { countMmioSptes } from './probe-sptes.ts';
@@ -72,6 +74,8 @@ export interface VmConfig {
   /** x86_cache_bits of a host CPU with the L1TF bug; undefined = not affected. Decides on MMIO sptes of v6.8. */
   readonly l1tfCacheBits?: number | undefined;
   readonly vcpus: number;
+  /** Each vCPU runs on a thread of its own, which attaches to the arena; all on one unless said. */
+  readonly threaded?: boolean | undefined;
   /** What backs guest memory on the host, '4k' unless said; larger pages let KVM map large ones. */
   readonly hostPages?: HostPages | undefined;
   /** Accessed and dirty flags for EPT (kvm_intel.eptad); false unless said, and of no effect without EPT. */
@@ -96,8 +100,17 @@ export class Vm {
   readonly vcpus: readonly Vcpu[];
   private readonly memslotMmu: MmuMemslots;
 
-  /** Makes a VM in a fresh (zeroed) arena; its vCPUs are in power-up state. */
-  constructor(arena: Arena, config: VmConfig, bus: VmBus, hooks: KvmHooks = noHooks(), attach = false) {
+  /**
+   * Makes a VM in a fresh (zeroed) arena; its vCPUs are in power-up state.
+   * @param attach the VM is there already; with a number, only that vCPU is this thread's
+   */
+  constructor(
+    arena: Arena,
+    config: VmConfig,
+    bus: VmBus,
+    hooks: KvmHooks = noHooks(),
+    attach: boolean | number = false,
+  ) {
     assert(config.vcpus === arena.layout.config.vcpus, 'the arena was laid out for another number of vCPUs');
     assert(
       arena.layout.config.memslots >= memslotsOf(config.era),
@@ -107,13 +120,14 @@ export class Vm {
     this.config = config;
     this.bus = bus;
     this.hooks = hooks;
-    if (!attach) writeVmWords(arena, config);
+    if (attach === false) writeVmWords(arena, config);
     this.mmu = new Mmu(arena, hooks);
     this.memslotMmu = new MmuMemslots(this.mmu);
     this.limits = limitsOf(config.era, config.mmu, config.maxPhyAddr);
-    const cpus = Array.from({ length: config.vcpus }, (_, id) => new Cpu(arena, id, { maxPhyAddr: config.maxPhyAddr }));
-    this.vcpus = cpus.map((_, id) => new Vcpu(id, this.mmu, cpus, bus));
-    if (attach) return;
+    const { maxPhyAddr, threaded } = config;
+    const ids = typeof attach === 'number' ? [attach] : Array.from({ length: config.vcpus }, (_, id) => id);
+    this.vcpus = ids.map((id) => new Vcpu(id, this.mmu, new Cpu(arena, id, { maxPhyAddr, threaded }), bus));
+    if (attach !== false) return;
     initPool(this.mmu);
     initPteLists(this.mmu);
     for (const vcpu of this.vcpus) vcpu.cpu.r[VCPU_ROOT_PAGE] = NO_PAGE;
@@ -121,7 +135,7 @@ export class Vm {
   }
 
   /** Opens the VM that lives in an arena already. */
-  static attach(arena: Arena, bus: VmBus, hooks: KvmHooks = noHooks()): Vm {
+  static attach(arena: Arena, bus: VmBus, hooks: KvmHooks = noHooks(), only?: number): Vm {
     const { i32, layout } = arena;
     const config: VmConfig = {
       mmu: MMU_MODES[i32[(layout.vm + VM_MMU_MODE) >> 2] - 1],
@@ -129,10 +143,11 @@ export class Vm {
       maxPhyAddr: i32[(layout.vm + VM_MAXPHYADDR) >> 2],
       l1tfCacheBits: spteHostOf(arena).l1tfCacheBits,
       vcpus: layout.config.vcpus,
+      threaded: i32[(layout.vm + VM_THREADED) >> 2] !== 0,
       hostPages: HOST_PAGES[i32[(layout.vm + VM_HOST_PAGES) >> 2]],
       eptAd: i32[(layout.vm + VM_EPT_AD) >> 2] !== 0,
     };
-    return new Vm(arena, config, bus, hooks, true);
+    return new Vm(arena, config, bus, hooks, only ?? true);
   }
 
   /** KVM_SET_USER_MEMORY_REGION. */
@@ -162,6 +177,12 @@ export class Vm {
     const log = getDirtyLog(this.arena, this.limits, this.memslotMmu, slot);
     mmuUnlock(this.mmu);
     return log;
+  }
+
+  /** The thread of a vCPU dies: nobody is to wait for it, nor for a lock that it had. */
+  abandonVcpu(id: number): void {
+    if (this.mmu.holdsLock) mmuUnlock(this.mmu);
+    abandonGuestMode(this.mmu, id);
   }
 
   /** KVM_SET_NR_MMU_PAGES. */
@@ -241,6 +262,7 @@ function writeVmWords(arena: Arena, config: VmConfig): void {
   i32[(layout.vm + VM_ERA) >> 2] = ERAS.indexOf(config.era);
   i32[(layout.vm + VM_MAXPHYADDR) >> 2] = config.maxPhyAddr;
   i32[(layout.vm + VM_HOST_PAGES) >> 2] = hostPagesIndex(config.hostPages ?? '4k');
+  i32[(layout.vm + VM_THREADED) >> 2] = config.threaded === true ? 1 : 0;
   i32[(layout.vm + VM_EPT_AD) >> 2] = config.eptAd === true ? 1 : 0;
   i32[(layout.vm + VM_L1TF_CACHE_BITS) >> 2] = config.l1tfCacheBits ?? 0;
   const { maskLo, maskHi } = mmioSpteFormatOf(arena);

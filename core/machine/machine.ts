@@ -9,7 +9,7 @@ import { assert, assertUnreachable } from '../base/assert.ts';
 import type { HostPages } from '../base/host-pages.ts';
 import type { Era, MmuMode } from '../base/machine-modes.ts';
 import { err, ok, type Result } from '../base/result.ts';
-import { DeviceSet } from '../devices/index.ts';
+import { DeviceSet, withDevices } from '../devices/index.ts';
 import {
   type KvmHooks,
   memslotsOf,
@@ -32,6 +32,7 @@ import { type ImagePlan, planImage } from './image-plan.ts';
 import type { MachineStop } from './machine-stop.ts';
 import { defaultMemoryMap } from './memory-map.ts';
 import { planBootInformation } from './multiboot-information.ts';
+import { type LaunchVcpu, ParallelRun } from './parallel-run.ts';
 import { SerialOutput } from './serial-output.ts';
 import { Turns } from './turns.ts';
 
@@ -54,6 +55,8 @@ export interface MachineConfig {
   readonly startSeconds?: number | undefined;
   /** 1 … 8; one by default. */
   readonly vcpus?: number | undefined;
+  /** Parallel mode: starts a thread for each vCPU. Without it all take turns on this thread. */
+  readonly threads?: LaunchVcpu | undefined;
 }
 
 export interface MachineError {
@@ -128,6 +131,7 @@ export class Machine {
   readonly #hooks: KvmHooks;
   #vm: Vm;
   #turns: Turns;
+  readonly #parallel: ParallelRun | undefined;
   #image: LoadedImage | undefined = undefined;
   /** How to load the image once more. */
   #source: { readonly bytes: Uint8Array; readonly append: string } | undefined = undefined;
@@ -143,6 +147,10 @@ export class Machine {
     this.devices = new DeviceSet(arena, (byte) => this.#serial.put(byte));
     this.#vm = this.#makeVm();
     this.#turns = new Turns(arena, this.#vm.vcpus);
+    if (config.threads === undefined) return;
+    const stopOf = (idle: boolean): MachineStop | undefined => (idle ? this.#idle() : this.#stopAskedByDevice());
+    const hear = (bytes: Uint8Array<ArrayBuffer>): void => config.onSerial?.(bytes);
+    this.#parallel = new ParallelRun(arena, this.#vm, this.#hooks, config.threads, stopOf, hear);
   }
 
   /** The kernel's side. Another object after a reset. */
@@ -202,6 +210,7 @@ export class Machine {
   /** Types on the serial line. @returns how many bytes were taken; the line buffers 64 KiB */
   serialInput(bytes: Uint8Array): number {
     this.#hasRun = true;
+    if (this.#parallel !== undefined) return withDevices(this.arena, () => this.devices.uart.receive(bytes));
     return this.devices.uart.receive(bytes);
   }
 
@@ -213,11 +222,32 @@ export class Machine {
    */
   run(budget: number, skips = 0, bound?: VcpuBound): MachineStop {
     this.#hasRun = true;
+    if (this.#parallel !== undefined) return this.#parallel.run(skips, bound);
     try {
       return this.#runUntil(this.insns + budget, skips, bound);
     } finally {
       this.#serial.flush();
     }
+  }
+
+  /** The vCPUs run on threads of their own: `run` comes back after a moment, with them still running. */
+  get isParallel(): boolean {
+    return this.#parallel !== undefined;
+  }
+
+  /** Parallel mode: brings the vCPUs to a stand. Nothing to do where they take turns. */
+  park(): void {
+    this.#parallel?.park();
+  }
+
+  /** Only tests of the program's behaviour in a crash ask for it. */
+  crashVcpuForTest(id: number): void {
+    this.#parallel?.crashForTest(id);
+  }
+
+  /** Ends the vCPUs' threads, if there are any. The machine is of no use afterwards. */
+  close(): void {
+    this.#parallel?.close();
   }
 
   #runUntil(end: number, skipFirst: number, bound: VcpuBound | undefined): MachineStop {
@@ -304,6 +334,7 @@ export class Machine {
   }
 
   #powerCycle(): void {
+    this.#parallel?.park();
     if (this.#hasRun || this.#image !== undefined) {
       clearMachineState(this.arena);
       this.#vm = this.#makeVm();
@@ -311,13 +342,15 @@ export class Machine {
       const refused = this.powerOn();
       assert(refused === undefined, `the memory map was accepted before: ${refused?.message ?? ''}`);
     }
+    this.#parallel?.reset(this.#vm);
     this.#hasRun = false;
   }
 
   #makeVm(): Vm {
-    const { mmu, era, maxPhyAddr, hostPages, eptAd } = this.config;
+    const { mmu, era, maxPhyAddr, hostPages, eptAd, threads } = this.config;
     const { vcpus } = this.arena.layout.config;
-    return new Vm(this.arena, { mmu, era, maxPhyAddr, vcpus, hostPages, eptAd }, this.devices.bus, this.#hooks);
+    const config = { mmu, era, maxPhyAddr, vcpus, threaded: threads !== undefined, hostPages, eptAd };
+    return new Vm(this.arena, config, this.devices.bus, this.#hooks);
   }
 
   /** As KVM's selftests do it: nobody sends a startup IPI, user space sets the registers. */

@@ -40,6 +40,8 @@ export const machineOptionsSchema = v.strictObject({
   /** Accessed and dirty flags for EPT. */
   eptAd: v.optional(v.boolean(), false),
   vcpus: v.optional(integer(1, 8), 1),
+  /** Parallel mode: a thread for each vCPU. Runs are not repeatable then. */
+  threads: v.optional(v.boolean(), false),
   append: v.optional(text(MAX_APPEND_CHARACTERS), ''),
 });
 export type MachineOptions = v.InferOutput<typeof machineOptionsSchema>;

@@ -9,6 +9,7 @@ import {
   SEG_BASE,
   SEGMENT_WORDS,
   VCPU_BYTES,
+  VCPU_LOCK_PAGE,
   VCPU_CODE_BITS,
   VCPU_CPL,
   VCPU_F_INSNS,
@@ -58,12 +59,17 @@ export interface ExitsInPlace {
 export interface CpuConfig {
   /** Physical address bits that the guest's CPUID reports and its page tables may use. */
   readonly maxPhyAddr: number;
+  /** The vCPU has a thread of its own: it looks for kicks, and its locked instructions are atomic to others. */
+  readonly threaded?: boolean | undefined;
 }
 
 export class Cpu {
   readonly arena: Arena;
   readonly vcpuId: number;
   readonly config: CpuConfig;
+  readonly threaded: boolean;
+  /** Arena offset of the page in which locked instructions work on a copy. */
+  readonly lockPage: number;
   /** This vCPU's block, as int32 words (VCPU_*) and as doubles (VCPU_F_*). */
   readonly r: Int32Array<SharedArrayBuffer>;
   readonly f: Float64Array<SharedArrayBuffer>;
@@ -117,6 +123,8 @@ export class Cpu {
     this.arena = arena;
     this.vcpuId = vcpuId;
     this.config = config;
+    this.threaded = config.threaded ?? false;
+    this.lockPage = arena.layout.vcpus + vcpuId * VCPU_BYTES + VCPU_LOCK_PAGE;
     const start = arena.layout.vcpus + vcpuId * VCPU_BYTES;
     this.r = new Int32Array(arena.buffer, start, VCPU_BYTES / 4);
     this.f = new Float64Array(arena.buffer, start, VCPU_BYTES / 8);

@@ -16,6 +16,7 @@ import { FLOW_TABLE } from './decode-flow.ts';
 import { INTEGER_TABLE } from './decode-integer.ts';
 import { remainingHandler, SYSTEM_TABLE } from './decode-system.ts';
 import { raiseGp } from './exceptions.ts';
+import { lockedHandler } from './exec-locked.ts';
 import { executeInvalid } from './exec-system.ts';
 import {
   I_LENGTH,
@@ -97,11 +98,21 @@ export class InstructionDecoder {
     code[i + I_LENGTH] = Math.max(instruction.length, 1);
     handlers[i >> INSTRUCTION_SHIFT] =
       error === DecoderError.None && instruction.code !== Code.INVALID
-        ? chooseHandler(new Draft(code, i, instruction, bits))
+        ? this.choose(new Draft(code, i, instruction, bits))
         : error === DecoderError.NoMoreBytes || this.isTooLong(bits)
           ? executeTooLong
           : executeInvalid;
     return i;
+  }
+
+  private choose(draft: Draft): InstructionHandler {
+    const handler = chooseHandler(draft);
+    const { instruction } = draft;
+    if (!this.cpu.threaded || !draft.isMemory(0)) return handler;
+    if (!instruction.hasLockPrefix && instruction.mnemonic !== Mnemonic.Xchg) return handler;
+    const isBitString = BIT_TESTS.has(instruction.mnemonic) && draft.isGeneral(1);
+    const size = draft.memorySize;
+    return lockedHandler(handler, isBitString || size < 0 ? 0 : 1 << size);
   }
 
   /**
@@ -148,6 +159,7 @@ function chooseHandler(draft: Draft): InstructionHandler {
   return handler;
 }
 
+const BIT_TESTS: ReadonlySet<Mnemonic> = new Set([Mnemonic.Bts, Mnemonic.Btr, Mnemonic.Btc]);
 const MOVES: ReadonlySet<Mnemonic> = new Set([Mnemonic.Mov, Mnemonic.Movzx, Mnemonic.Movsx, Mnemonic.Movsxd]);
 
 /** A move between memory and a general register or an immediate. */

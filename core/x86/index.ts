@@ -5,6 +5,8 @@ export * from './exits.ts';
 export { pageFaultCode, permits } from './paging-permission.ts';
 export { raisePageFault } from './exceptions.ts';
 export { noteTableWrite } from './system-code-pages.ts';
+/** To be told of a store to guest memory that was not the CPU's own: decodes of it go, on every vCPU. */
+export { noteGuestWrite } from './system-code-pages.ts';
 /** The software walk of KVM's emulator: the guest's tables read through memslots. */
 export { walkGuest } from './paging.ts';
 export type { GuestFrames } from './paging-walk.ts';

@@ -17,6 +17,8 @@ import {
   VCPU_F_INSNS,
   VCPU_INTERRUPT_SHADOW,
   VCPU_INTERRUPT_WINDOW,
+  VCPU_MODE,
+  VCPU_MODE_EXITING,
   VCPU_PENDING_DEBUG,
   VCPU_RFLAGS,
   VCPU_RIP,
@@ -51,7 +53,25 @@ export const CONTINUE = -2;
 /** What is left of the budget is counted down with every instruction, in a small integer: a longer run comes back in between. */
 const LONGEST_RUN = 0x3fff_ffff;
 
+/** How often a vCPU on a thread of its own looks whether it was kicked: about every thirty microseconds. */
+const LOOK_INSNS = 1000;
+
 export function runCpu(cpu: Cpu, budget: number, stopBeforeFirstBreakpoint: boolean): number {
+  if (!cpu.threaded) return runPiece(cpu, budget, stopBeforeFirstBreakpoint);
+  let mayStop = stopBeforeFirstBreakpoint;
+  for (let left = budget; ;) {
+    const piece = left < LOOK_INSNS ? left : LOOK_INSNS;
+    const exit = runPiece(cpu, piece, mayStop);
+    if (exit !== EXIT_BUDGET) return exit;
+    left -= piece;
+    if (left <= 0) return EXIT_BUDGET;
+    // The IPI of kvm_vcpu_kick; what it was sent for is looked at before the next entry.
+    if (Atomics.load(cpu.r, VCPU_MODE) === VCPU_MODE_EXITING) return EXIT_ATTENTION;
+    mayStop = true;
+  }
+}
+
+function runPiece(cpu: Cpu, budget: number, stopBeforeFirstBreakpoint: boolean): number {
   const { f, r } = cpu;
   if (r[VCPU_ACTIVITY] !== 0) return r[VCPU_ACTIVITY] === 1 ? EXIT_HLT : EXIT_TRIPLE_FAULT;
   dropStaleCode(cpu, () => cpu.cache.dropAll());

@@ -4,10 +4,18 @@
  * The marks are in the arena, one bit map a vCPU, because a page that one vCPU decoded may be written by another. A map has
  * fewer bits than a large RAM has pages: pages a gigabyte apart share a bit, which costs a look and drops nothing wrong.
  */
+import { lockWord, unlockWord } from '../arena/futex-lock.ts';
 import { VCPU_BYTES } from '../arena/vcpu-layout.ts';
 import type { Cpu } from './cpu.ts';
 import { tlbMarkCodePage } from './tlb.ts';
-import { CODE_MARK_WORDS, CODE_MARKS, STALE_CODE, STALE_CODE_COUNT, STALE_CODE_SIZE } from './tlb-layout.ts';
+import {
+  CODE_MARK_WORDS,
+  CODE_MARKS,
+  STALE_CODE,
+  STALE_CODE_COUNT,
+  STALE_CODE_LOCK,
+  STALE_CODE_SIZE,
+} from './tlb-layout.ts';
 
 const wordOf = (page: number): number => CODE_MARKS + ((page >>> 5) & (CODE_MARK_WORDS - 1));
 const bitOf = (page: number): number => 1 << (page & 31);
@@ -16,7 +24,9 @@ const bitOf = (page: number): number => 1 << (page & 31);
 export function markCodePage(cpu: Cpu, page: number): void {
   const r = cpu.r;
   if ((r[wordOf(page)] & bitOf(page)) !== 0) return;
-  r[wordOf(page)] |= bitOf(page);
+  // A fence between the mark and the look into others' TLBs: who fills an entry meanwhile looks for marks behind it (tlb.ts).
+  if (cpu.threaded) Atomics.or(r, wordOf(page), bitOf(page));
+  else r[wordOf(page)] |= bitOf(page);
   tlbMarkCodePage(cpu, page << 12);
 }
 
@@ -52,10 +62,17 @@ export function noteCodeWrite(cpu: Cpu, offset: number, length: number): void {
     if (vcpu === cpu.vcpuId) continue;
     const block = (layout.vcpus + vcpu * VCPU_BYTES) >> 2;
     if ((i32[block + wordOf(page)] & bitOf(page)) === 0) continue;
+    if (cpu.threaded) lockWord(i32, block + STALE_CODE_LOCK, 'a list of stale code');
     const count = i32[block + STALE_CODE_COUNT];
     if (count < STALE_CODE_SIZE) i32[block + STALE_CODE + count] = page;
     if (count <= STALE_CODE_SIZE) i32[block + STALE_CODE_COUNT] = count + 1;
+    if (cpu.threaded) unlockWord(i32, block + STALE_CODE_LOCK);
   }
+}
+
+/** A store to guest memory that the TLB did not see: KVM's emulator's. */
+export function noteGuestWrite(cpu: Cpu, offset: number, length: number): void {
+  if (isCodePage(cpu, offset >>> 12)) noteCodeWrite(cpu, offset, length);
 }
 
 /** The walker set A or D bits at `offset`. */
@@ -66,9 +83,11 @@ export function noteTableWrite(cpu: Cpu, offset: number): void {
 /** To be called before a vCPU runs: drops what others wrote over. `dropAll` when there was too much to remember. */
 export function dropStaleCode(cpu: Cpu, dropAll: () => void): void {
   const r = cpu.r;
+  if (r[STALE_CODE_COUNT] === 0) return;
+  if (cpu.threaded) lockWord(r, STALE_CODE_LOCK, 'a list of stale code');
   const count = r[STALE_CODE_COUNT];
-  if (count === 0) return;
   r[STALE_CODE_COUNT] = 0;
   if (count > STALE_CODE_SIZE) dropAll();
   else for (let i = 0; i < count; i++) cpu.dropDecodedPage(r[STALE_CODE + i]);
+  if (cpu.threaded) unlockWord(r, STALE_CODE_LOCK);
 }

@@ -26,6 +26,8 @@ export const DESCRIPTOR = VCPU_TLB + 144;
 export const STALE_CODE_COUNT = VCPU_TLB + 160;
 export const STALE_CODE = VCPU_TLB + 161;
 export const STALE_CODE_SIZE = 63;
+/** Held while the list is written or taken, by vCPUs on threads of their own. */
+export const STALE_CODE_LOCK = VCPU_TLB + 224;
 
 /** 128 × 8 words: page tables by 2 MiB (4 MiB with 32-bit paging). */
 export const PDE_CACHE = VCPU_TLB + 256;

@@ -16,6 +16,8 @@ import type { Cpu } from './cpu.ts';
 import { flushPagingCaches } from './paging-cache.ts';
 import { flushNestedTlb } from './second-level-cache.ts';
 import {
+  CODE_MARK_WORDS,
+  CODE_MARKS,
   TLB_AT,
   TLB_END,
   TLB_ENTRY_WORDS,
@@ -76,6 +78,22 @@ export function tlbInsert(
   if (count < TLB_LOG_SIZE) r[TLB_LOG + count] = t;
   r[TLB_LOG_COUNT] = count + 1;
   if ((flags & TLB_LARGE) !== 0) r[TLB_LARGE_SEEN] = 1;
+  if (cpu.threaded && writable && !hasCode) lookForMarkBehind(cpu, t, tag, page);
+}
+
+/** Another vCPU may have begun to decode from the page since it was looked up, and seen this TLB without the entry. */
+function lookForMarkBehind(cpu: Cpu, t: number, tag: number, page: number): void {
+  const { r, arena } = cpu;
+  Atomics.add(r, TLB_LOG_COUNT, 0);
+  const mark = page >>> 12;
+  const word = CODE_MARKS + ((mark >>> 5) & (CODE_MARK_WORDS - 1));
+  for (let vcpu = 0; vcpu < arena.layout.config.vcpus; vcpu++) {
+    const block = (arena.layout.vcpus + vcpu * VCPU_BYTES) >> 2;
+    if ((Atomics.load(arena.i32, block + word) & (1 << (mark & 31))) === 0) continue;
+    r[t + T_WRITE] = 0;
+    r[t + T_WRITE_CODE] = tag;
+    return;
+  }
 }
 
 function dropEntry(r: Int32Array, t: number): void {

@@ -25,6 +25,7 @@ interface DemoOptions {
   readonly hostPages: HostPages;
   readonly eptAd: 'on' | 'off';
   readonly vcpus: number;
+  readonly threads: boolean;
   readonly append: string;
 }
 
@@ -66,6 +67,7 @@ async function demo(options: DemoOptions, io: CliIo): Promise<number> {
       maxPhyAddr: options.maxphyaddr,
       mmuPages: options.mmuPages,
       vcpus: options.vcpus,
+      threads: options.threads,
       hostPages: options.hostPages,
       eptAd: options.eptAd === 'on',
       append: options.append,

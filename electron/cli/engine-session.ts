@@ -4,6 +4,7 @@ import type { EngineEvent } from '../../core/protocol/events.ts';
 import type { Params, Reply, RequestName } from '../../core/protocol/requests.ts';
 import type { MemslotRefusal } from '../../core/protocol/snapshots.ts';
 import { allocateArena } from '../host/arena-memory.ts';
+import { vcpuLauncher } from '../host/vcpu-threads.ts';
 import { CliFailure } from './exit-status.ts';
 
 /** A request that was refused, as a sentence. `memslot` is there when a memslot call was refused. */
@@ -21,7 +22,12 @@ export class EngineSession {
   readonly #engine: DebugSession;
 
   constructor(onEvent: (event: EngineEvent) => void) {
-    this.#engine = new DebugSession({ allocate: allocateArena, now: () => performance.now(), emit: onEvent });
+    this.#engine = new DebugSession({
+      allocate: allocateArena,
+      now: () => performance.now(),
+      emit: onEvent,
+      launchVcpu: vcpuLauncher(),
+    });
   }
 
   /** @throws RequestRefused */

@@ -14,6 +14,7 @@ export interface MachineRunOptions {
   readonly hostPages: HostPages;
   readonly eptAd: 'on' | 'off';
   readonly vcpus: number;
+  readonly threads: boolean;
   readonly append: string;
 }
 
@@ -27,6 +28,7 @@ export function machineOptions(command: Command): Command {
     .addOption(new Option('--host-pages <size>', 'host pages behind guest memory').choices(HOST_PAGES).default('4k'))
     .addOption(new Option('--ept-ad <state>', 'accessed and dirty flags for EPT').choices(['on', 'off']).default('off'))
     .option('--vcpus <n>', 'virtual processors: 1 to 8, in turns on one thread', integerIn(1, 8), 1)
+    .option('--threads', 'parallel mode: a thread for each vCPU; runs are not repeatable then', false)
     .option('--append <args>', 'command line of the guest', parseAppend, '');
 }
 
@@ -39,5 +41,6 @@ export const machineCreateOptions = (options: MachineRunOptions): Params<'machin
   hostPages: options.hostPages,
   eptAd: options.eptAd === 'on',
   vcpus: options.vcpus,
+  threads: options.threads,
   append: options.append,
 });

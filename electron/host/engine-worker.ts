@@ -6,6 +6,7 @@ import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_thread
 import { DebugSession } from '../../core/debug/debug-session.ts';
 import { allocateArena } from './arena-memory.ts';
 import { raiseInliningBudget } from './compiler-budget.ts';
+import { vcpuLauncher } from './vcpu-threads.ts';
 import type { HostMessage, WorkerMessage, WorkerSetup } from './worker-messages.ts';
 
 if (parentPort === null) throw new Error('engine-worker runs as a worker thread only');
@@ -19,6 +20,7 @@ const session = new DebugSession({
   allocate: allocateArena,
   now: () => performance.now(),
   emit: (event) => send({ kind: 'event', event }),
+  launchVcpu: vcpuLauncher(setup.vcpuWorker),
 });
 let announced: SharedArrayBuffer | undefined;
 const CHANGES_BREAKPOINTS = /^breakpoints\.(add|update|remove)$/;

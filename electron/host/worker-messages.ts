@@ -20,4 +20,6 @@ export type WorkerMessage =
 /** What a worker is started with. */
 export interface WorkerSetup {
   readonly allowCrash: boolean;
+  /** The module of vCPUs' threads, when it is not the bundled one. */
+  readonly vcpuWorker?: URL | undefined;
 }

@@ -19,6 +19,7 @@ await replaceFolder(inProject('out', 'cli'), async (folder) => {
         input: {
           index: inProject('electron/cli/index.ts'),
           'engine-worker': inProject('electron/host/engine-worker.ts'),
+          'vcpu-worker': inProject('electron/host/vcpu-worker.ts'),
         },
       },
     },

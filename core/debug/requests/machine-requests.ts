@@ -26,7 +26,11 @@ function create(session: Session, source: LoadedSource): Handled<MachineStatus> 
   const hooks = new MmioStopHooks(session.breakpoints, (level, text) =>
     session.platform.emit({ kind: 'log', level, text }),
   );
-  const config = { ...options, hooks, onSerial: (bytes: Uint8Array) => session.hearSerial(bytes) };
+  const { launchVcpu } = session.platform;
+  if (options.threads && launchVcpu === undefined)
+    return refused('this program cannot give vCPUs threads of their own.');
+  const threads = options.threads ? launchVcpu : undefined;
+  const config = { ...options, threads, hooks, onSerial: (bytes: Uint8Array) => session.hearSerial(bytes) };
   let made: Result<Machine, MachineError>;
   try {
     made = createMachine(config, (bytes) => session.platform.allocate(bytes));

@@ -155,7 +155,7 @@ export class KvmFixture {
     this.vm = new Vm(this.arena, { mmu, era, maxPhyAddr, l1tfCacheBits, vcpus, hostPages, eptAd }, this.bus, hooks);
     const cpus = Array.from({ length: vcpus }, (_, id) => new ScriptedCpu(this.arena, id, { maxPhyAddr }));
     this.cpu = cpus[0];
-    this.vcpu = new VcpuContext(0, this.vm.mmu, cpus, this.bus);
+    this.vcpu = new VcpuContext(0, this.vm.mmu, cpus[0], this.bus);
     this.enter();
   }
 

@@ -1,0 +1,191 @@
+/**
+ * What the engine's thread and the vCPUs' threads say to each other: one small shared buffer beside the arena, because none
+ * of it is the machine's. A vCPU's thread never returns to its event loop, so there are no messages; it sleeps on its COMMAND
+ * word and the engine on EVENTS.
+ */
+const WORDS = 64;
+const MAX_VCPUS = 8;
+const TEXT_BYTES = 1024;
+export const MAX_BREAKPOINTS = 1024;
+const SERIAL_BYTES = 65_536;
+
+/** int32 indexes of what all share. EVENTS is bumped and notified for the engine. */
+const EVENTS = 0;
+const STOP = 1;
+const MMIO_ARMED = 2;
+const BREAKPOINT_COUNT = 3;
+const BREAKPOINT_EPOCH = 4;
+/** Bytes ever written to and taken from the serial ring, modulo 2^32. */
+const SERIAL_HEAD = 5;
+const SERIAL_TAIL = 6;
+
+/** int32 indexes into a vCPU's block. */
+export const STATE = 0;
+export const COMMAND = 1;
+/** RUN_* code that it parked with, or one of STOP_* below. */
+export const STOP_CODE = 2;
+export const SKIP = 3;
+export const TEXT_LENGTH = 4;
+/** The fault that it stands in front of: gva, gpa (two words each), access, outcome, spteGen, kvmGen. */
+export const FAULT = 8;
+/** float64 index into the block: retired instructions at which it parks. */
+export const F_LIMIT = 12;
+
+export const STATE_STARTING = 0;
+export const STATE_PARKED = 1;
+export const STATE_RUNNING = 2;
+export const STATE_DEAD = 3;
+
+export const COMMAND_PARK = 0;
+export const COMMAND_RUN = 1;
+/** Forget everything that was decoded, and the VM's constants: the machine was reset. */
+export const COMMAND_ATTACH = 2;
+export const COMMAND_QUIT = 3;
+/** Die as a bug would: for tests of what follows. */
+export const COMMAND_CRASH = 4;
+
+/** Values of STOP_CODE beside RUN_*. */
+export const STOP_NONE = -1;
+/** It was told to, or reached its limit. */
+export const STOP_ASKED = -2;
+/** A device asked the machine for something. */
+export const STOP_DEVICE = -3;
+/** All vCPUs wait, and nothing will wake the boot one. */
+export const STOP_IDLE = -4;
+
+const BLOCKS = WORDS;
+const BREAKPOINTS_AT = (BLOCKS + MAX_VCPUS * WORDS) * 4;
+const TEXTS_AT = BREAKPOINTS_AT + MAX_BREAKPOINTS * 8;
+const SERIAL_AT = TEXTS_AT + MAX_VCPUS * TEXT_BYTES;
+const BOARD_BYTES = SERIAL_AT + SERIAL_BYTES;
+
+export class ThreadBoard {
+  readonly buffer: SharedArrayBuffer;
+  readonly i32: Int32Array<SharedArrayBuffer>;
+  readonly f64: Float64Array<SharedArrayBuffer>;
+  readonly #u64: BigUint64Array<SharedArrayBuffer>;
+  readonly #u8: Uint8Array<SharedArrayBuffer>;
+
+  constructor(buffer = new SharedArrayBuffer(BOARD_BYTES)) {
+    this.buffer = buffer;
+    this.i32 = new Int32Array(buffer);
+    this.f64 = new Float64Array(buffer);
+    this.#u64 = new BigUint64Array(buffer);
+    this.#u8 = new Uint8Array(buffer);
+  }
+
+  /** int32 index of a word of a vCPU. */
+  word(vcpu: number, word: number): number {
+    return BLOCKS + vcpu * WORDS + word;
+  }
+
+  get(vcpu: number, word: number): number {
+    return Atomics.load(this.i32, this.word(vcpu, word));
+  }
+
+  set(vcpu: number, word: number, value: number): void {
+    Atomics.store(this.i32, this.word(vcpu, word), value);
+  }
+
+  /** float64 index of the limit of a vCPU. */
+  limit(vcpu: number): number {
+    return (BLOCKS + vcpu * WORDS) / 2 + F_LIMIT;
+  }
+
+  command(vcpu: number, command: number): void {
+    this.set(vcpu, COMMAND, command);
+    Atomics.notify(this.i32, this.word(vcpu, COMMAND));
+  }
+
+  /** Tells the engine that something happened. */
+  announce(): void {
+    Atomics.add(this.i32, EVENTS, 1);
+    Atomics.notify(this.i32, EVENTS);
+  }
+
+  events(): number {
+    return Atomics.load(this.i32, EVENTS);
+  }
+
+  /** Sleeps until something happens after `seen`, for at most so many milliseconds. */
+  awaitEvent(seen: number, milliseconds: number): void {
+    Atomics.wait(this.i32, EVENTS, seen, milliseconds);
+  }
+
+  get stopping(): boolean {
+    return Atomics.load(this.i32, STOP) !== 0;
+  }
+
+  set stopping(on: boolean) {
+    Atomics.store(this.i32, STOP, on ? 1 : 0);
+    Atomics.notify(this.i32, STOP);
+  }
+
+  /** A vCPU that has nothing to do sleeps here: until a stop, and for at most so many milliseconds. */
+  awaitStop(milliseconds: number): void {
+    Atomics.wait(this.i32, STOP, 0, milliseconds);
+  }
+
+  get mmioArmed(): boolean {
+    return Atomics.load(this.i32, MMIO_ARMED) !== 0;
+  }
+
+  set mmioArmed(on: boolean) {
+    Atomics.store(this.i32, MMIO_ARMED, on ? 1 : 0);
+  }
+
+  get breakpointEpoch(): number {
+    return Atomics.load(this.i32, BREAKPOINT_EPOCH);
+  }
+
+  /** Only while all vCPUs are parked. */
+  setBreakpoints(addresses: Iterable<bigint>): void {
+    let count = 0;
+    for (const address of addresses) {
+      if (count === MAX_BREAKPOINTS) break;
+      this.#u64[BREAKPOINTS_AT / 8 + count] = address;
+      count += 1;
+    }
+    this.i32[BREAKPOINT_COUNT] = count;
+    Atomics.add(this.i32, BREAKPOINT_EPOCH, 1);
+  }
+
+  breakpoints(): readonly bigint[] {
+    return [...this.#u64.subarray(BREAKPOINTS_AT / 8, BREAKPOINTS_AT / 8 + this.i32[BREAKPOINT_COUNT])];
+  }
+
+  /** A sentence of a vCPU's: why it cannot go on. */
+  setText(vcpu: number, text: string): void {
+    const at = TEXTS_AT + vcpu * TEXT_BYTES;
+    const length = Math.min(text.length, TEXT_BYTES / 2);
+    const u16 = new Uint16Array(this.buffer, at, TEXT_BYTES / 2);
+    for (let i = 0; i < length; i++) u16[i] = text.charCodeAt(i);
+    this.set(vcpu, TEXT_LENGTH, length);
+  }
+
+  text(vcpu: number): string {
+    const u16 = new Uint16Array(this.buffer, TEXTS_AT + vcpu * TEXT_BYTES, TEXT_BYTES / 2);
+    return String.fromCharCode(...u16.slice(0, this.get(vcpu, TEXT_LENGTH)));
+  }
+
+  /** A byte that the guest sends. Called with the devices locked; there is room while {@link serialIsFull} is heeded. */
+  putSerial(byte: number): void {
+    const head = this.i32[SERIAL_HEAD];
+    this.#u8[SERIAL_AT + (head & (SERIAL_BYTES - 1))] = byte;
+    Atomics.store(this.i32, SERIAL_HEAD, (head + 1) | 0);
+  }
+
+  /** Half full: vCPUs go and wait until the engine has taken some. */
+  serialIsFull(): boolean {
+    return ((Atomics.load(this.i32, SERIAL_HEAD) - Atomics.load(this.i32, SERIAL_TAIL)) | 0) > SERIAL_BYTES / 2;
+  }
+
+  takeSerial(): Uint8Array<ArrayBuffer> {
+    const tail = this.i32[SERIAL_TAIL];
+    const head = Atomics.load(this.i32, SERIAL_HEAD);
+    const bytes = new Uint8Array((head - tail) | 0);
+    for (let i = 0; i < bytes.length; i++) bytes[i] = this.#u8[SERIAL_AT + ((tail + i) & (SERIAL_BYTES - 1))];
+    Atomics.store(this.i32, SERIAL_TAIL, head);
+    return bytes;
+  }
+}

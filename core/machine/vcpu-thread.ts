@@ -1,0 +1,199 @@
+/**
+ * One vCPU on a thread of its own: attached to the machine's arena, told by the thread board what to do. The boot vCPU's
+ * thread also keeps the devices' time. It never returns to its event loop until it is told to quit.
+ */
+import { attachArena, type Arena } from '../arena/arena.ts';
+import { VCPU_ACTIVITY, VCPU_BYTES, VCPU_F_INSNS, VCPU_RFLAGS } from '../arena/vcpu-layout.ts';
+import { DeviceSet, LockedBus, withDevices } from '../devices/index.ts';
+import {
+  type KvmHooks,
+  type PredictedMmioFault,
+  RUN_BUDGET,
+  RUN_HLT,
+  RUN_INTERNAL_ERROR,
+  RUN_VMM_STOP,
+  type Vcpu,
+  Vm,
+} from '../kvm/index.ts';
+import {
+  COMMAND,
+  COMMAND_ATTACH,
+  COMMAND_CRASH,
+  COMMAND_PARK,
+  COMMAND_QUIT,
+  COMMAND_RUN,
+  FAULT,
+  SKIP,
+  STATE,
+  STATE_DEAD,
+  STATE_PARKED,
+  STATE_RUNNING,
+  STOP_ASKED,
+  STOP_CODE,
+  STOP_DEVICE,
+  STOP_IDLE,
+  STOP_NONE,
+  ThreadBoard,
+} from './thread-board.ts';
+
+const SLICE_INSNS = 50_000;
+const RFLAGS_IF = 0x200;
+const ACTIVE = 0;
+/** How long a vCPU with nothing to do sleeps before it looks again. */
+const NAP_MS = 0.2;
+
+export class VcpuThread {
+  readonly #arena: Arena;
+  readonly #board: ThreadBoard;
+  readonly #id: number;
+  readonly #devices: DeviceSet;
+  readonly #bus: LockedBus;
+  readonly #hooks: KvmHooks;
+  #vm: Vm;
+  #breakpointEpoch = 0;
+
+  constructor(arena: SharedArrayBuffer, board: SharedArrayBuffer, id: number) {
+    this.#arena = attachArena(arena);
+    this.#board = new ThreadBoard(board);
+    this.#id = id;
+    this.#devices = new DeviceSet(this.#arena, (byte) => this.#board.putSerial(byte));
+    this.#bus = new LockedBus(this.#arena, this.#devices.bus, () => this.#board.stopping || this.#board.serialIsFull());
+    this.#hooks = { mmioStopArmed: false, onMmioFault: (fault) => this.#stopAtFault(fault) };
+    this.#vm = this.#attach();
+  }
+
+  /** Serves commands until told to quit. Whatever is thrown is told to the engine, and ends the thread's work. */
+  serve(): void {
+    const board = this.#board;
+    try {
+      for (;;) {
+        const command = board.get(this.#id, COMMAND);
+        if (command === COMMAND_QUIT) return;
+        if (command === COMMAND_CRASH) throw new Error('the thread was told to crash by a test');
+        if (command === COMMAND_ATTACH) this.#vm = this.#attach();
+        else if (command === COMMAND_RUN) this.#park(this.#run());
+        if (command !== COMMAND_PARK) board.set(this.#id, COMMAND, COMMAND_PARK);
+        board.set(this.#id, STATE, STATE_PARKED);
+        board.announce();
+        Atomics.wait(board.i32, board.word(this.#id, COMMAND), COMMAND_PARK);
+      }
+    } catch (error) {
+      this.#die(error);
+    }
+  }
+
+  #attach(): Vm {
+    return Vm.attach(this.#arena, this.#bus, this.#hooks, this.#id);
+  }
+
+  get #vcpu(): Vcpu {
+    return this.#vm.vcpus[0];
+  }
+
+  #park(code: number): void {
+    if (code === RUN_INTERNAL_ERROR) this.#board.setText(this.#id, this.#vcpu.internalError);
+    this.#board.set(this.#id, STOP_CODE, code);
+  }
+
+  #die(error: unknown): void {
+    const board = this.#board;
+    this.#vm.abandonVcpu(this.#id);
+    board.setText(this.#id, error instanceof Error ? error.message : String(error));
+    board.set(this.#id, STATE, STATE_DEAD);
+    board.announce();
+  }
+
+  /** @returns why it stands still: a RUN_* code or a STOP_* */
+  #run(): number {
+    const board = this.#board;
+    const vcpu = this.#vcpu;
+    const { f } = vcpu.cpu;
+    board.set(this.#id, STOP_CODE, STOP_NONE);
+    board.set(this.#id, STATE, STATE_RUNNING);
+    this.#prepare();
+    let skip = board.get(this.#id, SKIP) !== 0;
+    for (;;) {
+      if (board.stopping) return STOP_ASKED;
+      if (board.serialIsFull()) {
+        board.announce();
+        board.awaitStop(NAP_MS);
+        continue;
+      }
+      const untilEvent = this.#keepTime();
+      if (this.#devices.requests.wantsStop()) return STOP_DEVICE;
+      const left = board.f64[board.limit(this.#id)] - f[VCPU_F_INSNS];
+      if (left <= 0) return STOP_ASKED;
+      const code = vcpu.run(Math.min(left, SLICE_INSNS, untilEvent), skip);
+      skip = false;
+      if (code === RUN_HLT) {
+        if (this.#idle()) return STOP_IDLE;
+      } else if (code !== RUN_BUDGET && code !== RUN_VMM_STOP) return code;
+    }
+  }
+
+  /** Memory, registers and breakpoints may have been edited while it was parked. */
+  #prepare(): void {
+    const { cpu } = this.#vcpu;
+    const board = this.#board;
+    cpu.cache.dropAll();
+    cpu.flushTlb();
+    if (this.#breakpointEpoch !== board.breakpointEpoch) {
+      this.#breakpointEpoch = board.breakpointEpoch;
+      cpu.setExecBreakpoints(board.breakpoints());
+    }
+    this.#hooks.mmioStopArmed = board.mmioArmed;
+  }
+
+  /** The boot vCPU's thread keeps time for the devices. @returns instructions until it has to look again */
+  #keepTime(): number {
+    const devices = this.#devices;
+    this.#hooks.mmioStopArmed = this.#board.mmioArmed;
+    if (this.#id !== 0) return SLICE_INSNS;
+    return withDevices(this.#arena, () => {
+      devices.requests.takeTimersChanged();
+      devices.advance();
+      return Math.max(1, devices.clock.insnsUntil(devices.nextDeadline()));
+    });
+  }
+
+  /** Sleeps a little; when all wait, the boot vCPU's thread lets the time pass. @returns whether nothing can wake the machine */
+  #idle(): boolean {
+    if (this.#id !== 0 || this.#othersRun()) {
+      this.#board.awaitStop(NAP_MS);
+      return false;
+    }
+    const devices = this.#devices;
+    return withDevices(this.#arena, () => {
+      devices.advance();
+      if (this.#vcpu.runnable()) return false;
+      if ((this.#vcpu.cpu.r[VCPU_RFLAGS] & RFLAGS_IF) === 0) return true;
+      const wakeUp = devices.nextWakeUp();
+      if (wakeUp === Infinity) return true;
+      devices.clock.skipTo(wakeUp);
+      return false;
+    });
+  }
+
+  /** Interrupts reach the boot vCPU only, so another that waits goes on waiting. */
+  #othersRun(): boolean {
+    const { i32, layout } = this.#arena;
+    for (let id = 1; id < layout.config.vcpus; id++) {
+      if (Atomics.load(i32, ((layout.vcpus + id * VCPU_BYTES) >> 2) + VCPU_ACTIVITY) === ACTIVE) return true;
+    }
+    return false;
+  }
+
+  #stopAtFault(fault: PredictedMmioFault): boolean {
+    const { i32 } = this.#board;
+    const at = this.#board.word(this.#id, FAULT);
+    i32[at] = fault.gvaLo;
+    i32[at + 1] = fault.gvaHi;
+    i32[at + 2] = fault.gpaLo;
+    i32[at + 3] = fault.gpaHi;
+    i32[at + 4] = fault.access;
+    i32[at + 5] = fault.outcome;
+    i32[at + 6] = fault.spteGen;
+    i32[at + 7] = fault.kvmGen;
+    return true;
+  }
+}

@@ -1,0 +1,9 @@
+/** The thread of one vCPU in parallel mode. All that it hears and says goes through the board and the arena. */
+import { workerData } from 'node:worker_threads';
+import { VcpuThread } from '../../core/machine/vcpu-thread.ts';
+import { raiseInliningBudget } from './compiler-budget.ts';
+import type { VcpuWorkerSetup } from './vcpu-threads.ts';
+
+const { arena, board, vcpu }: VcpuWorkerSetup = workerData;
+raiseInliningBudget();
+new VcpuThread(arena, board, vcpu).serve();
