@@ -12,7 +12,7 @@ import { flushRemoteTlbs, mmuFlushTlb } from './requests.ts';
 import { firstIndirectPage, nextIndirectPage } from './shadow-page-hash.ts';
 import { NO_PAGE, pageHeader, pageHpa } from './shadow-page-pool.ts';
 import { ROLE_CR0_WP, ROLE_CR4_PAE, ROLE_NXE, roleLevel, roleQuadrant } from './shadow-page-role.ts';
-import { commitZapPage, INVALID_LIST, mmuPageZapPte, prepareZapPage } from './shadow-page-zap.ts';
+import { commitZapPage, INVALID_LIST, mmuPageZapPte, prepareZapPage, topupMemoryCaches } from './shadow-page-zap.ts';
 import { updatePte } from './shadow-gpte.ts';
 
 /** Emulated writes to a page since it was last walked through, from which on it is thought to be no page table any more. */
@@ -100,6 +100,7 @@ export function mmuPteWrite(
   let remoteFlush = false;
   let localFlush = false;
   mmuLock(mmu);
+  topupMemoryCaches(mmu);
   mmu.f64[mmu.cPteWrite] += 1;
   for (let page = firstIndirectPage(mmu, gfn); page !== NO_PAGE; page = nextIndirectPage(mmu, page, gfn)) {
     const role = i32[pageHeader(mmu, page) + (SP_ROLE >> 2)];

@@ -15,6 +15,8 @@ export const VM_ZAPPED_OBSOLETE = 100;
 export const VM_MMU_LOCK_WAITERS = 104;
 /** 1 when EPT has accessed and dirty flags (kvm_intel.eptad). */
 export const VM_EPT_AD = 108;
+/** pte_list descriptors that are in use. */
+export const VM_PTE_LIST_USED = 164;
 /** What backs guest memory on the host: HOST_PAGES_* of large-page-level.ts. */
 export const VM_HOST_PAGES = 160;
 

@@ -6,6 +6,7 @@
 import { UmbraBug } from '../base/assert.ts';
 import { PTE_LIST_DESC_BYTES, PTE_LIST_EXT, VM_PTE_LIST_FREE } from '../arena/mmu-layout.ts';
 import type { Mmu } from './mmu.ts';
+import { VM_PTE_LIST_USED } from './mmu-words.ts';
 
 const MORE = PTE_LIST_EXT;
 
@@ -20,11 +21,16 @@ export function initPteLists(mmu: Mmu): void {
   mmu.i32[(mmu.vm + VM_PTE_LIST_FREE) >> 2] = layout.pteListDescs;
 }
 
+/** Descriptors left. */
+export const pteListDescsFree = (mmu: Mmu): number =>
+  mmu.arena.layout.pteListDescCount - mmu.i32[(mmu.vm + VM_PTE_LIST_USED) >> 2];
+
 function takeDesc(mmu: Mmu): number {
   const free = (mmu.vm + VM_PTE_LIST_FREE) >> 2;
   const desc = mmu.i32[free];
   if (desc === 0) throw new UmbraBug('out of pte_list descriptors');
   mmu.i32[free] = mmu.i32[(desc >> 2) + MORE];
+  mmu.i32[(mmu.vm + VM_PTE_LIST_USED) >> 2] += 1;
   mmu.i32.fill(0, desc >> 2, (desc >> 2) + PTE_LIST_DESC_BYTES / 4);
   return desc;
 }
@@ -33,6 +39,7 @@ function giveDesc(mmu: Mmu, desc: number): void {
   const free = (mmu.vm + VM_PTE_LIST_FREE) >> 2;
   mmu.i32[(desc >> 2) + MORE] = mmu.i32[free];
   mmu.i32[free] = desc;
+  mmu.i32[(mmu.vm + VM_PTE_LIST_USED) >> 2] -= 1;
 }
 
 /** Adds an spte; answers how many were there before (rounded up to whole descriptors' worth, as KVM counts). */

@@ -12,7 +12,7 @@ import { guestTableAt, updatePte } from './shadow-gpte.ts';
 import { signFree, vcpuClearMmioGva } from './shadow-mmio-fault.ts';
 import { pageHeader, pageOfHpa } from './shadow-page-pool.ts';
 import { roleLevel } from './shadow-page-role.ts';
-import { mmuPageZapPte } from './shadow-page-zap.ts';
+import { mmuPageZapPte, topupMemoryCaches } from './shadow-page-zap.ts';
 import { unsyncChildren } from './unsync.ts';
 
 function refresh(mmu: Mmu, r: Int32Array, vcpuId: number, page: number, sptep: number): void {
@@ -29,6 +29,7 @@ export function shadowInvlpg(mmu: Mmu, r: Int32Array, vcpuId: number, lo: number
   const { i32 } = mmu;
   vcpuClearMmioGva(r, lo, hi);
   mmuLock(mmu);
+  topupMemoryCaches(mmu);
   let table = walkRoot(r, lo);
   for (let level = walkLevel(r); table !== 0; level--) {
     const sptep = table + entryOffset(lo, signFree(hi), level);

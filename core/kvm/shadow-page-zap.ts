@@ -20,7 +20,7 @@ import { mmuLock, mmuLockBreak, mmuUnlock, PT_PAGE_TABLE_LEVEL, type Mmu } from 
 import { dropSpte, isLastSpte, isMmio, isShadowPresent, mmuSpteClear } from './mmu-spte.ts';
 import { VM_INVALID_LIST, VM_ZAPPED_OBSOLETE } from './mmu-words.ts';
 import { flushRemoteTlbs, reloadRemoteMmus } from './requests.ts';
-import { pteListFirst, pteListRemove } from './rmap-list.ts';
+import { pteListDescsFree, pteListFirst, pteListRemove } from './rmap-list.ts';
 import { hashRemove } from './shadow-page-hash.ts';
 import {
   activeListAdd,
@@ -161,8 +161,25 @@ export function prepareZapOldest(mmu: Mmu): boolean {
 /** kvm_mmu_available_pages. */
 export const availablePages = (mmu: Mmu): number => Math.max(0, mmu.i32[mmu.maxPages] - mmu.i32[mmu.usedPages]);
 
+/** Descriptors that a fault must find, and how many the shrinker makes free. */
+const MIN_PTE_LIST_DESCS = 64;
+const REFILL_PTE_LIST_DESCS = 2048;
+
+/**
+ * mmu_topup_memory_caches, as far as memory can run short here: of pte_list descriptors, whose number is fixed. Then the
+ * oldest pages go, as the kernel's shrinker has it under memory pressure (mmu_shrink). The caller holds mmu_lock.
+ */
+export function topupMemoryCaches(mmu: Mmu): void {
+  if (pteListDescsFree(mmu) >= MIN_PTE_LIST_DESCS) return;
+  for (let left = mmu.i32[mmu.usedPages]; left > 0 && pteListDescsFree(mmu) < REFILL_PTE_LIST_DESCS; left--) {
+    if (!prepareZapOldest(mmu)) break;
+  }
+  commitZapPage(mmu, INVALID_LIST);
+}
+
 /** make_mmu_pages_available: recycles the oldest pages when fewer than five are left. */
 export function makePagesAvailable(mmu: Mmu): void {
+  topupMemoryCaches(mmu);
   if (availablePages(mmu) >= KVM_MIN_FREE_MMU_PAGES) return;
   while (availablePages(mmu) < KVM_REFILL_PAGES) {
     if (!prepareZapOldest(mmu)) break;

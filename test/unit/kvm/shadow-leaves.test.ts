@@ -1,8 +1,10 @@
 /** Leaves of shadow tables: prefetching, CR0.WP = 0, reverse maps with chains, MMIO sptes. */
 import { describe, expect, it } from 'vitest';
+import { PTE_LIST_DESC_BYTES, VM_PTE_LIST_FREE } from '../../../core/arena/mmu-layout.ts';
 import { VCPU_MMIO_GFN, VCPU_MMIO_GVA } from '../../../core/arena/vcpu-layout.ts';
 import { slotRmapWord, gfnToMemslot } from '../../../core/kvm/memslots.ts';
-import { pteListCount } from '../../../core/kvm/rmap-list.ts';
+import { VM_PTE_LIST_USED } from '../../../core/kvm/mmu-words.ts';
+import { pteListCount, pteListDescsFree } from '../../../core/kvm/rmap-list.ts';
 import { A, D, data, OPEN, P, PAGING_MODES, ShadowRig, U, W } from './shadow-rig.ts';
 
 const NX = 1n << 63n;
@@ -191,5 +193,25 @@ describe.each(PAGING_MODES)('MMIO under %s paging', (mode) => {
     rig.arena.u8[rig.arena.layout.ram + data(7)] = 0x77;
     rig.read(rig.page(8));
     expect(rig.read(rig.page(0))).toEqual({ value: 0x77n });
+  });
+});
+
+describe('pte_list descriptors', () => {
+  it('that run short are made free by zapping the oldest pages, and the guest notices nothing', () => {
+    const rig = new ShadowRig('4-level', { shadowPages: 512, audited: false });
+    rig.vm.setNrMmuPages(512);
+    // All but 150 of them are somebody else's.
+    const { i32, layout } = rig.arena;
+    i32[(layout.vm + VM_PTE_LIST_FREE) >> 2] += (layout.pteListDescCount - 150) * PTE_LIST_DESC_BYTES;
+    i32[(layout.vm + VM_PTE_LIST_USED) >> 2] = layout.pteListDescCount - 150;
+    const zapped = rig.counters.mmu_shadow_zapped;
+    for (let n = 0; n < 2048; n += 8) {
+      const table = 0x90000 + (n >> 9) * 0x1000;
+      rig.poke(rig.tables.pd, 8 + (n >> 9), BigInt(table) | OPEN);
+      for (let i = n; i < n + 8; i++) rig.poke(table, i & 511, BigInt(data(i % 64)) | OPEN);
+      expect(rig.write((8 << 21) + n * 0x1000, BigInt(n))).toEqual({ value: BigInt(n) });
+    }
+    expect(rig.counters.mmu_shadow_zapped).toBeGreaterThan(zapped);
+    expect(pteListDescsFree(rig.vm.mmu)).toBeGreaterThan(0);
   });
 });
