@@ -121,22 +121,23 @@ export function auditHash(view: AuditView): void {
   }
 }
 
-/** Pages that the vCPUs' control blocks name as roots, once per name. */
-export function rootPages(view: AuditView): readonly number[] {
+/** Pages that a vCPU's control block names as roots. */
+export function rootPages(view: AuditView, vcpuId: number): readonly number[] {
   const { mmu } = view;
-  const roots: number[] = [];
-  for (let id = 0; id < mmu.vcpuCount; id++) {
-    const r = mmu.vcpuBlock(id);
-    if (mmu.i32[r + VCPU_ROOT_VALID] === 0) continue;
-    if (mmu.i32[r + VCPU_ROOT_LEVELS] === 4) roots.push(mmu.i32[r + VCPU_ROOT_HPA]);
-    else for (let i = 0; i < 4; i++) roots.push(mmu.i32[r + VCPU_PAE_ROOT + 2 * i] & ~0xfff);
-  }
+  const r = mmu.vcpuBlock(vcpuId);
+  if (mmu.i32[r + VCPU_ROOT_VALID] === 0) return [];
+  const roots =
+    mmu.i32[r + VCPU_ROOT_LEVELS] === 4
+      ? [mmu.i32[r + VCPU_ROOT_HPA]]
+      : [0, 1, 2, 3].map((n) => mmu.i32[r + VCPU_PAE_ROOT + 2 * n] & ~0xfff);
   return roots.filter((hpa) => hpa !== 0).map((hpa) => (hpa - mmu.arena.layout.shadowPages) >> 12);
 }
 
 export function auditRoots(view: AuditView): void {
   const counts = new Map<number, number>();
-  for (const index of rootPages(view)) counts.set(index, (counts.get(index) ?? 0) + 1);
+  for (let id = 0; id < view.mmu.vcpuCount; id++) {
+    for (const index of rootPages(view, id)) counts.set(index, (counts.get(index) ?? 0) + 1);
+  }
   for (const [index, count] of counts) {
     if (view.page(index) === undefined) {
       view.report('root-count', `page ${index} is the root of ${count} vCPUs but not in use`, { page: index });

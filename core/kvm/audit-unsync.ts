@@ -42,12 +42,12 @@ function auditAncestor(view: AuditView, link: AuditSpte): void {
   view.reportSpte('unsync', link, `page ${child.index} ${why}, and entry ${link.index} of its parent does not say so`);
 }
 
-/** For the moment right after mmu_sync_roots: nothing below any loaded root is unsync. */
-export function auditAfterSync(view: AuditView): void {
+/** For the moment right after mmu_sync_roots of a vCPU: nothing below its roots is unsync. */
+export function auditAfterSync(view: AuditView, vcpuId: number): void {
   const below = new Map<number, AuditSpte[]>();
   for (const link of view.links) below.set(link.page.index, [...(below.get(link.page.index) ?? []), link]);
   const seen = new Set<number>();
-  const pending = [...rootPages(view)];
+  const pending = [...rootPages(view, vcpuId)];
   for (let index = pending.pop(); index !== undefined; index = pending.pop()) {
     const page = view.page(index);
     if (page === undefined || seen.has(index)) continue;

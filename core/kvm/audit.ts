@@ -39,8 +39,8 @@ export interface AuditReport {
 }
 
 export interface AuditOptions {
-  /** The roots have just been synced (mmu_sync_roots): nothing below them may be unsync. */
-  readonly afterSync?: boolean;
+  /** The vCPU whose roots have just been synced (mmu_sync_roots): nothing below them may be unsync. */
+  readonly afterSync?: number | undefined;
   /** false: the free pte_list descriptors are not counted, which is half the work. */
   readonly descriptors?: boolean;
   /** Violations that are told in full; more are cut off. */
@@ -67,7 +67,7 @@ export function auditMmu(mmu: Mmu, options: AuditOptions = {}): AuditReport {
   const view = new AuditView(mmu);
   for (const rule of RULES) rule(view);
   auditPteLists(view, options.descriptors ?? true);
-  if (options.afterSync === true) auditAfterSync(view);
+  if (options.afterSync !== undefined) auditAfterSync(view, options.afterSync);
   const findings = view.findings.slice(0, options.limit ?? 100);
   return {
     violations: findings.map((finding) => ({
