@@ -42,7 +42,10 @@ function auditAncestor(view: AuditView, link: AuditSpte): void {
   view.reportSpte('unsync', link, `page ${child.index} ${why}, and entry ${link.index} of its parent does not say so`);
 }
 
-/** For the moment right after mmu_sync_roots of a vCPU: nothing below its roots is unsync. */
+/**
+ * For the moment right after mmu_sync_roots of a vCPU: nothing below its roots is unsync. As soon as the guest runs on, a fault
+ * may link a page that another root left unsync (kvm_mmu_get_page syncs it, but leaves the mark).
+ */
 export function auditAfterSync(view: AuditView, vcpuId: number): void {
   const below = new Map<number, AuditSpte[]>();
   for (const link of view.links) below.set(link.page.index, [...(below.get(link.page.index) ?? []), link]);

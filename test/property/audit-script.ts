@@ -78,13 +78,7 @@ export class Script {
     const stray = this.oracle.strayStore();
     if (stray !== undefined) throw new Error(`a store went astray: ${stray}`);
     this.#steps += 1;
-    // Both end in mmu_sync_roots, and what runs behind them writes nothing.
-    const synced = step.do === 'cr3' || step.do === 'paging';
-    const { violations } = auditMmu(this.world.vm.mmu, {
-      limit: 3,
-      descriptors: this.#steps % 8 === 0,
-      afterSync: synced ? this.world.current : undefined,
-    });
+    const { violations } = auditMmu(this.world.vm.mmu, { limit: 3, descriptors: this.#steps % 8 === 0 });
     const own = violations.filter(({ eraBug }) => eraBug === undefined);
     if (own.length > 0) throw new Error(`audit: ${own.map(({ rule, text }) => `${rule}: ${text}`).join('; ')}`);
   }
