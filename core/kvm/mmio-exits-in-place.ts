@@ -49,11 +49,7 @@ import { PFERR_RSVD_MASK, PFERR_USER_MASK, PFERR_WRITE_MASK } from './mmu-fault-
 import { isMmio } from './mmu-spte.ts';
 import { VCPU_IN_GUEST } from './mmu-words.ts';
 import { lastSptep, locklessBegin, locklessEnd } from './mmu-walk.ts';
-<<<<<<< HEAD
-import { IN_GUEST_MODE, OUTSIDE_GUEST_MODE, setVcpuMode } from './requests.ts';
 import { signFree } from './shadow-mmio-fault.ts';
-=======
->>>>>>> c8efb64 (wip)
 import { mmioSpteAccess, mmioSpteGeneration, mmioSpteGfn } from './spte-mmio.ts';
 import { anyTraceEnabled } from './trace.ts';
 import type { VcpuContext } from './vcpu-context.ts';
@@ -109,7 +105,8 @@ export class MmioExitsInPlace implements ExitsInPlace {
     if (!lastAccessIsFinal(cpu)) return false;
     if (vcpu.hooks.mmioStopArmed || anyTraceEnabled(mmu.arena)) return false;
 
-<<<<<<< HEAD
+    // Slots and sptes are read outside guest mode; a vCPU whose exit is left to the whole way has left it already.
+    if (mmu.threaded) leaveGuestMode(mmu, r);
     // Of a guest whose page tables are shadowed the address is a linear one, in the tables and in the cache.
     const paging = reason === EXIT_EXCEPTION_NMI && isPaging(r);
     const atLo = paging ? r[VCPU_EXIT_GVA] : r[VCPU_EXIT_GPA];
@@ -118,15 +115,6 @@ export class MmioExitsInPlace implements ExitsInPlace {
     if ((atLo & ~0xfff) === 0 && atHi === 0) return false;
     const cached = paging ? vcpuMatchMmioGva(mmu, r, atLo, atHi) : vcpuMatchMmioGpa(mmu, r, atLo, atHi);
     if (paging && cached && refuses(r, r[VCPU_MMIO_ACCESS], access)) return false;
-=======
-    // Slots and sptes are read outside guest mode; a vCPU whose exit is left to the whole way has left it already.
-    if (mmu.threaded) leaveGuestMode(mmu, r);
-    const gpaLo = r[VCPU_EXIT_GPA];
-    const gpaHi = r[VCPU_EXIT_GPA + 1];
-    // gfn 0 is never cached, and so not known to be MMIO to the emulator.
-    if ((gpaLo & ~0xfff) === 0 && gpaHi === 0) return false;
-    const cached = vcpuMatchMmioGpa(mmu, r, gpaLo, gpaHi);
->>>>>>> c8efb64 (wip)
     // What may be one of the eras' bugs is looked at, and named, by the emulator.
     if (mmu.i32[mmu.mmioWatch] !== 0) return false;
     if (cached && !mmu.cacheHasGeneration && !vcpuMatchMmioGen(mmu, r)) return false;
@@ -136,13 +124,8 @@ export class MmioExitsInPlace implements ExitsInPlace {
     let kvmGen = -1;
     if (mmu.era !== ERA_V3_10) kvmGen = currentGeneration(mmu);
     if (!cached) {
-<<<<<<< HEAD
-      if (mmu.vcpuCount !== 1) locklessBegin(mmu, r);
-      const sptep = lastSptep(mmu, r, atLo, paging ? signFree(atHi) : atHi);
-=======
       if (mmu.threaded) locklessBegin(mmu, r);
-      const sptep = lastSptep(mmu, r, gpaLo, gpaHi);
->>>>>>> c8efb64 (wip)
+      const sptep = lastSptep(mmu, r, atLo, paging ? signFree(atHi) : atHi);
       lo = sptep === 0 ? 0 : mmu.i32[sptep >> 2];
       hi = sptep === 0 ? 0 : mmu.i32[(sptep >> 2) + 1];
       if (mmu.threaded) locklessEnd(mmu, r);
@@ -151,20 +134,12 @@ export class MmioExitsInPlace implements ExitsInPlace {
         spteGen = mmioSpteGeneration(mmu.mmio, lo, hi);
         fresh = spteGen === freshGeneration(mmu);
       }
-<<<<<<< HEAD
       const gfn = mmioSpteGfn(mmu.mmio, lo, hi);
       const rights = mmioSpteAccess(mmu.mmio, lo);
       // gfn 0 is not known to be MMIO without its gva either.
       if (paging && fresh) fresh = gfn !== 0 && !refuses(r, rights, access);
-      if (!fresh) {
-        if (mmu.vcpuCount !== 1) setVcpuMode(r, mmu.vcpuCount, IN_GUEST_MODE);
-        return false;
-      }
-      vcpuCacheMmioInfo(mmu, r, paging ? atLo : 0, paging ? atHi : 0, gfn, rights);
-=======
       if (!fresh) return false;
-      vcpuCacheMmioInfo(mmu, r, 0, 0, mmioSpteGfn(mmu.mmio, lo, hi), mmioSpteAccess(mmu.mmio, lo));
->>>>>>> c8efb64 (wip)
+      vcpuCacheMmioInfo(mmu, r, paging ? atLo : 0, paging ? atHi : 0, gfn, rights);
     }
     const gpaLo = paging ? cachedMmioGpaLow(r) | (atLo & 0xfff) : atLo;
     const gpaHi = paging ? cachedMmioGpaHigh(r) : atHi;
