@@ -24,15 +24,16 @@ export interface DecodedSpte {
   readonly notes: readonly string[];
 }
 
-/** {@link explainSpte} for an era by name and a host without the L1TF bug or memory encryption. */
+/** {@link explainSpte} for an era by name and a host without memory encryption, and without the L1TF bug unless told. */
 export function decodeSpte(
   value: bigint,
   eraName: string,
   mmu: MmuMode,
   maxPhyAddr: number,
+  l1tfCacheBits?: number,
 ): Result<DecodedSpte, string> {
   const era = findSpteEra(eraName);
-  return era === undefined ? err(unknownEra(eraName)) : ok(explainSpte(era, { mmu, maxPhyAddr }, value));
+  return era === undefined ? err(unknownEra(eraName)) : ok(explainSpte(era, { mmu, maxPhyAddr, l1tfCacheBits }, value));
 }
 
 const SUPPRESS_VE = 1n << 63n;

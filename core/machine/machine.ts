@@ -42,6 +42,8 @@ export interface MachineConfig {
   readonly era: Era;
   /** Host MAXPHYADDR, 32 … 52. */
   readonly maxPhyAddr: number;
+  /** x86_cache_bits of a host CPU with the L1TF bug, maxPhyAddr … 46; unaffected unless said. Counts in v6.8. */
+  readonly l1tfCacheBits?: number | undefined;
   /** KVM_SET_NR_MMU_PAGES; 0 = KVM's own default from the slots. */
   readonly mmuPages: number;
   /** What backs guest RAM on the host: '4k' unless said. */
@@ -98,6 +100,11 @@ export function createMachine(
   }
   if (!Number.isInteger(maxPhyAddr) || maxPhyAddr < 32 || maxPhyAddr > 52) {
     return err({ message: `MAXPHYADDR must be between 32 and 52 bits, not ${maxPhyAddr}.` });
+  }
+  const { l1tfCacheBits } = config;
+  if (l1tfCacheBits !== undefined && (l1tfCacheBits < maxPhyAddr || l1tfCacheBits > 46)) {
+    const message = `L1TF cache bits must be between MAXPHYADDR (${maxPhyAddr}) and 46, not ${l1tfCacheBits}: a cache knows all address bits, and a CPU with more is not affected.`;
+    return err({ message });
   }
   if (!Number.isInteger(vcpus) || vcpus < 1 || vcpus > MAX_VCPUS) {
     return err({ message: `A machine has between 1 and ${MAX_VCPUS} vCPUs, not ${vcpus}.` });
@@ -347,9 +354,10 @@ export class Machine {
   }
 
   #makeVm(): Vm {
-    const { mmu, era, maxPhyAddr, hostPages, eptAd, threads } = this.config;
+    const { mmu, era, maxPhyAddr, l1tfCacheBits, hostPages, eptAd, threads } = this.config;
     const { vcpus } = this.arena.layout.config;
-    const config = { mmu, era, maxPhyAddr, vcpus, threaded: threads !== undefined, hostPages, eptAd };
+    const threaded = threads !== undefined;
+    const config = { mmu, era, maxPhyAddr, l1tfCacheBits, vcpus, threaded, hostPages, eptAd };
     return new Vm(this.arena, config, this.devices.bus, this.#hooks);
   }
 

@@ -33,6 +33,8 @@ export const machineOptionsSchema = v.strictObject({
   era: v.optional(v.picklist(ERAS), 'patch'),
   /** Host MAXPHYADDR. */
   maxPhyAddr: v.optional(integer(32, 52), 40),
+  /** Address bits that the caches of a host CPU with the L1TF bug know; unaffected unless said. MMIO sptes of v6.8 depend on it. */
+  l1tfCacheBits: v.optional(integer(32, 46)),
   /** Page quota by KVM_SET_NR_MMU_PAGES; 0 = KVM's own default from the slots. */
   mmuPages: v.optional(integer(0, 32768), 0),
   /** Pages of the host behind guest RAM: what KVM may map at once. */

@@ -10,6 +10,7 @@ export interface MachineRunOptions {
   readonly mmu: MmuMode;
   readonly era: Era;
   readonly maxphyaddr: number;
+  readonly l1tfBits: number | undefined;
   readonly mmuPages: number;
   readonly hostPages: HostPages;
   readonly eptAd: 'on' | 'off';
@@ -24,6 +25,7 @@ export function machineOptions(command: Command): Command {
     .addOption(new Option('--mmu <mode>', 'second-level translation').choices(MMU_MODES).default('ept'))
     .addOption(new Option('--era <era>', 'which KVM the MMIO machinery follows').choices(ERAS).default('patch'))
     .option('--maxphyaddr <bits>', 'physical address bits of the host: 32 to 52', integerIn(32, 52), 40)
+    .option('--l1tf-bits <bits>', 'cache bits of a host CPU with the L1TF bug (era v6.8)', integerIn(32, 46))
     .option('--mmu-pages <n>', 'shadow page quota (KVM_SET_NR_MMU_PAGES); 0 leaves it to KVM', integerIn(0, 32768), 0)
     .addOption(new Option('--host-pages <size>', 'host pages behind guest memory').choices(HOST_PAGES).default('4k'))
     .addOption(new Option('--ept-ad <state>', 'accessed and dirty flags for EPT').choices(['on', 'off']).default('off'))
@@ -37,6 +39,7 @@ export const machineCreateOptions = (options: MachineRunOptions): Params<'machin
   mmu: options.mmu,
   era: options.era,
   maxPhyAddr: options.maxphyaddr,
+  l1tfCacheBits: options.l1tfBits,
   mmuPages: options.mmuPages,
   hostPages: options.hostPages,
   eptAd: options.eptAd === 'on',

@@ -23,8 +23,11 @@ export const spteRequests: RequestFamily<'sptes.pages' | 'sptes.rows' | 'sptes.h
     const { index, moment } = sptes.refresh(machine.arena, session.moment(), session.platform.now());
     return ok({ moment, ...spteHeat(index, start, length, buckets) });
   },
-  'spte.decode': (_session, { value, era, mmu, maxPhyAddr }) => {
-    const decoded = decodeSpte(value, era, mmu, maxPhyAddr);
+  'spte.decode': (session, { value, era, mmu, maxPhyAddr }) => {
+    // What is asked about a host like the machine's is asked about that host.
+    const own = session.debuggee?.source.options;
+    const isOwn = own?.era === era && own.mmu === mmu && own.maxPhyAddr === maxPhyAddr;
+    const decoded = decodeSpte(value, era, mmu, maxPhyAddr, isOwn ? own.l1tfCacheBits : undefined);
     return decoded.ok ? decoded : badRequest(decoded.error);
   },
 };
