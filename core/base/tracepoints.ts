@@ -7,6 +7,9 @@
  */
 export const TRACE_MAX_ARGS = 6;
 
+/** Kernels whose words an event can be printed in. */
+export const TRACE_WORDINGS = ['3.11', 'modern'] as const;
+
 export const TP_KVM_ENTRY = 1;
 export const TP_KVM_EXIT = 2;
 export const TP_KVM_PAGE_FAULT = 3;
@@ -19,6 +22,7 @@ export const TP_KVM_INJ_EXCEPTION = 9;
 export const TP_KVM_CR = 10;
 export const TP_KVM_MSR = 11;
 export const TP_KVM_INJ_VIRQ = 12;
+export const TP_KVM_AGE_PAGE = 13;
 export const TP_MMU_GET_PAGE = 32;
 export const TP_MMU_PREPARE_ZAP_PAGE = 33;
 export const TP_MARK_MMIO_SPTE = 34;
@@ -28,6 +32,14 @@ export const TP_FAST_PAGE_FAULT = 37;
 export const TP_MMU_INVALIDATE_ZAP_ALL_PAGES = 38;
 export const TP_MMU_SYNC_PAGE = 39;
 export const TP_MMU_UNSYNC_PAGE = 40;
+export const TP_MMU_PAGETABLE_WALK = 41;
+export const TP_MMU_PAGING_ELEMENT = 42;
+export const TP_MMU_SET_ACCESSED_BIT = 43;
+export const TP_MMU_SET_DIRTY_BIT = 44;
+export const TP_MMU_WALKER_ERROR = 45;
+/** Later kernels only. */
+export const TP_MMU_SET_SPTE = 46;
+export const TP_MMU_SPTE_REQUESTED = 47;
 /** Ours, not the kernel's: a memslot change that was installed (umbra_memslot: slot, change, generation before, after). */
 export const TP_UMBRA_MEMSLOT = 64;
 
@@ -35,6 +47,10 @@ export interface TracepointSpec {
   readonly id: number;
   readonly name: string;
   readonly system: 'kvm' | 'kvmmmu' | 'umbra';
+  /** Name in later kernels, where it was changed. */
+  readonly modernName?: string;
+  /** v3.11 does not have it. */
+  readonly modernOnly?: boolean;
   /** Field names in record order; the word at the same index of the record is its value. */
   readonly fields: readonly string[];
 }
@@ -47,11 +63,12 @@ const spec = (id: number, system: TracepointSpec['system'], name: string, ...fie
 });
 
 export const TRACEPOINTS: readonly TracepointSpec[] = [
-  spec(TP_KVM_ENTRY, 'kvm', 'kvm_entry', 'vcpu_id'),
-  spec(TP_KVM_EXIT, 'kvm', 'kvm_exit', 'exit_reason', 'guest_rip', 'isa', 'info1', 'info2'),
-  spec(TP_KVM_PAGE_FAULT, 'kvm', 'kvm_page_fault', 'fault_address', 'error_code'),
+  spec(TP_KVM_ENTRY, 'kvm', 'kvm_entry', 'vcpu_id', 'rip'),
+  // idt_info_error_code: what was being delivered (high half) and the error code of an intercepted exception.
+  spec(TP_KVM_EXIT, 'kvm', 'kvm_exit', 'exit_reason', 'guest_rip', 'isa', 'info1', 'info2', 'idt_info_error_code'),
+  spec(TP_KVM_PAGE_FAULT, 'kvm', 'kvm_page_fault', 'fault_address', 'error_code', 'rip'),
   spec(TP_KVM_MMIO, 'kvm', 'kvm_mmio', 'type', 'len', 'gpa', 'val'),
-  spec(TP_KVM_PIO, 'kvm', 'kvm_pio', 'rw', 'port', 'size', 'count'),
+  spec(TP_KVM_PIO, 'kvm', 'kvm_pio', 'rw', 'port', 'size', 'count', 'val'),
   spec(TP_KVM_EMULATE_INSN, 'kvm', 'kvm_emulate_insn', 'csbase', 'rip', 'len_flags', 'bytes0', 'bytes1', 'failed'),
   spec(TP_VCPU_MATCH_MMIO, 'kvm', 'vcpu_match_mmio', 'gva', 'gpa', 'write', 'gpa_match'),
   spec(TP_KVM_USERSPACE_EXIT, 'kvm', 'kvm_userspace_exit', 'reason', 'errno'),
@@ -59,6 +76,7 @@ export const TRACEPOINTS: readonly TracepointSpec[] = [
   spec(TP_KVM_CR, 'kvm', 'kvm_cr', 'rw', 'cr', 'val'),
   spec(TP_KVM_MSR, 'kvm', 'kvm_msr', 'write', 'ecx', 'data', 'exception'),
   spec(TP_KVM_INJ_VIRQ, 'kvm', 'kvm_inj_virq', 'irq'),
+  { ...spec(TP_KVM_AGE_PAGE, 'kvm', 'kvm_age_page', 'hva', 'gfn', 'referenced'), modernName: 'kvm_age_hva' },
   spec(
     TP_MMU_GET_PAGE,
     'kvmmmu',
@@ -94,14 +112,24 @@ export const TRACEPOINTS: readonly TracepointSpec[] = [
     'old_spte',
     'new_spte',
   ),
-  spec(
-    TP_MMU_INVALIDATE_ZAP_ALL_PAGES,
-    'kvmmmu',
-    'kvm_mmu_invalidate_zap_all_pages',
-    'mmu_valid_gen',
-    'mmu_used_pages',
-  ),
+  {
+    ...spec(
+      TP_MMU_INVALIDATE_ZAP_ALL_PAGES,
+      'kvmmmu',
+      'kvm_mmu_invalidate_zap_all_pages',
+      'mmu_valid_gen',
+      'mmu_used_pages',
+    ),
+    modernName: 'kvm_mmu_zap_all_fast',
+  },
   spec(TP_MMU_SYNC_PAGE, 'kvmmmu', 'kvm_mmu_sync_page', 'mmu_valid_gen', 'gfn', 'role', 'root_count', 'unsync'),
   spec(TP_MMU_UNSYNC_PAGE, 'kvmmmu', 'kvm_mmu_unsync_page', 'mmu_valid_gen', 'gfn', 'role', 'root_count', 'unsync'),
+  spec(TP_MMU_PAGETABLE_WALK, 'kvmmmu', 'kvm_mmu_pagetable_walk', 'addr', 'pferr'),
+  spec(TP_MMU_PAGING_ELEMENT, 'kvmmmu', 'kvm_mmu_paging_element', 'pte', 'level'),
+  spec(TP_MMU_SET_ACCESSED_BIT, 'kvmmmu', 'kvm_mmu_set_accessed_bit', 'gpa'),
+  spec(TP_MMU_SET_DIRTY_BIT, 'kvmmmu', 'kvm_mmu_set_dirty_bit', 'gpa'),
+  spec(TP_MMU_WALKER_ERROR, 'kvmmmu', 'kvm_mmu_walker_error', 'pferr'),
+  { ...spec(TP_MMU_SET_SPTE, 'kvmmmu', 'kvm_mmu_set_spte', 'gfn', 'spte', 'sptep', 'level', 'rxu'), modernOnly: true },
+  { ...spec(TP_MMU_SPTE_REQUESTED, 'kvmmmu', 'kvm_mmu_spte_requested', 'gfn', 'pfn', 'level'), modernOnly: true },
   spec(TP_UMBRA_MEMSLOT, 'umbra', 'umbra_memslot', 'slot', 'change', 'gen_before', 'gen_after'),
 ];

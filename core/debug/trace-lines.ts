@@ -10,8 +10,9 @@ import {
   TRACE_RING_HEADER_BYTES,
   TRACE_VCPU,
 } from '../arena/trace-layout.ts';
-import { TRACEPOINTS, TRACE_MAX_ARGS } from '../base/tracepoints.ts';
-import { ftraceLine, traceEventName, traceText, type TraceEvent } from '../format/trace-text.ts';
+import { TRACEPOINTS, TRACE_MAX_ARGS, type TracepointSpec } from '../base/tracepoints.ts';
+import { ftraceLine, traceEventName, traceText, type TraceEvent, type TraceWording } from '../format/trace-text.ts';
+import { eraOf } from '../kvm/eras.ts';
 import { setTraceEnabled, traceEnabled } from '../kvm/trace.ts';
 import type { TraceExport, TraceLine, TraceSnapshot } from '../protocol/snapshots.ts';
 
@@ -30,22 +31,41 @@ function windowOf(arena: Arena, since: number, limit: number): RecordWindow {
   return { total, missed: Math.max(0, oldest - since), first, end: Math.max(first, Math.min(total, first + limit)) };
 }
 
-export function readTrace(arena: Arena, since: number, limit: number): Omit<TraceSnapshot, 'moment'> {
+/** Whose words a machine of that era prints unless told. */
+export const wordingOf = (arena: Arena): TraceWording => (eraOf(arena) === 'v6.8' ? 'modern' : '3.11');
+
+export function readTrace(
+  arena: Arena,
+  since: number,
+  limit: number,
+  wording: TraceWording = wordingOf(arena),
+): Omit<TraceSnapshot, 'moment'> {
   const { total, missed, first, end } = windowOf(arena, since, limit);
   const lines: TraceLine[] = [];
   for (let seq = first; seq < end; seq++) {
     const record = readRecord(arena, seq);
     const { event, vcpu, insns, args } = record;
-    lines.push({ seq, insns, vcpu, event: traceEventName(event), text: traceText(event, args) });
+    lines.push({
+      seq,
+      insns,
+      vcpu,
+      event: traceEventName(event, wording),
+      text: traceText(event, args, wording, vcpu),
+    });
   }
   return { total, missed, lines };
 }
 
 /** The same as a real host's ftrace prints it. */
-export function exportTrace(arena: Arena, since: number, limit: number): TraceExport {
+export function exportTrace(
+  arena: Arena,
+  since: number,
+  limit: number,
+  wording: TraceWording = wordingOf(arena),
+): TraceExport {
   const { missed, first, end } = windowOf(arena, since, limit);
   let text = '';
-  for (let seq = first; seq < end; seq++) text += `${ftraceLine(readRecord(arena, seq))}\n`;
+  for (let seq = first; seq < end; seq++) text += `${ftraceLine(readRecord(arena, seq), wording)}\n`;
   return { next: end, missed, text };
 }
 
@@ -83,12 +103,23 @@ export function enableEvents(arena: Arena, names: readonly string[]): readonly s
     setTraceEnabled(
       arena,
       spec.id,
-      names.some((name) => isMeant(name, spec)),
+      names.some((name) => isMeant(name, spec) && (!isPattern(name) || exists(spec, wordingOf(arena)))),
     );
   }
   return [];
 }
 
-function isMeant(name: string, spec: { readonly name: string; readonly system: string }): boolean {
-  return name === '*' || name === spec.name || name === `${spec.system}:*` || name === `${spec.system}:${spec.name}`;
+/** A pattern means the events that the kernel of the era has; by name every event can be had. */
+const isPattern = (name: string): boolean => name.endsWith('*');
+const exists = ({ modernOnly }: TracepointSpec, wording: TraceWording): boolean =>
+  wording === 'modern' || modernOnly !== true;
+
+function isMeant(name: string, spec: TracepointSpec): boolean {
+  return (
+    name === '*' ||
+    name === spec.name ||
+    name === spec.modernName ||
+    name === `${spec.system}:*` ||
+    name === `${spec.system}:${spec.name}`
+  );
 }

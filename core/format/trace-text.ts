@@ -1,5 +1,5 @@
 /**
- * The text of every tracepoint of core/base/tracepoints.ts in the wording of Linux v3.11 (TP_printk of arch/x86/kvm/trace.h,
+ * The text of every tracepoint of core/base/tracepoints.ts in the wording of Linux v3.11 (trace-text-modern.ts has the other; TP_printk of arch/x86/kvm/trace.h,
  * arch/x86/kvm/mmutrace.h, include/trace/events/kvm.h), and the line that ftrace makes of it, so that a trace of Umbra can
  * be laid beside one of a real host.
  */
@@ -8,6 +8,8 @@ import { EXCEPTION_NAMES, SVM_EXIT_NAMES, USERSPACE_EXIT_NAMES, VMX_EXIT_NAMES }
 import { plainHex, pointer, prefixedHex, printSymbolic, signed } from './kernel-print.ts';
 import { pferrText } from './page-fault-error.ts';
 import { roleText } from './role-text.ts';
+import { MODERN_TEXT } from './trace-text-modern.ts';
+import type { TRACE_WORDINGS } from '../base/tracepoints.ts';
 
 /** Argument words of a record, in the order of the event's fields. */
 export type TraceArgs = readonly bigint[];
@@ -23,9 +25,12 @@ const EMULATION_MODES: Readonly<Record<string, string>> = {
 };
 const WRITABLE = 2n;
 
+/** The word of an sp record: unsync in the low half; ad_disabled, which only later kernels print, in the high one. */
+export const isUnsync = (flags: bigint): boolean => (flags & 0xffff_ffffn) !== 0n;
+
 /** `sp gen 0 gfn 0 4 q0 direct wux !nxe root 0 sync` */
-const shadowPage = ([gen, gfn, role, rootCount, unsync]: TraceArgs): string =>
-  `sp gen ${plainHex(gen)} gfn ${plainHex(gfn)} ${roleText(Number(role))} root ${rootCount} ${unsync === 0n ? 'sync' : 'unsync'}`;
+const shadowPage = ([gen, gfn, role, rootCount, flags]: TraceArgs): string =>
+  `sp gen ${plainHex(gen)} gfn ${plainHex(gfn)} ${roleText(Number(role))} root ${rootCount} ${isUnsync(flags) ? 'unsync' : 'sync'}`;
 
 function emulateInsn([csBase, rip, lengthAndFlags, bytesLow, bytesHigh, failed]: TraceArgs): string {
   const length = Number(lengthAndFlags & 0xffn);
@@ -52,7 +57,7 @@ function userspaceExit([reason, errno]: TraceArgs): string {
   return `reason ${error === -4n ? 'restart' : 'error'} (${-error})`;
 }
 
-const TEXT: Readonly<Record<number, (args: TraceArgs) => string>> = {
+const TEXT: Readonly<Record<number, (args: TraceArgs, vcpu: number) => string>> = {
   [tp.TP_KVM_ENTRY]: ([vcpu]) => `vcpu ${vcpu}`,
   [tp.TP_KVM_EXIT]: ([reason, rip, isa, info1, info2]) => {
     const name = printSymbolic(reason, isa === 2n ? SVM_EXIT_NAMES : VMX_EXIT_NAMES);
@@ -88,15 +93,20 @@ const TEXT: Readonly<Record<number, (args: TraceArgs) => string>> = {
   [tp.TP_FAST_PAGE_FAULT]: fastPageFault,
   [tp.TP_MMU_INVALIDATE_ZAP_ALL_PAGES]: ([gen, used]) =>
     `kvm-mmu-valid-gen ${plainHex(gen)} used_pages ${plainHex(used)}`,
+  [tp.TP_KVM_AGE_PAGE]: ([hva, gfn, referenced]) =>
+    `hva ${plainHex(hva)} gfn ${plainHex(gfn)} ${referenced === 0n ? 'OLD' : 'YOUNG'}`,
+  [tp.TP_MMU_PAGETABLE_WALK]: ([address, pferr]) =>
+    `addr ${plainHex(address)} pferr ${plainHex(pferr)} ${pferrText(pferr)}`,
+  [tp.TP_MMU_PAGING_ELEMENT]: ([pte, level]) => `pte ${plainHex(pte)} level ${level}`,
+  [tp.TP_MMU_SET_ACCESSED_BIT]: ([gpa]) => `gpa ${plainHex(gpa)}`,
+  [tp.TP_MMU_SET_DIRTY_BIT]: ([gpa]) => `gpa ${plainHex(gpa)}`,
+  [tp.TP_MMU_WALKER_ERROR]: ([pferr]) => `pferr ${plainHex(pferr)} ${pferrText(pferr)}`,
   [tp.TP_UMBRA_MEMSLOT]: ([slot, change, before, after]) =>
     `slot ${slot} ${printSymbolic(change, MEMSLOT_CHANGES)} gen ${plainHex(before)} -> ${plainHex(after)}`,
 };
 
-/** The part behind `event: `. An event that is not of ours prints its words. */
-export function traceText(event: number, args: TraceArgs): string {
-  const text = TEXT[event];
-  return text === undefined ? `event ${event}: ${args.map(plainHex).join(' ')}` : text(args);
-}
+/** Whose words: those of v3.11, or of kernels of the 6 series (v6.8). */
+export type TraceWording = (typeof TRACE_WORDINGS)[number];
 
 export interface TraceEvent {
   readonly event: number;
@@ -108,9 +118,19 @@ export interface TraceEvent {
   readonly args: TraceArgs;
 }
 
-const names = new Map(tp.TRACEPOINTS.map(({ id, name }) => [id, name]));
+/** The part behind `event: `. An event that is not of ours prints its words. */
+export function traceText(event: number, args: TraceArgs, wording: TraceWording = '3.11', vcpu = 0): string {
+  const text = wording === 'modern' ? (MODERN_TEXT[event] ?? TEXT[event]) : (TEXT[event] ?? MODERN_TEXT[event]);
+  return text === undefined ? `event ${event}: ${args.map(plainHex).join(' ')}` : text(args, vcpu);
+}
 
-export const traceEventName = (event: number): string => names.get(event) ?? `event-${event}`;
+const specs = new Map(tp.TRACEPOINTS.map((spec) => [spec.id, spec]));
+
+export function traceEventName(event: number, wording: TraceWording = '3.11'): string {
+  const spec = specs.get(event);
+  if (spec === undefined) return `event-${event}`;
+  return wording === 'modern' ? (spec.modernName ?? spec.name) : spec.name;
+}
 
 /** Virtual time in whole microseconds. */
 export const traceMicroseconds = ({ insns, idleMicroseconds }: TraceEvent): number =>
@@ -119,12 +139,16 @@ export const traceMicroseconds = ({ insns, idleMicroseconds }: TraceEvent): numb
 /** The first vCPU's thread as the trace names it. A process has ids; a machine in a buffer must be given some. */
 const FIRST_THREAD = 1000;
 
-/** ` qemu-system-x86-1000  [000]     0.001234: kvm_exit: reason …` */
-export function ftraceLine(record: TraceEvent): string {
+/** irqs-off, need-resched, hardirq/softirq, preempt-depth: there is nothing of the kind here. */
+const NO_FLAGS = '....';
+
+/** ` qemu-system-x86-1000  [000] ....     0.001234: kvm_exit: reason …` */
+export function ftraceLine(record: TraceEvent, wording: TraceWording = '3.11'): string {
   const task = `${'qemu-system-x86'.padStart(16)}-${String(FIRST_THREAD + record.vcpu).padEnd(5)}`;
-  const cpu = `[${String(record.vcpu).padStart(3, '0')}]`;
+  const cpu = `[${String(record.vcpu).padStart(3, '0')}] ${NO_FLAGS}`;
   const time = traceMicroseconds(record);
   const seconds = String(Math.floor(time / 1e6)).padStart(5);
   const micros = String(time % 1e6).padStart(6, '0');
-  return `${task} ${cpu} ${seconds}.${micros}: ${traceEventName(record.event)}: ${traceText(record.event, record.args)}`;
+  const name = traceEventName(record.event, wording);
+  return `${task} ${cpu} ${seconds}.${micros}: ${name}: ${traceText(record.event, record.args, wording, record.vcpu)}`;
 }

@@ -17,6 +17,7 @@ import { answerLookup, FAULT_CONTINUE, FAULT_EFAULT, FAULT_EMULATE, FAULT_RESUME
 import { makePagesAvailable } from './shadow-page-zap.ts';
 import { ACC_ALL, ACC_WRITE_MASK } from './spte-mmio.ts';
 import { vcpuCounterWord } from './stats.ts';
+import { traceMmuSpteRequested } from './trace-events.ts';
 
 export { FAULT_EFAULT, FAULT_EMULATE, FAULT_RESUME };
 
@@ -79,6 +80,7 @@ function directMap(
   mapWritable: boolean,
 ): boolean {
   const { i32 } = mmu;
+  traceMmuSpteRequested(mmu.arena, vcpuId, gfn, pfn, level);
   let table = walkRoot(r, lo);
   for (let at = walkLevel(r); at > level; at--) {
     const sptep = table + entryOffset(lo, hi, at);

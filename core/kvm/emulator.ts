@@ -15,6 +15,7 @@ import {
   noteGuestWrite,
   walkGuest,
 } from '../x86/index.ts';
+import { guestWalkTraced, traceGuestWalk } from './trace-guest-walk.ts';
 import type { VmBus } from './bus.ts';
 import { markPageDirty } from './dirty-log.ts';
 import { isPaging } from './guest-paging.ts';
@@ -114,13 +115,14 @@ export class KvmEmulator implements EmulatorOps, GuestFrames {
   }
 
   portIn(port: number, size: number): number {
-    traceKvmPio(this.mmu.arena, this.vcpuId, KVM_PIO_IN, port, size, 1);
     this.pioNeeded = true;
-    return this.bus.pioRead(port, size);
+    const value = this.bus.pioRead(port, size);
+    traceKvmPio(this.mmu.arena, this.vcpuId, KVM_PIO_IN, port, size, 1, value);
+    return value;
   }
 
   portOut(port: number, size: number, value: number): void {
-    traceKvmPio(this.mmu.arena, this.vcpuId, KVM_PIO_OUT, port, size, 1);
+    traceKvmPio(this.mmu.arena, this.vcpuId, KVM_PIO_OUT, port, size, 1, value);
     this.pioNeeded = true;
     this.bus.pioWrite(port, size, value);
   }
@@ -172,6 +174,7 @@ export class KvmEmulator implements EmulatorOps, GuestFrames {
    */
   private walk(cpu: Cpu, gvaLo: number, gvaHi: number, access: number): boolean {
     if (this.mmu.mode === MMU_SHADOW && isPaging(cpu.r)) return this.walkShadowed(cpu, gvaLo, gvaHi, access);
+    if (guestWalkTraced(this.mmu.arena)) traceGuestWalk(this.mmu.arena, this.vcpuId, gvaLo, gvaHi, access);
     if (walkGuest(cpu, gvaLo, gvaHi, access)) return true;
     if (cpu.abort !== ABORT_EXIT) return false;
     cpu.abort = ABORT_NONE;

@@ -24,6 +24,7 @@ import {
   EXIT_NPF,
   EXIT_TRIPLE_FAULT,
 } from '../x86/index.ts';
+import { VCPU_PENDING_INTERRUPT } from './mmu-words.ts';
 
 /** kvm_exit's isa. */
 export const KVM_ISA_VMX = 1;
@@ -50,7 +51,12 @@ export interface ExitInfo {
   readonly reason: number;
   readonly info1: Halves;
   readonly info2: Halves;
+  /** Later kernels trace these too: the error code of an intercepted exception, and the event whose delivery was cut short. */
+  readonly errorCode: number;
+  readonly idtVectoring: number;
 }
+
+type ModeExitInfo = Pick<ExitInfo, 'reason' | 'info1' | 'info2'>;
 
 const NONE: Halves = [0, 0];
 
@@ -60,11 +66,15 @@ const NONE: Halves = [0, 0];
  * @param info2 the gpa of a nested page fault
  */
 export function exitInfo(r: Int32Array, reason: number, isa: number, info1: Halves, info2: Halves): ExitInfo {
-  return isa === KVM_ISA_SVM ? svmExitInfo(r, reason, info1, info2) : vmxExitInfo(r, reason, info1);
+  const info = isa === KVM_ISA_SVM ? svmExitInfo(r, reason, info1, info2) : vmxExitInfo(r, reason, info1);
+  const errorCode = isa === KVM_ISA_VMX && reason === EXIT_EXCEPTION_NMI ? r[VCPU_EXIT_QUALIFICATION] : 0;
+  // Valid, external interrupt, its vector (SDM vol 3C, "Information for VM Exits During Event Delivery").
+  const vector = r[VCPU_PENDING_INTERRUPT];
+  return { ...info, errorCode, idtVectoring: vector === 0 ? 0 : 0x8000_0000 | (vector - 1) };
 }
 
 /** Exits without a qualification have zero there, whatever an earlier one left (SDM vol 3C, "Exit Qualification"). */
-function vmxExitInfo(r: Int32Array, reason: number, qualification: Halves): ExitInfo {
+function vmxExitInfo(r: Int32Array, reason: number, qualification: Halves): ModeExitInfo {
   switch (reason) {
     case EXIT_EXCEPTION_NMI:
       // Of a #PF the qualification is the linear address.
@@ -83,7 +93,7 @@ function vmxExitInfo(r: Int32Array, reason: number, qualification: Halves): Exit
   }
 }
 
-function svmExitInfo(r: Int32Array, reason: number, info1: Halves, info2: Halves): ExitInfo {
+function svmExitInfo(r: Int32Array, reason: number, info1: Halves, info2: Halves): ModeExitInfo {
   const code = SVM_CODES.get(reason) ?? reason;
   switch (reason) {
     case EXIT_NPF:

@@ -24,6 +24,7 @@ import type { GuestWalker } from './guest-walker.ts';
 import { gfnToPfn } from './memslots.ts';
 import { PT32E_ROOT_LEVEL, PT_ACCESSED_MASK, PT_DIRTY_MASK, PT_PRESENT_MASK, type Mmu } from './mmu.ts';
 import { PFERR_PRESENT_MASK, PFERR_RSVD_MASK, PFERR_USER_MASK, PFERR_WRITE_MASK } from './mmu-fault-error.ts';
+import { guestWalkTraced, traceGuestWalk } from './trace-guest-walk.ts';
 
 /** Of the processor's own accesses: what EFLAGS.AC does not excuse from SMAP. */
 const ACCESS_IMPLICIT = 0x100;
@@ -70,6 +71,7 @@ function updateAccessedDirtyBits(mmu: Mmu, cpu: Cpu, walker: GuestWalker, write:
 export function walkAddr(mmu: Mmu, cpu: Cpu, walker: GuestWalker, lo: number, hi: number, access: number): boolean {
   const { i32 } = mmu;
   const { r } = cpu;
+  if (guestWalkTraced(mmu.arena)) traceGuestWalk(mmu.arena, cpu.vcpuId, lo, hi, access);
   const write = (access & PFERR_WRITE_MASK) !== 0;
   const bytes = gpteBytes(r);
   for (;;) {

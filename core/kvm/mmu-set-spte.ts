@@ -5,6 +5,7 @@
 import { markPageDirtyInSlot } from './dirty-log.ts';
 import { hasWrprotectedPage } from './lpage-info.ts';
 import { gfnToMemslot } from './memslots.ts';
+import { traceMmuSetSpte } from './trace-events.ts';
 import { countLargePage } from './mmio-bugs.ts';
 import { setMmioSpte } from './mmio-spte.ts';
 import { PT_PAGE_SIZE_MASK, PT_PAGE_TABLE_LEVEL, PT_WRITABLE_MASK, type Mmu } from './mmu.ts';
@@ -114,6 +115,7 @@ export function mmuSetSpte(
   const lo = i32[word];
   const hi = i32[word + 1];
   if (isMmio(mmu, lo, hi)) emulate = true;
+  else traceMmuSetSpte(mmu.arena, vcpuId, gfn, sptep, level);
   // KVM tests bit 7 of whatever was stored, and in an MMIO spte that is bit 4 of the generation: the counter drifts.
   if (!wasRmapped && (lo & PT_PAGE_SIZE_MASK) !== 0) countLargePage(mmu, lo, hi);
   if (isShadowPresent(mmu, lo, hi) && !wasRmapped && rmapAdd(mmu, sptep, gfn) > RMAP_RECYCLE_THRESHOLD) {

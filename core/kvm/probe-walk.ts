@@ -4,7 +4,6 @@
  * and what hardware and KVM then do. It follows paging-64bit.ts, second-level.ts and exit-handlers-fault.ts, by the probes of
  * core/x86, and changes nothing.
  */
-import type { Arena } from '../arena/arena.ts';
 import { VCPU_BYTES, VCPU_CR4, VCPU_EFER, VCPU_MAXPHYADDR, VCPU_REQUESTS } from '../arena/vcpu-layout.ts';
 import type {
   AddressWalk,
@@ -96,7 +95,7 @@ export function probeWalk(mmu: Mmu, vcpuId: number, question: WalkQuestion): Add
     reserved: exit.reserved,
     spte: exit.probe.entries.at(-1)?.value ?? 0n,
     emptyTables,
-    frames: memslotFrames(arena),
+    frames: memslotFrames(mmu),
   });
   return { ...about, end, kvm };
 }
@@ -128,9 +127,10 @@ function hasUsableRoot(mmu: Mmu): boolean {
 }
 
 /** Guest tables as KVM's software walker reads them. */
-const memslotFrames = (arena: Arena): GuestFrames => ({
+const memslotFrames = ({ arena, mode }: Mmu): GuestFrames => ({
   frameOf(gpaLo, gpaHi) {
-    const pfn = gfnToPfn(arena, gfnOf(gpaLo, gpaHi), false);
+    // Where it is KVM's walk that decides, a table in read-only memory cannot be walked.
+    const pfn = gfnToPfn(arena, gfnOf(gpaLo, gpaHi), mode === MMU_SHADOW);
     return pfn < 0 ? -1 : pfn * (PAGE_OFFSET_MASK + 1) + (gpaLo & PAGE_OFFSET_MASK);
   },
 });
@@ -145,7 +145,7 @@ interface GuestProbes {
 function walkGuestTables(mmu: Mmu, vcpuId: number, question: WalkQuestion, root: number | undefined): GuestProbes {
   const { arena } = mmu;
   const { address, access, user } = question;
-  const software = probeGuestWalk(arena, vcpuId, address, access, memslotFrames(arena), user);
+  const software = probeGuestWalk(arena, vcpuId, address, access, memslotFrames(mmu), user);
   if (mmu.mode === MMU_SHADOW) return { hardware: undefined, software };
   return { hardware: probeGuestWalk(arena, vcpuId, address, access, undefined, user, root), software };
 }

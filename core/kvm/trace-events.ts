@@ -3,11 +3,12 @@
  * 64-bit arguments come as halves, frames and "addresses" of sptes (hpa) as numbers. Each does nothing while its event is off.
  */
 import type { Arena } from '../arena/arena.ts';
-import { SP_GFN, SP_MMU_VALID_GEN, SP_ROLE, SP_ROOT_COUNT, SP_UNSYNC } from '../arena/mmu-layout.ts';
-import { VCPU_BYTES } from '../arena/vcpu-layout.ts';
+import { SP_GFN, SP_MMU_VALID_GEN, SP_ROLE, SP_ROOT_COUNT, SP_UNSYNC, VM_MMU_MODE } from '../arena/mmu-layout.ts';
+import { VCPU_BYTES, VCPU_RIP } from '../arena/vcpu-layout.ts';
 import { highHalf, lowHalf } from '../base/address.ts';
 import * as tp from '../base/tracepoints.ts';
 import { exitInfo } from './exit-info.ts';
+import { VM_EPT_AD } from './mmu-words.ts';
 import { traceArg, traceArgNumber, traceBegin, traceCommit, traceEnabled } from './trace.ts';
 
 export { KVM_ISA_SVM, KVM_ISA_VMX } from './exit-info.ts';
@@ -26,8 +27,16 @@ export const KEI_CS_L = 8;
 
 export function traceKvmEntry(arena: Arena, vcpuId: number): void {
   if (!traceEnabled(arena, tp.TP_KVM_ENTRY)) return;
-  traceArg(arena, traceBegin(arena, vcpuId, tp.TP_KVM_ENTRY), 0, vcpuId, 0);
+  const args = traceBegin(arena, vcpuId, tp.TP_KVM_ENTRY);
+  traceArg(arena, args, 0, vcpuId, 0);
+  traceRip(arena, vcpuId, args, 1);
   traceCommit(arena);
+}
+
+/** Where the vCPU stands: later kernels say it in more events. */
+function traceRip(arena: Arena, vcpuId: number, args: number, index: number): void {
+  const rip = ((arena.layout.vcpus + vcpuId * VCPU_BYTES) >> 2) + VCPU_RIP;
+  traceArg(arena, args, index, arena.i32[rip], arena.i32[rip + 1]);
 }
 
 /** @param reason the processor's number of the exit; what is recorded is what the host's would be (exit-info.ts) */
@@ -53,6 +62,7 @@ export function traceKvmExit(
   traceArg(arena, args, 2, isa, 0);
   traceArg(arena, args, 3, ...exit.info1);
   traceArg(arena, args, 4, ...exit.info2);
+  traceArg(arena, args, 5, exit.errorCode, exit.idtVectoring);
   traceCommit(arena);
 }
 
@@ -62,6 +72,7 @@ export function traceKvmPageFault(arena: Arena, vcpuId: number, low: number, hig
   const args = traceBegin(arena, vcpuId, tp.TP_KVM_PAGE_FAULT);
   traceArg(arena, args, 0, low, high);
   traceArg(arena, args, 1, errorCode, 0);
+  traceRip(arena, vcpuId, args, 2);
   traceCommit(arena);
 }
 
@@ -84,13 +95,23 @@ export function traceKvmMmio(
   traceCommit(arena);
 }
 
-export function traceKvmPio(arena: Arena, vcpuId: number, rw: number, port: number, size: number, count: number): void {
+/** @param value what was written, or is read; v3.11 does not print it */
+export function traceKvmPio(
+  arena: Arena,
+  vcpuId: number,
+  rw: number,
+  port: number,
+  size: number,
+  count: number,
+  value: number,
+): void {
   if (!traceEnabled(arena, tp.TP_KVM_PIO)) return;
   const args = traceBegin(arena, vcpuId, tp.TP_KVM_PIO);
   traceArg(arena, args, 0, rw, 0);
   traceArg(arena, args, 1, port, 0);
   traceArg(arena, args, 2, size, 0);
   traceArg(arena, args, 3, count, 0);
+  traceArg(arena, args, 4, size === 4 ? value : value & ((1 << (8 * size)) - 1), 0);
   traceCommit(arena);
 }
 
@@ -202,6 +223,56 @@ export function traceKvmInjVirq(arena: Arena, vcpuId: number, irq: number): void
   traceCommit(arena);
 }
 
+/** kvm_age_page of v3.11, per mapping of a frame. @param hva halves of the address of the frame in user space */
+export function traceKvmAgePage(
+  arena: Arena,
+  vcpuId: number,
+  hvaLow: number,
+  hvaHigh: number,
+  gfn: number,
+  referenced: boolean,
+): void {
+  if (!traceEnabled(arena, tp.TP_KVM_AGE_PAGE)) return;
+  const args = traceBegin(arena, vcpuId, tp.TP_KVM_AGE_PAGE);
+  traceArg(arena, args, 0, hvaLow, hvaHigh);
+  traceArgNumber(arena, args, 1, gfn);
+  traceArg(arena, args, 2, referenced ? 1 : 0, 0);
+  traceCommit(arena);
+}
+
+/** kvm_mmu_set_spte of later kernels: a leaf that was just stored at `sptep`. Never an MMIO spte. */
+export function traceMmuSetSpte(arena: Arena, vcpuId: number, gfn: number, sptep: number, level: number): void {
+  if (!traceEnabled(arena, tp.TP_MMU_SET_SPTE)) return;
+  const { i32, layout } = arena;
+  const low = i32[sptep >> 2];
+  const high = i32[(sptep >> 2) + 1];
+  const ept = i32[(layout.vm + VM_MMU_MODE) >> 2] === 1;
+  // EPT has R and X bits and no user bit (u = −1, here 2); page tables have a user bit and NX.
+  const executable = ept ? (low >> 2) & 1 : high < 0 ? 0 : 1;
+  const user = ept ? 2 : (low >> 2) & 1;
+  const args = traceBegin(arena, vcpuId, tp.TP_MMU_SET_SPTE);
+  traceArgNumber(arena, args, 0, gfn);
+  traceArg(arena, args, 1, low, high);
+  traceArg(arena, args, 2, sptep, 0);
+  traceArg(arena, args, 3, level, 0);
+  traceArg(arena, args, 4, (low & 1) | (executable << 1) | (user << 2), 0);
+  traceCommit(arena);
+}
+
+/** kvm_mmu_spte_requested of later kernels: what a fault is about to map. */
+export function traceMmuSpteRequested(arena: Arena, vcpuId: number, gfn: number, pfn: number, level: number): void {
+  if (!traceEnabled(arena, tp.TP_MMU_SPTE_REQUESTED)) return;
+  const args = traceBegin(arena, vcpuId, tp.TP_MMU_SPTE_REQUESTED);
+  traceArgNumber(arena, args, 0, gfn);
+  traceArgNumber(arena, args, 1, pfn);
+  traceArg(arena, args, 2, level, 0);
+  traceCommit(arena);
+}
+
+/** role.ad_disabled of later kernels: EPT without accessed and dirty flags. */
+const adDisabled = ({ i32, layout }: Arena): number =>
+  i32[(layout.vm + VM_MMU_MODE) >> 2] === 1 && i32[(layout.vm + VM_EPT_AD) >> 2] === 0 ? 1 : 0;
+
 function shadowPageFields(arena: Arena, vcpuId: number, event: number, sp: number): number {
   const { i32 } = arena;
   const args = traceBegin(arena, vcpuId, event);
@@ -209,7 +280,7 @@ function shadowPageFields(arena: Arena, vcpuId: number, event: number, sp: numbe
   traceArgNumber(arena, args, 1, arena.f64[(sp + SP_GFN) >> 3]);
   traceArg(arena, args, 2, i32[(sp + SP_ROLE) >> 2], 0);
   traceArg(arena, args, 3, i32[(sp + SP_ROOT_COUNT) >> 2], 0);
-  traceArg(arena, args, 4, i32[(sp + SP_UNSYNC) >> 2], 0);
+  traceArg(arena, args, 4, i32[(sp + SP_UNSYNC) >> 2], adDisabled(arena));
   return args;
 }
 

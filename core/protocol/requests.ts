@@ -6,6 +6,7 @@ import * as v from 'valibot';
 import { HOST_PAGES } from '../base/host-pages.ts';
 import { ERAS, MMU_MODES } from '../base/machine-modes.ts';
 import { MMIO_OUTCOMES } from '../base/mmio-outcomes.ts';
+import { TRACE_WORDINGS } from '../base/tracepoints.ts';
 import type * as p from './probe-snapshots.ts';
 import type * as s from './snapshots.ts';
 
@@ -158,11 +159,17 @@ export const REQUEST_SCHEMAS = {
   'stats.read': none,
   'stats.reset': none,
   'trace.enable': v.strictObject({ events: v.pipe(v.array(text(64)), v.maxLength(64)) }),
-  'trace.read': v.strictObject({ since: integer(0, Number.MAX_SAFE_INTEGER), limit: integer(1, MAX_ROWS) }),
+  /** `wording`: of v3.11 or of later kernels; by the era unless said. */
+  'trace.read': v.strictObject({
+    since: integer(0, Number.MAX_SAFE_INTEGER),
+    limit: integer(1, MAX_ROWS),
+    wording: v.optional(v.picklist(TRACE_WORDINGS)),
+  }),
   /** The trace as ftrace text: whole lines, to be laid beside a trace of a real host. */
   'trace.export': v.strictObject({
     since: integer(0, Number.MAX_SAFE_INTEGER),
     limit: integer(1, MAX_TRACE_EXPORT),
+    wording: v.optional(v.picklist(TRACE_WORDINGS)),
   }),
   'serial.write': v.strictObject({ bytes: bytes(65536) }),
   /** Everything the guest has sent so far that is still kept (the last 256 KiB). */

@@ -1,5 +1,7 @@
 /** One run of a guest from its first instruction to its end, as `umbra run` has it. */
 import type { EngineEvent } from '../../core/protocol/events.ts';
+import { TRACEPOINTS } from '../../core/base/tracepoints.ts';
+import type { TraceWording } from '../../core/format/trace-text.ts';
 import type { MachineStatus } from '../../core/protocol/snapshots.ts';
 import type { BreakpointWish } from './break-spec.ts';
 import { OutputClosed, type CliInput, type CliIo } from './cli-io.ts';
@@ -13,10 +15,13 @@ import { applySlotEdit } from './slot-edits.ts';
 import { stopReport } from './stop-report.ts';
 import { TraceFile } from './trace-file.ts';
 
+const LATER_EVENTS = TRACEPOINTS.filter(({ modernOnly }) => modernOnly === true).map(({ name }) => name);
+
 export interface GuestRunOptions extends MachineRunOptions {
   readonly breakAction: 'stop' | 'continue';
   readonly maxInsns: number | undefined;
   readonly trace: string | undefined;
+  readonly traceWording: TraceWording | undefined;
   readonly json: boolean;
 }
 
@@ -52,8 +57,10 @@ export class GuestRun {
     });
     for (const breakpoint of breakpoints) this.#engine.ask('breakpoints.add', breakpoint);
     if (options.trace !== undefined) {
-      this.#trace = new TraceFile(options.trace);
-      this.#engine.ask('trace.enable', { events: ['*'] });
+      this.#trace = new TraceFile(options.trace, options.traceWording, options.vcpus);
+      // Asked for by their words, the events of later kernels are recorded in every era.
+      const later = options.traceWording === 'modern' ? LATER_EVENTS : [];
+      this.#engine.ask('trace.enable', { events: ['*', ...later] });
     }
   }
 

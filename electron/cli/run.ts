@@ -1,5 +1,7 @@
 /** `umbra run IMAGE`: a guest in this thread, its serial line on standard input and output. */
 import { Option, type Command } from 'commander';
+import { TRACE_WORDINGS } from '../../core/base/tracepoints.ts';
+import type { TraceWording } from '../../core/format/trace-text.ts';
 import { parseBreakSpec, type BreakpointWish } from './break-spec.ts';
 import type { CliIo } from './cli-io.ts';
 import { CliFailure } from './exit-status.ts';
@@ -17,6 +19,7 @@ export interface RunOptions extends MachineRunOptions {
   readonly slots: string | undefined;
   readonly maxInsns: number | undefined;
   readonly trace: string | undefined;
+  readonly traceWording: TraceWording | undefined;
   readonly json: boolean;
 }
 
@@ -41,6 +44,12 @@ export function registerRun(program: Command, io: CliIo, finish: (status: number
     .option('--slots <script>', 'apply the memslot calls of a script, each at its instruction count (see: umbra slots)')
     .option('--max-insns <n>', 'stop with status 124 after so many instructions (5000000, 5M)', parseInsns)
     .option('--trace <file>', 'write the kvm and kvmmmu tracepoints to a file, as ftrace prints them')
+    .addOption(
+      new Option(
+        '--trace-wording <kernel>',
+        "whose words the trace is in (default: those of the era's kernel)",
+      ).choices(TRACE_WORDINGS),
+    )
     .option('--json', 'say on the last line of standard error, as JSON, what the run came to', false)
     .addHelpText('after', RUN_HELP)
     .action(async (image: string, options: RunOptions) => finish(await runGuest(image, options, io)));

@@ -1,29 +1,51 @@
 /** --trace FILE: the trace ring written out while the guest runs, in ftrace's form. */
 import { closeSync, fstatSync, openSync, readSync, writeSync } from 'node:fs';
+import type { TraceWording } from '../../core/format/trace-text.ts';
 import { MAX_TRACE_EXPORT } from '../../core/protocol/requests.ts';
 import type { EngineSession } from './engine-session.ts';
 import { CliFailure } from './exit-status.ts';
 
 /** What every ftrace text begins with. */
 const MARK = '# tracer: ';
-const HEADER =
-  `${MARK}nop\n` +
-  '#\n#           TASK-PID    CPU#    TIMESTAMP  FUNCTION\n#              | |       |          |         |\n';
+
+/** The columns of the lines (print_func_help_header_irq of kernel/trace/trace.c), with the flags that ftraceLine prints. */
+const COLUMNS =
+  '#\n' +
+  '#                              _-----=> irqs-off\n' +
+  '#                             / _----=> need-resched\n' +
+  '#                            | / _---=> hardirq/softirq\n' +
+  '#                            || / _--=> preempt-depth\n' +
+  '#                            ||| /     delay\n' +
+  '#           TASK-PID   CPU#  ||||    TIMESTAMP  FUNCTION\n' +
+  '#              | |       |   ||||       |         |\n';
+
+/** So wide that the final count fits where the first one stood. */
+const COUNT_WIDTH = 60;
+const countLine = (kept: number, written: number, cpus: number): string =>
+  `# entries-in-buffer/entries-written: ${kept}/${written}   #P:${cpus}`.padEnd(COUNT_WIDTH);
+const COUNT_AT = `${MARK}nop\n#\n`.length;
+const header = (cpus: number): string => `${MARK}nop\n#\n${countLine(0, 0, cpus)}\n${COLUMNS}`;
 
 export class TraceFile {
   readonly #fd: number;
   readonly #path: string;
+  readonly #wording: TraceWording | undefined;
+  readonly #cpus: number;
   #next = 0;
   #missed = 0;
+  #kept = 0;
 
-  constructor(path: string) {
+  /** @param wording whose words; by the machine's era when undefined */
+  constructor(path: string, wording: TraceWording | undefined, cpus: number) {
     this.#path = path;
+    this.#wording = wording;
+    this.#cpus = cpus;
     if (holdsSomethingElse(path)) {
       throw new CliFailure(`${path} exists and is no trace; name another file, or delete that one first.`);
     }
     try {
       this.#fd = openSync(path, 'w');
-      writeSync(this.#fd, HEADER);
+      writeSync(this.#fd, header(cpus));
     } catch (error) {
       throw this.#failure(error);
     }
@@ -32,7 +54,12 @@ export class TraceFile {
   /** Writes what has been traced since the last call. */
   drain(engine: EngineSession): void {
     for (;;) {
-      const { next, missed, text } = engine.ask('trace.export', { since: this.#next, limit: MAX_TRACE_EXPORT });
+      const { next, missed, text } = engine.ask('trace.export', {
+        since: this.#next,
+        limit: MAX_TRACE_EXPORT,
+        wording: this.#wording,
+      });
+      this.#kept += next - this.#next - missed;
       this.#next = next;
       this.#missed += missed;
       if (text === '') return;
@@ -46,6 +73,7 @@ export class TraceFile {
 
   /** @returns a sentence when something is missing from the file */
   close(): string | undefined {
+    writeSync(this.#fd, countLine(this.#kept, this.#kept + this.#missed, this.#cpus), COUNT_AT);
     closeSync(this.#fd);
     if (this.#missed === 0) return undefined;
     return `${this.#path} lacks ${this.#missed} events: they came faster than they could be written.`;

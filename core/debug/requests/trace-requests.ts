@@ -12,7 +12,8 @@ export const traceRequests: RequestFamily<'trace.enable' | 'trace.read' | 'trace
     if (unknown.length > 0) return badRequest(`there is no tracepoint called ${unknown.join(', ')}.`);
     return ok({ events: enabledEvents(arena) });
   },
-  'trace.read': (session, { since, limit }) =>
-    ok({ moment: session.moment(), ...readTrace(presentMachine(session).machine.arena, since, limit) }),
-  'trace.export': (session, { since, limit }) => ok(exportTrace(presentMachine(session).machine.arena, since, limit)),
+  'trace.read': (session, { since, limit, wording }) =>
+    ok({ moment: session.moment(), ...readTrace(presentMachine(session).machine.arena, since, limit, wording) }),
+  'trace.export': (session, { since, limit, wording }) =>
+    ok(exportTrace(presentMachine(session).machine.arena, since, limit, wording)),
 };

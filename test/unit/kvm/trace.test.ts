@@ -44,7 +44,7 @@ function everything(arena: Arena): void {
   emit.traceKvmExit(arena, 1, 48, 0x8100_0000, -1, emit.KVM_ISA_VMX, 0x181, 0, 0, 0);
   emit.traceKvmPageFault(arena, 1, 0xfee0_0000, 0, 0x181);
   emit.traceKvmMmio(arena, 1, emit.KVM_TRACE_MMIO_WRITE, 4, 0xfee0_00b0, 0, -1, 0);
-  emit.traceKvmPio(arena, 1, emit.KVM_PIO_OUT, 0x3f8, 1, 1);
+  emit.traceKvmPio(arena, 1, emit.KVM_PIO_OUT, 0x3f8, 1, 1, 0x41);
   emit.traceKvmEmulateInsn(arena, 1, 0, 0x10_0000, 0, 10, emit.KEI_CR0_PE | emit.KEI_CS_L, code, false);
   emit.traceVcpuMatchMmio(arena, 1, 0xc000_1000, 0, 0xfee0_0000, 0, true, false);
   emit.traceKvmUserspaceExit(arena, 1, 6, 0);
@@ -60,6 +60,10 @@ function everything(arena: Arena): void {
   emit.traceFastPageFault(arena, 1, 0x1000, 0, 3, 0x200_0010, 0x12345c75, 0, 0x12345c77, 0, true);
   emit.traceInvalidateZapAllPages(arena, 1, 3, 0x1a2);
   emit.traceUmbraMemslot(arena, 3, 0, 2n, 3n);
+  emit.traceKvmAgePage(arena, 1, 0x1000, 0x7f00, 1, true);
+  arena.i32[arena.layout.shadowPages >> 2] = 0x12345077;
+  emit.traceMmuSetSpte(arena, 1, 0x100, arena.layout.shadowPages, 1);
+  emit.traceMmuSpteRequested(arena, 1, 0x100, 0x12345, 1);
 }
 
 describe('a tracepoint', () => {
@@ -87,8 +91,9 @@ describe('a tracepoint', () => {
       }
     }
     expect(record(arena, 0)).toMatchObject({ vcpu: 1, insns: 123_456 });
-    // kvm_mmu_sync_page and _unsync_page are of the same class as _prepare_zap_page and are not emitted above.
-    expect(traceHead(arena)).toBe(TRACEPOINTS.length - 2);
+    // kvm_mmu_sync_page and _unsync_page are of the same class as _prepare_zap_page and are not emitted above; neither are
+    // the five events of a walk of guest tables, which there are none of.
+    expect(traceHead(arena)).toBe(TRACEPOINTS.length - 7);
   });
 
   it('reads as the kernel would print it', () => {
@@ -119,6 +124,9 @@ describe('a tracepoint', () => {
       'vcpu 1 gva 1000 error_code P|W sptep 0000000002000010 old 0x12345c75 new 12345c77 spurious 0 fixed 1',
       'kvm-mmu-valid-gen 3 used_pages 1a2',
       'slot 3 CREATE gen 2 -> 3',
+      'hva 7f0000001000 gfn 1 YOUNG',
+      `gfn 100 spte 12345077 (rwxu) level 1 at ${arena.layout.shadowPages.toString(16)}`,
+      'gfn 100 pfn 12345 level 1',
     ]);
   });
 
@@ -135,7 +143,7 @@ describe('a tracepoint', () => {
   it('makes a line in the shape of ftrace', () => {
     const args = [0x1n, 0n, 0n, 0n, 0n, 0n];
     expect(ftraceLine({ event: 1, vcpu: 1, insns: 123_456, idleMicroseconds: 3_000_000, args })).toBe(
-      ' qemu-system-x86-1001  [001]     3.001234: kvm_entry: vcpu 1',
+      ' qemu-system-x86-1001  [001] ....     3.001234: kvm_entry: vcpu 1',
     );
   });
 });
