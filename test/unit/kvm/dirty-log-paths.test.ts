@@ -136,17 +136,17 @@ describe('switching the log', () => {
   });
 
   it('on flushes TLBs before it lets somebody else have mmu_lock', () => {
-    const kvm = new KvmFixture();
+    const kvm = new KvmFixture({ threaded: true });
     kvm.slot(0, 0n, MIB);
     kvm.touch(0x5000n, true);
     const { mmu } = kvm.vm;
     const seen: boolean[] = [];
     kvm.arena.i32[mmu.lockWaiters] = 1;
     kvm.cpu.r[VCPU_REQUESTS] = 0;
-    const { store } = Atomics;
-    vi.spyOn(Atomics, 'store').mockImplementation((array: BigInt64Array | BigUint64Array, index, value) => {
+    const { exchange } = Atomics;
+    vi.spyOn(Atomics, 'exchange').mockImplementation((array: BigInt64Array | BigUint64Array, index, value) => {
       if (index === mmu.lock && !writable(kvm, 0x5000n)) seen.push((kvm.cpu.r[VCPU_REQUESTS] & 1) !== 0);
-      return store(array, index, value);
+      return exchange(array, index, value);
     });
     const region = { slot: 0, flags: LOG_DIRTY, guestPhysAddr: 0n, memorySize: MIB, userspaceAddr: HVA_BASE };
     expect(kvm.vm.setUserMemoryRegion(region).ok).toBe(true);

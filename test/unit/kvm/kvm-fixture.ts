@@ -132,6 +132,8 @@ export interface FixtureOptions {
   readonly ramBytes?: number;
   readonly hostPages?: HostPages;
   readonly eptAd?: boolean;
+  /** As with vCPUs on threads of their own: mmu_lock is really taken. */
+  readonly threaded?: boolean;
 }
 
 export const MIB = 0x10_0000n;
@@ -147,12 +149,13 @@ export class KvmFixture {
 
   constructor(options: FixtureOptions = {}) {
     const { mmu = 'ept', era = 'patch', maxPhyAddr = 40, shadowPages = 256, vcpus = 1 } = options;
-    const { ramBytes = RAM_BYTES, hostPages, eptAd, l1tfCacheBits } = options;
+    const { ramBytes = RAM_BYTES, hostPages, eptAd, l1tfCacheBits, threaded } = options;
     const config = { ramBytes, vcpus, memslots: memslotsOf(era), shadowPages, traceRecords: 1024 };
     this.arena = createArena(config, (bytes) => new SharedArrayBuffer(bytes));
     const hooks = options.hooks ?? noHooks();
     hooks.onLog = (_level, text) => this.log.push(text);
-    this.vm = new Vm(this.arena, { mmu, era, maxPhyAddr, l1tfCacheBits, vcpus, hostPages, eptAd }, this.bus, hooks);
+    const host = { maxPhyAddr, l1tfCacheBits, hostPages, eptAd, threaded };
+    this.vm = new Vm(this.arena, { mmu, era, vcpus, ...host }, this.bus, hooks);
     const cpus = Array.from({ length: vcpus }, (_, id) => new ScriptedCpu(this.arena, id, { maxPhyAddr }));
     this.cpu = cpus[0];
     this.vcpu = new VcpuContext(0, this.vm.mmu, cpus[0], this.bus);

@@ -42,8 +42,8 @@ const zappedAndNotFreed = (kvm: KvmFixture): number => {
 };
 
 /** A VM with so many page tables below its root; each holds an MMIO spte. */
-function withTables(tables: number, vcpus = 1): KvmFixture {
-  const kvm = new KvmFixture({ era: 'v3.11', shadowPages: 512, vcpus });
+function withTables(tables: number, threaded = false): KvmFixture {
+  const kvm = new KvmFixture({ era: 'v3.11', shadowPages: 512, threaded });
   kvm.slot(0, 0n, MIB);
   kvm.vm.setNrMmuPages(512);
   for (let n = 0; n < tables; n++) kvm.touch(GIB + BigInt(n) * 2n * MIB);
@@ -114,11 +114,11 @@ describe('kvm_zap_obsolete_pages with somebody waiting for mmu_lock', () => {
   function breaks(kvm: KvmFixture, step: () => void): number {
     const { mmu } = kvm.vm;
     kvm.arena.i32[(mmu.vm + VM_MMU_LOCK_WAITERS) >> 2] = 1;
-    const { store } = Atomics;
+    const { exchange } = Atomics;
     let count = 0;
     let within = false;
-    vi.spyOn(Atomics, 'store').mockImplementation((array: BigInt64Array | BigUint64Array, index, value) => {
-      const done = store(array, index, value);
+    vi.spyOn(Atomics, 'exchange').mockImplementation((array: BigInt64Array | BigUint64Array, index, value) => {
+      const done = exchange(array, index, value);
       if (index === mmu.lock && Number(value) === 0 && !within) {
         count += 1;
         within = true;
@@ -142,21 +142,21 @@ describe('kvm_zap_obsolete_pages with somebody waiting for mmu_lock', () => {
     [18, 1],
     [19, 2],
   ])('gives the lock up after every tenth page: %i tables, %i times', (tables, times) => {
-    const kvm = withTables(tables);
+    const kvm = withTables(tables, true);
     expect(kvm.vm.mmuPages().used, 'root, level 3, level 2, tables').toBe(tables + 3);
     expect(breaks(kvm, () => {})).toBe(times);
     expect(zappedAndNotFreed(kvm)).toBe(0);
   });
 
   it('frees none of them until the end: a lockless walk may be in them', () => {
-    const kvm = withTables(25);
+    const kvm = withTables(25, true);
     const seen: number[] = [];
     breaks(kvm, () => seen.push(zappedAndNotFreed(kvm)));
     expect(seen.slice(0, -1)).toEqual([10, 20]);
   });
 
   it('leaves alone the pages that a vCPU makes meanwhile', () => {
-    const kvm = withTables(25);
+    const kvm = withTables(25, true);
     let made: number[] = [];
     breaks(kvm, () => {
       if (made.length > 0) return;
