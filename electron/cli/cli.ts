@@ -11,6 +11,7 @@ import { registerRace } from './race.ts';
 import { registerRun } from './run.ts';
 import { register as registerSlots } from './slots.ts';
 import { register as registerSpte } from './spte.ts';
+import { registerStress } from './stress.ts';
 import { registerWalk } from './walk.ts';
 
 /**
@@ -40,6 +41,7 @@ export async function runCli(words: readonly string[], io: CliIo): Promise<numbe
   registerSpte(program);
   registerSlots(program);
   registerBench(program, io, finish);
+  registerStress(program, io, finish);
   registerConformance(program, io, finish);
   try {
     await program.parseAsync(words.length === 0 ? ['help'] : [...words], { from: 'user' });
