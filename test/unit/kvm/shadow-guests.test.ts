@@ -15,6 +15,7 @@ const GUESTS: readonly (readonly [string, string, readonly string[]])[] = [
   ['spin', 'n=3000', ALL],
   ['timer', 'ticks=4 hz=250', ALL],
   ['faults', '', ['32', 'pae', 'long']],
+  ['smp', 'vcpus=2 rounds=20', ALL],
 ];
 const CASES = GUESTS.flatMap(([name, append, modes]) =>
   modes.map((mode) => [name, `${append} mode=${mode}`.trim()] as const),
@@ -26,7 +27,7 @@ function run(
   mmu: MmuMode,
   config: Partial<MachineConfig> = {},
 ): SmallMachine & { stop: unknown } {
-  const small = smallMachine({ ramBytes: 16 << 20, mmu, era: 'v3.11', ...config });
+  const small = smallMachine({ ramBytes: 16 << 20, mmu, era: 'v3.11', vcpus: name === 'smp' ? 2 : 1, ...config });
   const bytes = readFileSync(new URL(`../../../electron/guests/${name}.elf`, import.meta.url));
   const loaded = small.machine.loadImage(new Uint8Array(bytes), name, append);
   if (!loaded.ok) throw new Error(loaded.error.message);
