@@ -114,7 +114,7 @@ function access(
   const logged = session.ask('mmio.log', { since: 0, limit: 1 }).total;
 
   step(session);
-  const { lines } = session.ask('trace.read', { since, limit: 1000 });
+  const { lines } = session.ask('trace.read', { since, limit: 1000, wording: '3.11' });
   const events = lines.map(({ event, text }) => `${event}: ${text}`);
   const exit = events.find((event) => event.startsWith('kvm_exit:'));
   const arrived = register(session, 'rip') === rip + 3n;
