@@ -27,7 +27,7 @@ import { PFERR_PRESENT_MASK, PFERR_RSVD_MASK, PFERR_USER_MASK, PFERR_WRITE_MASK 
 import { guestWalkTraced, traceGuestWalk } from './trace-guest-walk.ts';
 
 /** Of the processor's own accesses: what EFLAGS.AC does not excuse from SMAP. */
-const ACCESS_IMPLICIT = 0x100;
+export const ACCESS_IMPLICIT = 0x100;
 
 /**
  * permission_fault. SMAP, which v3.11 does not offer to guests, is as later kernels have it: an access by the supervisor

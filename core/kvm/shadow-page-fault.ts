@@ -3,10 +3,11 @@
  * own tables say no, and the fault is the guest's; or the shadow tables lack something, which is made here.
  */
 import { MMIO_FIRST } from '../base/mmio-outcomes.ts';
+import { LAST_ACCESS } from '../x86/index.ts';
 import { ACC_EXEC_MASK, ACC_USER_MASK, ACC_WRITE_MASK } from './access-bits.ts';
 import { injectPageFault } from './exception-queue.ts';
 import { framesUnderGpte, isSmep, isWriteProtection } from './guest-paging.ts';
-import { walkAddr } from './guest-table-walk.ts';
+import { ACCESS_IMPLICIT, walkAddr } from './guest-table-walk.ts';
 import type { GuestWalker } from './guest-walker.ts';
 import { canAdjustToHugePage, mappingLevel, mappingLevelDirtyBitmap } from './large-page-level.ts';
 import { KVM_PAGES_PER_HPAGE } from './lpage-info.ts';
@@ -74,7 +75,8 @@ export function pagingPageFault(vcpu: VcpuContext, lo: number, hi: number, error
   const write = (errorCode & PFERR_WRITE_MASK) !== 0;
   const user = (errorCode & PFERR_USER_MASK) !== 0;
   const kind = errorCode & (PFERR_WRITE_MASK | PFERR_USER_MASK | PFERR_FETCH_MASK);
-  if (!walkAddr(mmu, cpu, walker, lo, hi, kind)) {
+  // SMAP and the processor's own accesses: later kernels guess from CPL which they are. A wrong guess would fault for ever.
+  if (!walkAddr(mmu, cpu, walker, lo, hi, kind | (r[LAST_ACCESS] & ACCESS_IMPLICIT))) {
     injectPageFault(vcpu, lo, hi, walker.errorCode);
     return FAULT_RESUME;
   }

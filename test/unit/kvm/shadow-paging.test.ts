@@ -96,6 +96,19 @@ describe.each(PAGING_MODES)('a guest with %s paging', (mode) => {
   });
 });
 
+describe('SMAP', () => {
+  it('keeps the processor from its own tables in user pages, EFLAGS.AC or not: here from the GDT, which is the end', () => {
+    const rig = new ShadowRig('4-level', { cr4: CR4_SMAP });
+    for (let i = 0; i < 32; i++) rig.poke(rig.tables.pt, i, BigInt(i * 0x1000) | (OPEN & ~U));
+    rig.loadDataSegment(true);
+    expect(rig.stops).toEqual([]);
+    rig.writeEntry(rig.tables.pt, 3, 0x3000n | OPEN);
+    rig.reloadCr3();
+    rig.loadDataSegment(true);
+    expect(rig.stops).toContain(RUN_SHUTDOWN);
+  });
+});
+
 describe('execution', () => {
   it.each(['4-level', 'pae'] as const)('is refused by NX with %s paging', (mode) => {
     const rig = new ShadowRig(mode);

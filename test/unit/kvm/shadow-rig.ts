@@ -311,6 +311,13 @@ export class ShadowRig {
     return this.run([0xff, 0x07]);
   }
 
+  /** mov ds, eax: the processor reads the GDT by itself. With EFLAGS.AC, if wanted. */
+  loadDataSegment(ac: boolean): void {
+    this.vm.vcpus[0].cpu.setRflags(ac ? 0x4_0002 : 2);
+    this.operands(0, 0x10n);
+    this.run([0x8e, 0xd8]);
+  }
+
   /** int3, with its handler among those of exceptions. */
   breakpoint(): void {
     this.expected = 3;
