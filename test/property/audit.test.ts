@@ -1,18 +1,22 @@
 /**
  * Random scripts of guest accesses, guest-table writes, mode switches, memslot changes, dirty-log reads, quota and generation
  * changes, over every MMU and era. After every step the auditor must be silent, and every access must see what an oracle that
- * knows only memslots and guest tables allows. AUDIT_RUNS and AUDIT_STEPS make it longer, AUDIT_SEED repeats a run.
+ * knows only memslots and guest tables allows. AUDIT_RUNS (scripts per MMU and era) and AUDIT_STEPS make it
+ * longer, AUDIT_SEED repeats a run.
  */
 import fc from 'fast-check';
-import { describe, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
+import { VCPU_REQUESTS } from '../../core/arena/vcpu-layout.ts';
 import { HOST_PAGES } from '../../core/base/host-pages.ts';
 import { ERAS, MMU_MODES } from '../../core/base/machine-modes.ts';
 import { playScript, scriptText } from './audit-script.ts';
 import { arbitraryScript } from './audit-steps.ts';
 
-const RUNS = Number(process.env['AUDIT_RUNS'] ?? 5);
+const LONGER = process.env['AUDIT_RUNS'];
+const RUNS = Number(LONGER ?? 5);
 const STEPS = Number(process.env['AUDIT_STEPS'] ?? 40);
-const SEED = process.env['AUDIT_SEED'];
+/** The same scripts every time, but for longer runs, which are there to find new ones. */
+const SEED = process.env['AUDIT_SEED'] ?? (LONGER === undefined ? '20130607' : undefined);
 
 describe.each(MMU_MODES.flatMap((mmu) => ERAS.map((era) => [mmu, era] as const)))('%s, %s', (mmu, era) => {
   test('every access sees memory as the slots have it, and the auditor is silent after every step', () => {
@@ -36,4 +40,27 @@ describe.each(MMU_MODES.flatMap((mmu) => ERAS.map((era) => [mmu, era] as const))
       },
     );
   }, 600_000);
+});
+
+test('a flush that is lost is found by the next step', () => {
+  const script = playScript({ mmu: 'npt', era: 'v3.11' }, [
+    { do: 'slot', id: 1, place: 0, pages: 16, host: 0, flags: 1 },
+    { do: 'write', at: 0, byte: false, user: false },
+    { do: 'dirty-log', id: 1 },
+  ]);
+  script.world.vcpu.cpu.r[VCPU_REQUESTS] = 0;
+  expect(() => script.play({ do: 'quota', pages: 64 })).toThrow(
+    /audit: tlb: the TLB of vCPU 0 translates gva 0x1000000 /,
+  );
+});
+
+test('a store that goes astray is found, and a script is printed as code', () => {
+  const script = playScript({ mmu: 'ept', era: 'v6.8' }, []);
+  script.world.poke32(0x20_0000, 1);
+  expect(() => script.play({ do: 'quota', pages: 64 })).toThrow(
+    'a store went astray: host byte 0x200000 is 0x1, not 0x0',
+  );
+  expect(scriptText({ mmu: 'ept', era: 'v6.8' }, [{ do: 'quota', pages: 64 }])).toBe(
+    "playScript({ mmu: 'ept', era: 'v6.8' }, [\n  { do: 'quota', pages: 64 },\n]);",
+  );
 });
