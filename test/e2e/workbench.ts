@@ -12,7 +12,10 @@ export type PanelName =
   | 'breakpoints'
   | 'generation'
   | 'serial'
-  | 'statistics';
+  | 'statistics'
+  | 'walk'
+  | 'screen'
+  | 'trace';
 
 export interface Workbench {
   /** Brings a panel to the front. */
