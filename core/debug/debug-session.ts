@@ -34,6 +34,11 @@ export class DebugSession {
     return run !== undefined && run.running && !run.waitsForInput;
   }
 
+  /** vCPUs run on threads of their own, whose end is heard of in the event loop only. */
+  get isParallel(): boolean {
+    return this.#session.debuggee?.machine.isParallel ?? false;
+  }
+
   /** The machine's memory, once there is a machine. */
   get arenaBuffer(): SharedArrayBuffer | undefined {
     return this.#session.arena?.buffer;

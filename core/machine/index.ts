@@ -1,6 +1,7 @@
 /** The machine's public face. */
 export { createMachine, Machine, type MachineConfig, type MachineError, type VcpuBound } from './machine.ts';
 export type { LaunchVcpu, VcpuHandle } from './parallel-run.ts';
+export { ThreadBoard } from './thread-board.ts';
 export type { MachineStop } from './machine-stop.ts';
 export type { ImageError, ImageFault } from './image-error.ts';
 export type { ImageFormat, LoadedImage, LoadedSegment } from './image.ts';

@@ -163,6 +163,14 @@ export class ThreadBoard {
     this.set(vcpu, TEXT_LENGTH, length);
   }
 
+  /** The thread of a vCPU is no more. What it has said of its end stays. */
+  noteDeath(vcpu: number, why: string): void {
+    if (this.get(vcpu, STATE) === STATE_DEAD) return;
+    this.setText(vcpu, why);
+    this.set(vcpu, STATE, STATE_DEAD);
+    this.announce();
+  }
+
   text(vcpu: number): string {
     const u16 = new Uint16Array(this.buffer, TEXTS_AT + vcpu * TEXT_BYTES, TEXT_BYTES / 2);
     return String.fromCharCode(...u16.slice(0, this.get(vcpu, TEXT_LENGTH)));

@@ -25,7 +25,6 @@ import {
   FAULT,
   SKIP,
   STATE,
-  STATE_DEAD,
   STATE_PARKED,
   STATE_RUNNING,
   STOP_ASKED,
@@ -96,11 +95,8 @@ export class VcpuThread {
   }
 
   #die(error: unknown): void {
-    const board = this.#board;
     this.#vm.abandonVcpu(this.#id);
-    board.setText(this.#id, error instanceof Error ? error.message : String(error));
-    board.set(this.#id, STATE, STATE_DEAD);
-    board.announce();
+    this.#board.noteDeath(this.#id, error instanceof Error ? error.message : String(error));
   }
 
   /** @returns why it stands still: a RUN_* code or a STOP_* */

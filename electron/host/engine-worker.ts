@@ -56,8 +56,10 @@ function announceArena(): void {
   send({ kind: 'arena', buffer });
 }
 
+let isScheduled = false;
+
 function runWhileAsked(): void {
-  while (session.running) {
+  while (session.running && !isScheduled) {
     session.slice();
     // Where it stopped, one may have been met for the only time.
     if (!session.running) announceBreakpoints();
@@ -66,5 +68,15 @@ function runWhileAsked(): void {
     for (let received = receiveMessageOnPort(port); received !== undefined; received = receiveMessageOnPort(port)) {
       take(received.message);
     }
+    if (session.isParallel) yieldOnce();
   }
+}
+
+/** The end of a vCPU's thread is an event of this thread's loop. */
+function yieldOnce(): void {
+  isScheduled = true;
+  setImmediate(() => {
+    isScheduled = false;
+    runWhileAsked();
+  });
 }

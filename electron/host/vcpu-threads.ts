@@ -1,6 +1,6 @@
 /** Threads for vCPUs: workers beside the engine's, which share the machine's arena with it. */
 import { Worker } from 'node:worker_threads';
-import type { LaunchVcpu } from '../../core/machine/index.ts';
+import { type LaunchVcpu, ThreadBoard } from '../../core/machine/index.ts';
 
 /** What a vCPU's worker is started with. */
 export interface VcpuWorkerSetup {
@@ -17,9 +17,20 @@ export function vcpuLauncher(
   return (arena, board, vcpu) => {
     const workerData: VcpuWorkerSetup = { arena, board, vcpu };
     const worker = new Worker(url, { workerData, ...(execArgv === undefined ? {} : { execArgv: [...execArgv] }) });
-    // Its own end it tells on the board; an end without that is noticed there too.
-    worker.on('error', () => {});
     worker.unref();
-    return { terminate: () => void worker.terminate() };
+    let ended = false;
+    // What a thread can say of its end it says on the board; this is for one that could not.
+    const end = (why: string): void => {
+      if (!ended) new ThreadBoard(board).noteDeath(vcpu, why);
+      ended = true;
+    };
+    worker.on('error', (error) => end(error.message));
+    worker.on('exit', (code) => end(`it ended with status ${code}`));
+    return {
+      terminate: () => {
+        ended = true;
+        void worker.terminate();
+      },
+    };
   };
 }
