@@ -2,7 +2,7 @@
 import type { MachineOptionsInput } from '@core/protocol/index.ts';
 import { MAX_APPEND_CHARACTERS } from '@core/protocol/index.ts';
 import { parseSize } from '@core/format/address-text.ts';
-import type { Era, MmuMode } from '../api/contract-words.ts';
+import type { Era, HostPages, MmuMode } from '../api/contract-words.ts';
 
 const MIB = 1024 * 1024;
 const PAGE = 4096n;
@@ -16,6 +16,10 @@ export interface MachineForm {
   /** A number; the text of its field when that is none. */
   maxPhyAddr: number | string;
   mem: string;
+  vcpus: number | string;
+  hostPages: HostPages;
+  /** Means something under EPT only. */
+  eptAd: boolean;
   append: string;
 }
 
@@ -26,6 +30,9 @@ export function formOfOptions(options: MachineOptionsInput): MachineForm {
     era: options.era ?? 'patch',
     maxPhyAddr: options.maxPhyAddr ?? 40,
     mem: ramBytes % MIB === 0 ? `${ramBytes / MIB}M` : `${ramBytes / 1024}K`,
+    vcpus: options.vcpus ?? 1,
+    hostPages: options.hostPages ?? '4k',
+    eptAd: options.eptAd ?? false,
     append: options.append ?? '',
   };
 }
@@ -33,7 +40,8 @@ export function formOfOptions(options: MachineOptionsInput): MachineForm {
 export type ParsedMachineForm =
   { readonly ok: true; readonly options: MachineOptionsInput } | { readonly ok: false; readonly message: string };
 
-export function parseMachineForm({ mmu, era, maxPhyAddr, mem, append }: MachineForm): ParsedMachineForm {
+export function parseMachineForm(form: MachineForm): ParsedMachineForm {
+  const { mmu, era, maxPhyAddr, mem, vcpus, hostPages, append } = form;
   const refuse = (message: string): ParsedMachineForm => ({ ok: false, message });
   const ram = parseSize(mem);
   if (ram === undefined) return refuse('Memory is a size such as 128M.');
@@ -42,7 +50,11 @@ export function parseMachineForm({ mmu, era, maxPhyAddr, mem, append }: MachineF
   if (typeof maxPhyAddr !== 'number' || !Number.isInteger(maxPhyAddr) || maxPhyAddr < 32 || maxPhyAddr > 52) {
     return refuse('MAXPHYADDR is a number from 32 to 52.');
   }
+  if (typeof vcpus !== 'number' || !Number.isInteger(vcpus) || vcpus < 1 || vcpus > 8) {
+    return refuse('vCPUs is a number from 1 to 8.');
+  }
+  const eptAd = form.eptAd && mmu === 'ept';
   if (append.length > MAX_APPEND_CHARACTERS)
     return refuse(`The arguments may have ${MAX_APPEND_CHARACTERS} characters at most.`);
-  return { ok: true, options: { mmu, era, maxPhyAddr, ramBytes: Number(ram), append } };
+  return { ok: true, options: { mmu, era, maxPhyAddr, ramBytes: Number(ram), vcpus, hostPages, eptAd, append } };
 }

@@ -6,13 +6,13 @@ export const PANEL_TITLES = {
   memslots: 'Memslots',
   sptes: 'Spte inspector',
   mmio: 'MMIO faults',
-  walk: 'Walk',
   breakpoints: 'Breakpoints',
   generation: 'Generation',
   serial: 'Serial',
-  screen: 'Screen',
-  trace: 'Trace',
   statistics: 'Statistics',
+  walk: 'Walk',
+  trace: 'Trace',
+  screen: 'Screen',
 } as const;
 
 export type PanelKind = keyof typeof PANEL_TITLES;

@@ -10,6 +10,9 @@ import { useMachineStore } from './machine-store.ts';
 import { useMemslotsStore } from './memslots-store.ts';
 import { useStatsStore } from './stats-store.ts';
 
+/** By panel: the digits for the first ten, initials for the rest. */
+const PANEL_KEYS = '1234567890WTS';
+
 /** The page that the demo guest watches. */
 const DEMO_GPA = 0xe000_0000n;
 
@@ -102,7 +105,7 @@ export const useCommandsStore = defineStore('commands', () => {
     ...PANEL_KINDS.map((kind, index) => ({
       id: `panel-${kind}`,
       title: `Show panel: ${PANEL_TITLES[kind]}`,
-      key: `Alt+${(index + 1) % 10}`,
+      key: `Alt+${PANEL_KEYS[index]}`,
       isEnabled: always,
       run: () => layout.open(kind),
     })),

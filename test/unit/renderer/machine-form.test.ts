@@ -5,7 +5,16 @@ const form = formOfOptions({});
 
 describe('the options of a machine', () => {
   it('are those of the machine that is there, and come back as they were', () => {
-    const options = { mmu: 'npt', era: 'v3.10', maxPhyAddr: 46, ramBytes: 8192 * 1025, append: 'pages=3' } as const;
+    const options = {
+      mmu: 'npt',
+      era: 'v3.10',
+      maxPhyAddr: 46,
+      ramBytes: 8192 * 1025,
+      vcpus: 2,
+      hostPages: 'thp',
+      eptAd: false,
+      append: 'pages=3',
+    } as const;
     expect(formOfOptions(options).mem).toBe('8200K');
     expect(parseMachineForm(formOfOptions(options))).toEqual({ ok: true, options });
   });
@@ -17,6 +26,8 @@ describe('the options of a machine', () => {
     [{ mem: '1048577' }, 'multiple of 4 KiB'],
     [{ maxPhyAddr: 53 }, 'from 32 to 52'],
     [{ maxPhyAddr: '' }, 'from 32 to 52'],
+    [{ vcpus: 9 }, 'from 1 to 8'],
+    [{ vcpus: '' }, 'from 1 to 8'],
     [{ append: 'x'.repeat(4097) }, '4096 characters'],
   ])('%j is refused with a sentence', (wrong, message) => {
     const parsed = parseMachineForm({ ...form, ...wrong });
