@@ -9,6 +9,7 @@ import {
   VCPU_EXIT_IO_STRING,
   VCPU_EXIT_REASON,
   VCPU_F_INSNS,
+  VCPU_GPR,
   VCPU_INTERRUPT_SHADOW,
   VCPU_INTERRUPT_WINDOW,
   VCPU_RIP,
@@ -55,10 +56,14 @@ import {
 import { gfnOf } from './mmio-predict.ts';
 import { PFERR_FETCH_MASK } from './mmu-fault-error.ts';
 import { mmuFlushTlb } from './requests.ts';
-import { traceKvmUserspaceExit } from './trace-events.ts';
+import { traceKvmMsr, traceKvmUserspaceExit } from './trace-events.ts';
 import type { VcpuContext } from './vcpu-context.ts';
 import { KVM_EXIT_HLT, KVM_EXIT_SHUTDOWN } from './vcpu-exit-reasons.ts';
 import { RUN_DEBUG_EXEC, RUN_SHUTDOWN } from './vcpu-run.ts';
+
+const RAX = VCPU_GPR;
+const RCX = VCPU_GPR + 2;
+const RDX = VCPU_GPR + 4;
 
 /** Values of VCPU_ACTIVITY. */
 export const ACTIVE = 0;
@@ -106,9 +111,11 @@ function dispatchExit(vcpu: VcpuContext, exit: number): number {
     case EXIT_IO_INSTRUCTION:
       return handleIo(vcpu);
     case EXIT_CPUID:
-    case EXIT_MSR_READ:
-    case EXIT_MSR_WRITE:
       return executeForGuest(vcpu);
+    case EXIT_MSR_READ:
+      return handleMsr(vcpu, false);
+    case EXIT_MSR_WRITE:
+      return handleMsr(vcpu, true);
     case EXIT_HLT:
       return handleHalt(vcpu);
     case EXIT_INTERRUPT_WINDOW:
@@ -154,6 +161,22 @@ function handleIo(vcpu: VcpuContext): number {
   vcpu.count(vcpu.cIoExits);
   if (r[VCPU_EXIT_IO_STRING] !== 0 || r[VCPU_EXIT_IO_OUT] === 0) return emulateInstruction(vcpu);
   return executeForGuest(vcpu);
+}
+
+/** handle_rdmsr and handle_wrmsr: an MSR that is not there is #GP(0), and nothing retires. */
+function handleMsr(vcpu: VcpuContext, write: boolean): number {
+  const { r, f } = vcpu;
+  const ecx = r[RCX];
+  const retired = f[VCPU_F_INSNS];
+  const lo = r[RAX];
+  const hi = r[RDX];
+  const result = executeForGuest(vcpu);
+  // Started over after another exit, unless that is the end of the guest.
+  if (result !== RESUME_GUEST && r[VCPU_EXIT_REASON] !== EXIT_TRIPLE_FAULT) return result;
+  const refused = f[VCPU_F_INSNS] === retired;
+  if (write) traceKvmMsr(vcpu.mmu.arena, vcpu.id, true, ecx, lo, hi, refused);
+  else traceKvmMsr(vcpu.mmu.arena, vcpu.id, false, ecx, refused ? 0 : r[RAX], refused ? 0 : r[RDX], refused);
+  return result;
 }
 
 /** handle_halt, kvm_emulate_halt. The loop around the vCPU decides whether an interrupt wakes it at once. */

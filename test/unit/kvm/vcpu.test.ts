@@ -31,7 +31,7 @@ import {
 import { KVM_REQ_TRIPLE_FAULT } from '../../../core/kvm/requests.ts';
 import { readVcpuCounters } from '../../../core/kvm/stats.ts';
 import { setTraceEnabled } from '../../../core/kvm/trace.ts';
-import { TP_KVM_ENTRY, TP_KVM_EXIT } from '../../../core/base/tracepoints.ts';
+import { TP_KVM_ENTRY, TP_KVM_EXIT, TP_KVM_MSR } from '../../../core/base/tracepoints.ts';
 import { readTrace } from '../../../core/debug/trace-lines.ts';
 import { enterImage } from '../../../core/machine/boot-state.ts';
 import { RecordingBus } from './kvm-fixture.ts';
@@ -216,6 +216,23 @@ describe('kvm_exit', () => {
       'reason hlt rip 0x1019 info 0 0',
     ]);
   });
+});
+
+it('traces what an MSR held or got, and one that is not there as #GP', () => {
+  // mov ecx, 0xc0000080; rdmsr; or eax, 1; wrmsr; rdmsr; mov ecx, 0x12345; rdmsr
+  const { vcpu } = guest([
+    ...[0xb9, 0x80, 0x00, 0x00, 0xc0, 0x0f, 0x32, 0x83, 0xc8, 0x01, 0x0f, 0x30, 0x0f, 0x32],
+    ...[0xb9, 0x45, 0x23, 0x01, 0x00, 0x0f, 0x32],
+  ]);
+  const { arena } = vcpu.cpu;
+  setTraceEnabled(arena, TP_KVM_MSR, true);
+  vcpu.run(100, false);
+  expect(readTrace(arena, 0, 64).lines.map(({ text }) => text)).toEqual([
+    'msr_read c0000080 = 0x0',
+    'msr_write c0000080 = 0x1',
+    'msr_read c0000080 = 0x1',
+    'msr_read 12345 = 0x0 (#GP)',
+  ]);
 });
 
 it('enters the guest once between two exits, whatever slices it runs in', () => {
