@@ -16,8 +16,10 @@ import {
 } from '../kvm/index.ts';
 import type { MachineStop } from './machine-stop.ts';
 import {
+  COMMAND,
   COMMAND_ATTACH,
   COMMAND_CRASH,
+  COMMAND_PARK,
   COMMAND_QUIT,
   COMMAND_RUN,
   FAULT,
@@ -155,6 +157,8 @@ export class ParallelRun {
 
   #relaunch(id: number): void {
     this.#handles[id]?.terminate();
+    // The command that it died of is not for its successor.
+    this.#board.set(id, COMMAND, COMMAND_PARK);
     this.#board.set(id, STATE, STATE_STARTING);
     this.#handles[id] = this.#launch(this.#arena.buffer, this.#board.buffer, id);
   }
