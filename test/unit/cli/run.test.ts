@@ -99,7 +99,7 @@ describe('umbra run', () => {
     await umbra(['run', 'hello', '--trace', trace, ...small]);
     const lines = readFileSync(trace, 'utf8').split('\n');
     expect(lines[0]).toBe('# tracer: nop');
-    expect(lines.some((line) => /\[000\] +0\.\d{6}: kvm_exit: reason EPT_VIOLATION/.test(line))).toBe(true);
+    expect(lines.some((line) => /\[000\] \.\.\.\. +0\.\d{6}: kvm_exit: reason EPT_VIOLATION/.test(line))).toBe(true);
   });
 });
 
