@@ -18,11 +18,11 @@ import { StopPlaces } from './stop-places.ts';
 import { linearRip, stackPointer } from './vcpu-view.ts';
 
 /** The piece to begin with; it then follows the time that the last one took. */
-const FIRST_QUANTUM = 4096;
-const MIN_QUANTUM = 256;
+const FIRST_QUANTUM = 512;
+const MIN_QUANTUM = 64;
 const MAX_QUANTUM = 1 << 20;
-/** Host milliseconds a piece should take: a fifth of what a pause may. */
-const QUANTUM_MS = 1;
+/** Host milliseconds a piece should take: little of what a pause may, because code not yet compiled takes twenty times longer. */
+const QUANTUM_MS = 0.25;
 /** How far a step may go before its request is answered: a few milliseconds even through MMIO. */
 const SETTLE_INSNS = 4096;
 const SETTLE_PIECES = 64;
@@ -114,7 +114,7 @@ export class RunControl {
   settle(): void {
     const end = retiredByAll(this.#machine.arena) + SETTLE_INSNS;
     for (let piece = 0; piece < SETTLE_PIECES && this.running && !this.waitsForInput; piece++) {
-      this.runPiece(FIRST_QUANTUM);
+      this.runPiece(SETTLE_INSNS);
       if (retiredByAll(this.#machine.arena) >= end) return;
     }
   }
