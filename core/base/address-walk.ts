@@ -1,6 +1,6 @@
 /**
  * What the walk of one address through both trees finds: the guest's page tables and the tables that the hardware walks
- * below them (EPT, NPT or shadow). The kernel storey makes it (core/kvm/probe-walk.ts), the contract carries it, people read
+ * below them (EPT, NPT or shadow). The kernel storey makes it (core/kvm/probe/probe-walk.ts), the contract carries it, people read
  * it; so its shape stands on the ground floor.
  */
 import type { AccessKind } from './machine-modes.ts';

@@ -1,6 +1,6 @@
 /**
  * What one guest frame is to KVM: its slot, the host memory behind it, every spte that maps it, and why it may not be written
- * or mapped large. Made by core/kvm/probe-rmap.ts, carried by the contract.
+ * or mapped large. Made by core/kvm/probe/probe-rmap.ts, carried by the contract.
  */
 import type { WalkShadowPage } from './address-walk.ts';
 

@@ -2,7 +2,7 @@
 import type { Arena } from '../arena/arena.ts';
 import { PAGE_OFFSET_MASK } from '../base/address.ts';
 import { err, ok, type Result } from '../base/result.ts';
-import { gfnToPfn } from '../kvm/memslots.ts';
+import { gfnToPfn } from '../kvm/memslots/memslots.ts';
 import { probeGuestWalk, type GuestFrames } from '../x86/index.ts';
 
 const FRAMES_IN_4_GIB = 0x10_0000;

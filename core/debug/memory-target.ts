@@ -4,8 +4,8 @@
  */
 import type { Arena } from '../arena/arena.ts';
 import { PAGE_OFFSET_MASK } from '../base/address.ts';
-import { KVM_MEMSLOT_INVALID } from '../kvm/limits.ts';
-import { gfnToMemslot, hvaToRamOffset, memslotFlags, slotGfnToHva } from '../kvm/memslots.ts';
+import { KVM_MEMSLOT_INVALID } from '../kvm/memslots/limits.ts';
+import { gfnToMemslot, hvaToRamOffset, memslotFlags, slotGfnToHva } from '../kvm/memslots/memslots.ts';
 import type { AddressSpace } from '../protocol/snapshots.ts';
 import { translateGva } from './guest-translation.ts';
 

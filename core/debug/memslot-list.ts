@@ -8,8 +8,8 @@ import {
   MEMSLOT_NPAGES,
   MEMSLOT_USERSPACE_ADDR,
 } from '../arena/memslot-layout.ts';
-import { KVM_MEMSLOT_INVALID, KVM_MEM_LOG_DIRTY_PAGES, KVM_MEM_READONLY } from '../kvm/limits.ts';
-import { memslotAt, memslotCount } from '../kvm/memslots.ts';
+import { KVM_MEMSLOT_INVALID, KVM_MEM_LOG_DIRTY_PAGES, KVM_MEM_READONLY } from '../kvm/memslots/limits.ts';
+import { memslotAt, memslotCount } from '../kvm/memslots/memslots.ts';
 import type { MemslotSnapshot } from '../protocol/snapshots.ts';
 
 /** In the order of their guest physical addresses. */

@@ -2,7 +2,7 @@
 import type { Arena } from '../arena/arena.ts';
 import { VCPU_BYTES, VCPU_F_INSNS } from '../arena/vcpu-layout.ts';
 import { eraOf, mmioGenerationOf } from '../kvm/eras.ts';
-import { memslotsGeneration } from '../kvm/memslots.ts';
+import { memslotsGeneration } from '../kvm/memslots/memslots.ts';
 import type { Moment } from '../protocol/snapshots.ts';
 
 /** Instructions retired by all vCPUs. */

@@ -6,8 +6,8 @@
 import type { Era } from '../base/machine-modes.ts';
 import { err, ok, type Result } from '../base/result.ts';
 import { eraHasMmioGeneration, generationRefusal, generationsPerInstall, generationsToWrap } from '../kvm/eras.ts';
-import type { MemslotStep, MemslotUpdate } from '../kvm/memslot-update.ts';
-import { bugStrikes, KVM_BUGS, type KvmBugId } from '../kvm/mmio-bugs.ts';
+import type { MemslotStep, MemslotUpdate } from '../kvm/memslots/memslot-update.ts';
+import { bugStrikes, KVM_BUGS, type KvmBugId } from '../kvm/mmio/mmio-bugs.ts';
 import { RaceBench, regionOf, type RaceHost, type RaceResult } from './race-bench.ts';
 import type { RaceAction, RaceLine, RaceOutcome, RaceRegion, RaceScript } from './race-script.ts';
 

@@ -4,9 +4,9 @@
  */
 import { err, ok, type Result } from '../base/result.ts';
 import { ERAS, type Era } from '../base/machine-modes.ts';
-import { KVM_MEM_LOG_DIRTY_PAGES, KVM_MEM_READONLY } from '../kvm/limits.ts';
-import type { MemslotStep } from '../kvm/memslot-update.ts';
-import { KVM_BUGS, type KvmBugId } from '../kvm/mmio-bugs.ts';
+import { KVM_MEM_LOG_DIRTY_PAGES, KVM_MEM_READONLY } from '../kvm/memslots/limits.ts';
+import type { MemslotStep } from '../kvm/memslots/memslot-update.ts';
+import { KVM_BUGS, type KvmBugId } from '../kvm/mmio/mmio-bugs.ts';
 
 export const MAX_RACE_CHARACTERS = 65_536;
 export const MAX_RACE_LINES = 1000;

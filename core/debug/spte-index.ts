@@ -11,7 +11,7 @@ import {
   mmioSpteGeneration,
   mmioSpteGfn,
   type MmioSpteFormat,
-} from '../kvm/spte-mmio.ts';
+} from '../kvm/spte/spte-mmio.ts';
 import { ENTRIES_PER_PAGE, entryGfn, pageInUse, pageRole, pageTable, roleLevel } from './shadow-page.ts';
 
 export const KIND_EMPTY = 0;

@@ -4,7 +4,7 @@
  */
 import type { Arena } from '../arena/arena.ts';
 import { u64FromHalves } from '../base/address.ts';
-import { ACC_USER_MASK, ACC_WRITE_MASK, mmioSpteAccess } from '../kvm/spte-mmio.ts';
+import { ACC_USER_MASK, ACC_WRITE_MASK, mmioSpteAccess } from '../kvm/spte/spte-mmio.ts';
 import type { ParsedParams } from '../protocol/requests.ts';
 import type { Moment, SpteRow } from '../protocol/snapshots.ts';
 import { radixOrder, type RowKeys } from './radix-order.ts';

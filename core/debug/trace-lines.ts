@@ -13,7 +13,7 @@ import {
 import { TRACEPOINTS, TRACE_MAX_ARGS, type TracepointSpec } from '../base/tracepoints.ts';
 import { ftraceLine, traceEventName, traceText, type TraceEvent, type TraceWording } from '../format/trace-text.ts';
 import { eraOf } from '../kvm/eras.ts';
-import { setTraceEnabled, traceEnabled } from '../kvm/trace.ts';
+import { setTraceEnabled, traceEnabled } from '../kvm/trace/trace.ts';
 import type { TraceExport, TraceLine, TraceSnapshot } from '../protocol/snapshots.ts';
 
 interface RecordWindow {

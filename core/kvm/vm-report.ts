@@ -17,12 +17,12 @@ import { VCPU_ROOT_LEVELS, VCPU_ROOT_PAGE } from '../arena/vcpu-layout.ts';
 import { VM_COUNTER_INDEX } from '../base/counters.ts';
 import { ERAS } from '../base/machine-modes.ts';
 import { changeWraps, currentMmioGeneration, ERA_PATCH, ERA_V3_10 } from './eras.ts';
-import { installsOf, type MemslotPreview } from './memslot-preview.ts';
-import type { MemslotChange, MemslotChangeReport } from './memslot-update.ts';
-import { PT32E_ROOT_LEVEL, type Mmu } from './mmu.ts';
-import { VCPU_PAE_ROOT, VCPU_ROOT_VALID, VM_MMIO_FRESH, VM_MMIO_FRESH_GEN } from './mmu-words.ts';
-import { NO_PAGE, pageHeader, pageOfHpa } from './shadow-page-pool.ts';
-import { ROLE_INVALID } from './shadow-page-role.ts';
+import { installsOf, type MemslotPreview } from './memslots/memslot-preview.ts';
+import type { MemslotChange, MemslotChangeReport } from './memslots/memslot-update.ts';
+import { PT32E_ROOT_LEVEL, type Mmu } from './mmu/mmu.ts';
+import { VCPU_PAE_ROOT, VCPU_ROOT_VALID, VM_MMIO_FRESH, VM_MMIO_FRESH_GEN } from './mmu/mmu-words.ts';
+import { NO_PAGE, pageHeader, pageOfHpa } from './mmu/shadow-page-pool.ts';
+import { ROLE_INVALID } from './mmu/shadow-page-role.ts';
 
 export interface VmMemslotReport extends MemslotChangeReport {
   /** Live MMIO sptes that are fresh before and stale after. */

@@ -28,25 +28,25 @@ import {
 } from '../arena/vcpu-layout.ts';
 import { Cpu } from '../x86/index.ts';
 import type { VmBus } from './bus.ts';
-import { getDirtyLog } from './dirty-log.ts';
-import { hostPagesIndex } from './large-page-level.ts';
-import { abandonGuestMode } from './guest-mode.ts';
+import { getDirtyLog } from './memslots/dirty-log.ts';
+import { hostPagesIndex } from './mmu/large-page-level.ts';
+import { abandonGuestMode } from './vcpu/guest-mode.ts';
 import { noHooks, type KvmHooks } from './hooks.ts';
-import { limitsOf, memslotsOf, type MemslotLimits } from './limits.ts';
-import { previewMemoryRegion } from './memslot-preview.ts';
+import { limitsOf, memslotsOf, type MemslotLimits } from './memslots/limits.ts';
+import { previewMemoryRegion } from './memslots/memslot-preview.ts';
 import {
   beginMemslotUpdate,
   setMemoryRegion,
   type MemslotError,
   type MemslotUpdate,
   type UserMemoryRegion,
-} from './memslot-update.ts';
-import { initMemslots, setMemslotsGeneration } from './memslot-table.ts';
-import { memslotsGeneration } from './memslots.ts';
-import { visibleGeneration } from './mmio-fault.ts';
-import { Mmu, mmuLock, mmuUnlock } from './mmu.ts';
-import { KVM_MIN_ALLOC_MMU_PAGES, MmuMemslots } from './mmu-memslots.ts';
-import { mmuShrink } from './mmu-shrink.ts';
+} from './memslots/memslot-update.ts';
+import { initMemslots, setMemslotsGeneration } from './memslots/memslot-table.ts';
+import { memslotsGeneration } from './memslots/memslots.ts';
+import { visibleGeneration } from './mmio/mmio-fault.ts';
+import { Mmu, mmuLock, mmuUnlock } from './mmu/mmu.ts';
+import { KVM_MIN_ALLOC_MMU_PAGES, MmuMemslots } from './mmu/mmu-memslots.ts';
+import { mmuShrink } from './mmu/mmu-shrink.ts';
 import {
   VCPU_PENDING_EXCEPTION,
   VCPU_PENDING_INTERRUPT,
@@ -57,13 +57,13 @@ import {
   VM_EPT_AD,
   VM_THREADED,
   VM_HOST_PAGES,
-} from './mmu-words.ts';
-import { countMmioSptes } from './probe-sptes.ts';
-import { initPteLists } from './rmap-list.ts';
-import { initPool, NO_PAGE } from './shadow-page-pool.ts';
-import { changeMmuPages } from './shadow-page-zap.ts';
-import { mmioSpteFormatOf, spteHostOf } from './spte-mmio.ts';
-import { Vcpu } from './vcpu.ts';
+} from './mmu/mmu-words.ts';
+import { countMmioSptes } from './probe/probe-sptes.ts';
+import { initPteLists } from './mmu/rmap-list.ts';
+import { initPool, NO_PAGE } from './mmu/shadow-page-pool.ts';
+import { changeMmuPages } from './mmu/shadow-page-zap.ts';
+import { mmioSpteFormatOf, spteHostOf } from './spte/spte-mmio.ts';
+import { Vcpu } from './vcpu/vcpu.ts';
 import { foreseeChange, mmioSpteCounts, mmuBefore, reportChange, type VmMemslotReport } from './vm-report.ts';
 
 export interface VmConfig {

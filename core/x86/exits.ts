@@ -1,6 +1,6 @@
 /**
  * Why `Cpu.run` came back, and why an instruction was abandoned. VM exits carry Intel's basic exit reasons (SDM vol 3D,
- * appendix C) as their numbers, the nested page fault AMD's; what a host would call them is in core/kvm/exit-info.ts.
+ * appendix C) as their numbers, the nested page fault AMD's; what a host would call them is in core/kvm/exits/exit-info.ts.
  */
 
 /** The budget is used up; nothing happened. */

@@ -1,7 +1,7 @@
 /** What the auditor found, for people and as JSON. */
 import { formatU64 } from '../../core/format/address-text.ts';
 import { roleText } from '../../core/format/role-text.ts';
-import { AUDIT_RULES, type AuditEvent, type AuditReport, type AuditViolation } from '../../core/kvm/audit.ts';
+import { AUDIT_RULES, type AuditEvent, type AuditReport, type AuditViolation } from '../../core/kvm/audit/audit.ts';
 
 /** One audit of a run. */
 export interface AuditAt {

@@ -4,7 +4,7 @@ import type { HostPages } from '../../core/base/host-pages.ts';
 import type { Era, MmuMode } from '../../core/base/machine-modes.ts';
 import { TRACEPOINTS } from '../../core/base/tracepoints.ts';
 import type { SlotStep } from '../../core/format/slot-script.ts';
-import { auditMmu } from '../../core/kvm/audit.ts';
+import { auditMmu } from '../../core/kvm/audit/audit.ts';
 import { setTraceEnabled } from '../../core/kvm/index.ts';
 import { createMachine, type Machine, type MachineStop } from '../../core/machine/index.ts';
 import { allocateArena } from '../host/arena-memory.ts';

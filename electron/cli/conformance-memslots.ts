@@ -4,9 +4,9 @@
  */
 import * as v from 'valibot';
 import { createArena, type Arena } from '../../core/arena/arena.ts';
-import { getDirtyLog, type DirtyLogMmu } from '../../core/kvm/dirty-log.ts';
-import { LIMITS_V6_18 } from '../../core/kvm/limits.ts';
-import { setMemoryRegion, type MemslotMmu } from '../../core/kvm/memslot-update.ts';
+import { getDirtyLog, type DirtyLogMmu } from '../../core/kvm/memslots/dirty-log.ts';
+import { LIMITS_V6_18 } from '../../core/kvm/memslots/limits.ts';
+import { setMemoryRegion, type MemslotMmu } from '../../core/kvm/memslots/memslot-update.ts';
 import { recordedLines } from './conformance-recording.ts';
 
 const hexU64 = v.pipe(

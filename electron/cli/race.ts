@@ -5,7 +5,7 @@ import { findRaceLab, RACE_LABS } from '../../core/debug/race-labs.ts';
 import { runRace, type RaceEvent, type RaceReport } from '../../core/debug/race-run.ts';
 import { MAX_RACE_CHARACTERS, parseRaceScript, type RaceScript } from '../../core/debug/race-script.ts';
 import { formatHex } from '../../core/format/address-text.ts';
-import { KVM_BUGS } from '../../core/kvm/mmio-bugs.ts';
+import { KVM_BUGS } from '../../core/kvm/mmio/mmio-bugs.ts';
 import { readBoundedText } from './bounded-file.ts';
 import { offer, type CliIo } from './cli-io.ts';
 import { CliFailure, STATUS_FAILED, STATUS_OK } from './exit-status.ts';

@@ -8,7 +8,7 @@ import { formatHex, parseSize } from '../../core/format/address-text.ts';
 import { quoteText } from '../../core/format/integer-text.ts';
 import { describeChange, generationsText, refusalText } from '../../core/format/memslot-text.ts';
 import { MAX_SCRIPT_BYTES, parseSlotScript, type SlotAction, type SlotStep } from '../../core/format/slot-script.ts';
-import { getDirtyLog, type DirtyLogMmu } from '../../core/kvm/dirty-log.ts';
+import { getDirtyLog, type DirtyLogMmu } from '../../core/kvm/memslots/dirty-log.ts';
 import {
   changeWraps,
   eraHasMmioGeneration,
@@ -17,11 +17,11 @@ import {
   generationRefusal,
   mmioGenerationOf,
 } from '../../core/kvm/eras.ts';
-import { LIMITS_V3_11, LIMITS_V6_18, limitsOf, type MemslotLimits } from '../../core/kvm/limits.ts';
-import { initMemslots, setMemslotsGeneration } from '../../core/kvm/memslot-table.ts';
-import { setMemoryRegion, type MemslotChangeReport, type MemslotMmu } from '../../core/kvm/memslot-update.ts';
-import { installsOf } from '../../core/kvm/memslot-preview.ts';
-import { memslotsGeneration } from '../../core/kvm/memslots.ts';
+import { LIMITS_V3_11, LIMITS_V6_18, limitsOf, type MemslotLimits } from '../../core/kvm/memslots/limits.ts';
+import { initMemslots, setMemslotsGeneration } from '../../core/kvm/memslots/memslot-table.ts';
+import { setMemoryRegion, type MemslotChangeReport, type MemslotMmu } from '../../core/kvm/memslots/memslot-update.ts';
+import { installsOf } from '../../core/kvm/memslots/memslot-preview.ts';
+import { memslotsGeneration } from '../../core/kvm/memslots/memslots.ts';
 import { readBoundedText } from './bounded-file.ts';
 import { CliFailure } from './exit-status.ts';
 import type { CommandOutput } from './spte.ts';

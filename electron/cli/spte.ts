@@ -5,11 +5,11 @@ import { err, ok, type Result } from '../../core/base/result.ts';
 import { formatU64, parseHex } from '../../core/format/address-text.ts';
 import { parseInteger, parseIntegerIn, quoteText } from '../../core/format/integer-text.ts';
 import { spteJson, spteLines } from '../../core/format/spte-text.ts';
-import { erasThatReadMmio, explainSpte } from '../../core/kvm/spte-decode.ts';
-import { encodeMmioSpte } from '../../core/kvm/spte-encode.ts';
-import { findSpteEra, unknownEra, type SpteEra } from '../../core/kvm/spte-eras.ts';
-import type { SpteHost } from '../../core/kvm/spte-magic.ts';
-import { ACC_EXEC_MASK, ACC_USER_MASK, ACC_WRITE_MASK } from '../../core/kvm/spte-mmio.ts';
+import { erasThatReadMmio, explainSpte } from '../../core/kvm/spte/spte-decode.ts';
+import { encodeMmioSpte } from '../../core/kvm/spte/spte-encode.ts';
+import { findSpteEra, unknownEra, type SpteEra } from '../../core/kvm/spte/spte-eras.ts';
+import type { SpteHost } from '../../core/kvm/spte/spte-magic.ts';
+import { ACC_EXEC_MASK, ACC_USER_MASK, ACC_WRITE_MASK } from '../../core/kvm/spte/spte-mmio.ts';
 
 /** Options as typed. */
 export interface SpteHostOptions {

@@ -1,7 +1,7 @@
 /** Carries scripts out against the oracle and the auditor, and prints them as code. */
 import { HVA_BASE } from '../../core/base/address.ts';
 import type { Era } from '../../core/base/machine-modes.ts';
-import { auditMmu } from '../../core/kvm/audit.ts';
+import { auditMmu } from '../../core/kvm/audit/audit.ts';
 import { mmioGenerationOf } from '../../core/kvm/eras.ts';
 import { hex, Oracle, type OracleSlot } from './audit-oracle.ts';
 import type { Step } from './audit-steps.ts';

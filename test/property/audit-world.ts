@@ -29,8 +29,8 @@ import type { HostPages } from '../../core/base/host-pages.ts';
 import type { Era, MmuMode } from '../../core/base/machine-modes.ts';
 import { TRACEPOINTS } from '../../core/base/tracepoints.ts';
 import { RUN_HLT, RUN_NAMES, Vm, type Vcpu } from '../../core/kvm/index.ts';
-import { memslotsOf } from '../../core/kvm/limits.ts';
-import { setTraceEnabled } from '../../core/kvm/trace.ts';
+import { memslotsOf } from '../../core/kvm/memslots/limits.ts';
+import { setTraceEnabled } from '../../core/kvm/trace/trace.ts';
 import { enterImage } from '../../core/machine/boot-state.ts';
 import { RecordingBus } from '../unit/kvm/kvm-fixture.ts';
 

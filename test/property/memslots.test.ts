@@ -1,11 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { HVA_BASE } from '../../core/base/address.ts';
-import { LIMITS_V3_11 } from '../../core/kvm/limits.ts';
-import { previewMemoryRegion } from '../../core/kvm/memslot-preview.ts';
-import { readMemslot, readMemslots } from '../../core/kvm/memslot-table.ts';
-import { gfnToMemslot, memslotsGeneration } from '../../core/kvm/memslots.ts';
-import { slotHeapUsed } from '../../core/kvm/slot-heap.ts';
+import { LIMITS_V3_11 } from '../../core/kvm/memslots/limits.ts';
+import { previewMemoryRegion } from '../../core/kvm/memslots/memslot-preview.ts';
+import { readMemslot, readMemslots } from '../../core/kvm/memslots/memslot-table.ts';
+import { gfnToMemslot, memslotsGeneration } from '../../core/kvm/memslots/memslots.ts';
+import { slotHeapUsed } from '../../core/kvm/memslots/slot-heap.ts';
 import { photograph, region, SlotBench, type Call } from '../unit/kvm/memslot-bench.ts';
 
 const SLOTS = 5;

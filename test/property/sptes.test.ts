@@ -2,11 +2,11 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { u64FromHalves } from '../../core/base/address.ts';
 import { ERAS, MMU_MODES } from '../../core/base/machine-modes.ts';
-import { explainSpte } from '../../core/kvm/spte-decode.ts';
-import { mmioGfnIn } from '../../core/kvm/spte-decode-mmio.ts';
-import { encodeMmioSpte } from '../../core/kvm/spte-encode.ts';
-import { findSpteEra, SPTE_ERAS, type SpteEra } from '../../core/kvm/spte-eras.ts';
-import { gfnPlacement, mmioMagic, type SpteHost } from '../../core/kvm/spte-magic.ts';
+import { explainSpte } from '../../core/kvm/spte/spte-decode.ts';
+import { mmioGfnIn } from '../../core/kvm/spte/spte-decode-mmio.ts';
+import { encodeMmioSpte } from '../../core/kvm/spte/spte-encode.ts';
+import { findSpteEra, SPTE_ERAS, type SpteEra } from '../../core/kvm/spte/spte-eras.ts';
+import { gfnPlacement, mmioMagic, type SpteHost } from '../../core/kvm/spte/spte-magic.ts';
 import {
   isMmioSpte,
   mmioSpteAccess,
@@ -15,7 +15,7 @@ import {
   mmioSpteFormat,
   mmioSpteHigh,
   mmioSpteLow,
-} from '../../core/kvm/spte-mmio.ts';
+} from '../../core/kvm/spte/spte-mmio.ts';
 
 const RUNS = { numRuns: 400, seed: 311 };
 

@@ -1,7 +1,7 @@
 /** memslots.*: KVM's own calls, with what they do to the MMU counted. */
 import { HVA_BASE } from '../../base/address.ts';
 import { ok } from '../../base/result.ts';
-import type { MemslotError } from '../../kvm/memslot-errors.ts';
+import type { MemslotError } from '../../kvm/memslots/memslot-errors.ts';
 import type { GenerationEvent, MemslotReport, UserMemoryRegion } from '../../protocol/snapshots.ts';
 import { listMemslots } from '../memslot-list.ts';
 import { memslotRefused, type Handled } from '../refusal.ts';

@@ -1,7 +1,7 @@
 /** sptes.* and spte.decode: shadow pages as a list, as one table, as heat, and one entry field by field. */
 import { badRequest } from '../refusal.ts';
 import { ok } from '../../base/result.ts';
-import { decodeSpte } from '../../kvm/spte-decode.ts';
+import { decodeSpte } from '../../kvm/spte/spte-decode.ts';
 import type { RequestFamily } from '../request-table.ts';
 import { listShadowPages } from '../shadow-page-list.ts';
 import { spteHeat } from '../spte-heat.ts';

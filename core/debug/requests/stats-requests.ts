@@ -2,7 +2,7 @@
 import { VM_N_MAX_MMU_PAGES, VM_N_USED_MMU_PAGES } from '../../arena/mmu-layout.ts';
 import { ok } from '../../base/result.ts';
 import { VCPU_COUNTERS } from '../../base/counters.ts';
-import { readVcpuCounters, readVmCounters, resetCounters } from '../../kvm/stats.ts';
+import { readVcpuCounters, readVmCounters, resetCounters } from '../../kvm/trace/stats.ts';
 import type { StatsSnapshot } from '../../protocol/snapshots.ts';
 import type { RequestFamily } from '../request-table.ts';
 import type { Session } from '../session.ts';

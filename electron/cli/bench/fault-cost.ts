@@ -2,11 +2,15 @@
 import { HVA_BASE } from '../../../core/base/address.ts';
 import type { HostPages } from '../../../core/base/host-pages.ts';
 import type { MmuMode } from '../../../core/base/machine-modes.ts';
-import { directPageFault, FAULT_EMULATE, FAULT_RESUME } from '../../../core/kvm/direct-map.ts';
-import { handleMmioPageFaultCommon, RET_MMIO_PF_EMULATE, RET_MMIO_PF_INVALID } from '../../../core/kvm/mmio-fault.ts';
-import { MmioRecord } from '../../../core/kvm/mmio-record.ts';
-import { PFERR_PRESENT_MASK, PFERR_WRITE_MASK } from '../../../core/kvm/mmu-fault-error.ts';
-import { vcpuCounterWord } from '../../../core/kvm/stats.ts';
+import { directPageFault, FAULT_EMULATE, FAULT_RESUME } from '../../../core/kvm/mmu/direct-map.ts';
+import {
+  handleMmioPageFaultCommon,
+  RET_MMIO_PF_EMULATE,
+  RET_MMIO_PF_INVALID,
+} from '../../../core/kvm/mmio/mmio-fault.ts';
+import { MmioRecord } from '../../../core/kvm/mmio/mmio-record.ts';
+import { PFERR_PRESENT_MASK, PFERR_WRITE_MASK } from '../../../core/kvm/mmu/mmu-fault-error.ts';
+import { vcpuCounterWord } from '../../../core/kvm/trace/stats.ts';
 import type { Machine } from '../../../core/machine/index.ts';
 import { CliFailure, STATUS_MACHINE } from '../exit-status.ts';
 import { benchMachine, runInsns } from './bench-machine.ts';

@@ -4,10 +4,10 @@ import { describe, expect, it } from 'vitest';
 import { ERAS, MMU_MODES } from '../../../core/base/machine-modes.ts';
 import { u64FromHalves } from '../../../core/base/address.ts';
 import { indexSptes, KIND_LEAF, KIND_LINK, KIND_MMIO } from '../../../core/debug/spte-index.ts';
-import { explainSpte } from '../../../core/kvm/spte-decode.ts';
-import { encodeMmioSpte } from '../../../core/kvm/spte-encode.ts';
-import { findSpteEra } from '../../../core/kvm/spte-eras.ts';
-import { spteHostOf } from '../../../core/kvm/spte-mmio.ts';
+import { explainSpte } from '../../../core/kvm/spte/spte-decode.ts';
+import { encodeMmioSpte } from '../../../core/kvm/spte/spte-encode.ts';
+import { findSpteEra } from '../../../core/kvm/spte/spte-eras.ts';
+import { spteHostOf } from '../../../core/kvm/spte/spte-mmio.ts';
 import { smallMachine } from '../machine/small-machine.ts';
 
 const STORM = new Uint8Array(readFileSync(new URL('../../../electron/guests/storm.elf', import.meta.url)));

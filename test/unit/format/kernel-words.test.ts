@@ -20,7 +20,7 @@ import { describePageFault, eptViolationText, pferrText } from '../../../core/fo
 import { accessText, roleText } from '../../../core/format/role-text.ts';
 import { spteHeading, spteLines } from '../../../core/format/spte-text.ts';
 import type { DecodedSpte } from '../../../core/protocol/snapshots.ts';
-import { decodeSpte, type DecodedSpte as KernelDecodedSpte } from '../../../core/kvm/spte-decode.ts';
+import { decodeSpte, type DecodedSpte as KernelDecodedSpte } from '../../../core/kvm/spte/spte-decode.ts';
 
 describe('a decoded spte', () => {
   it('of the kernel storey is what the contract promises', () => {

@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { VCPU_EPT_AD } from '../../../core/arena/vcpu-layout.ts';
 import { HVA_BASE } from '../../../core/base/address.ts';
-import { getSpteHierarchy } from '../../../core/kvm/probe-hierarchy.ts';
+import { getSpteHierarchy } from '../../../core/kvm/probe/probe-hierarchy.ts';
 import { programmed, runToStop } from '../machine/small-machine.ts';
 import { KvmFixture, MIB, type FixtureOptions } from './kvm-fixture.ts';
 

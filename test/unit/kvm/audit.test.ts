@@ -21,13 +21,13 @@ import {
 import { VCPU_MMIO_GFN, VCPU_REQUESTS, VCPU_ROOT_PAGE } from '../../../core/arena/vcpu-layout.ts';
 import { HVA_BASE } from '../../../core/base/address.ts';
 import { ERAS, MMU_MODES, type Era, type MmuMode } from '../../../core/base/machine-modes.ts';
-import { AUDIT_RULES, auditMmu, type AuditRule, type AuditViolation } from '../../../core/kvm/audit.ts';
-import { KVM_MEM_LOG_DIRTY_PAGES, KVM_MEM_READONLY } from '../../../core/kvm/limits.ts';
-import { gfnToMemslot, slotLpageWord, slotRmapWord } from '../../../core/kvm/memslots.ts';
-import { VM_MMIO_FRESH } from '../../../core/kvm/mmu-words.ts';
-import { pageHeader, pageOfHpa } from '../../../core/kvm/shadow-page-pool.ts';
-import { ROLE_CR4_PAE, ROLE_DIRECT } from '../../../core/kvm/shadow-page-role.ts';
-import { PT_PAGE_SIZE_MASK } from '../../../core/kvm/mmu.ts';
+import { AUDIT_RULES, auditMmu, type AuditRule, type AuditViolation } from '../../../core/kvm/audit/audit.ts';
+import { KVM_MEM_LOG_DIRTY_PAGES, KVM_MEM_READONLY } from '../../../core/kvm/memslots/limits.ts';
+import { gfnToMemslot, slotLpageWord, slotRmapWord } from '../../../core/kvm/memslots/memslots.ts';
+import { VM_MMIO_FRESH } from '../../../core/kvm/mmu/mmu-words.ts';
+import { pageHeader, pageOfHpa } from '../../../core/kvm/mmu/shadow-page-pool.ts';
+import { ROLE_CR4_PAE, ROLE_DIRECT } from '../../../core/kvm/mmu/shadow-page-role.ts';
+import { PT_PAGE_SIZE_MASK } from '../../../core/kvm/mmu/mmu.ts';
 import { programmed, runToStop, type SmallMachine } from '../machine/small-machine.ts';
 import { KvmFixture, MIB } from './kvm-fixture.ts';
 

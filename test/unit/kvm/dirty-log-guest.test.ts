@@ -3,8 +3,8 @@ import { describe, expect, it } from 'vitest';
 import { HVA_BASE } from '../../../core/base/address.ts';
 import type { HostPages } from '../../../core/base/host-pages.ts';
 import { MMU_MODES } from '../../../core/base/machine-modes.ts';
-import { auditMmu } from '../../../core/kvm/audit.ts';
-import { readVcpuCounters, readVmCounters } from '../../../core/kvm/stats.ts';
+import { auditMmu } from '../../../core/kvm/audit/audit.ts';
+import { readVcpuCounters, readVmCounters } from '../../../core/kvm/trace/stats.ts';
 import type { Machine } from '../../../core/machine/index.ts';
 import { programmed } from '../machine/small-machine.ts';
 

@@ -3,9 +3,9 @@ import { describe, expect, it, vi } from 'vitest';
 import { MEMSLOT_DIRTY_BITMAP } from '../../../core/arena/memslot-layout.ts';
 import { VCPU_MODE, VCPU_REQUESTS } from '../../../core/arena/vcpu-layout.ts';
 import { HVA_BASE } from '../../../core/base/address.ts';
-import { gfnToMemslot } from '../../../core/kvm/memslots.ts';
-import { IN_GUEST_MODE, KVM_REQ_TLB_FLUSH } from '../../../core/kvm/requests.ts';
-import { readVmCounters } from '../../../core/kvm/stats.ts';
+import { gfnToMemslot } from '../../../core/kvm/memslots/memslots.ts';
+import { IN_GUEST_MODE, KVM_REQ_TLB_FLUSH } from '../../../core/kvm/vcpu/requests.ts';
+import { readVmCounters } from '../../../core/kvm/trace/stats.ts';
 import { KvmFixture, MIB, type FixtureOptions } from './kvm-fixture.ts';
 
 const LOG_DIRTY = 1;

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { countDirtyPages, getDirtyLog, markPageDirty } from '../../../core/kvm/dirty-log.ts';
-import { LIMITS_V3_11, LIMITS_V6_18, type MemslotLimits } from '../../../core/kvm/limits.ts';
-import { gfnToMemslot } from '../../../core/kvm/memslots.ts';
+import { countDirtyPages, getDirtyLog, markPageDirty } from '../../../core/kvm/memslots/dirty-log.ts';
+import { LIMITS_V3_11, LIMITS_V6_18, type MemslotLimits } from '../../../core/kvm/memslots/limits.ts';
+import { gfnToMemslot } from '../../../core/kvm/memslots/memslots.ts';
 import { photograph, SlotBench } from './memslot-bench.ts';
 
 const LOG = 1;

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { inspectEptSpte } from '../../../core/kvm/ept-misconfig.ts';
-import { getSpteHierarchy } from '../../../core/kvm/probe-hierarchy.ts';
-import { RUN_INTERNAL_ERROR } from '../../../core/kvm/vcpu-run.ts';
+import { inspectEptSpte } from '../../../core/kvm/mmio/ept-misconfig.ts';
+import { getSpteHierarchy } from '../../../core/kvm/probe/probe-hierarchy.ts';
+import { RUN_INTERNAL_ERROR } from '../../../core/kvm/vcpu/vcpu-run.ts';
 import { KvmFixture, MIB } from './kvm-fixture.ts';
 
 const NAME = 'ept_misconfig_inspect_spte: ';

@@ -9,14 +9,14 @@ import {
   memslotsUpdateInProgress,
   mmioGenerationOf,
 } from '../../../core/kvm/eras.ts';
-import { LIMITS_V3_11, limitsOf } from '../../../core/kvm/limits.ts';
-import { beginMemslotUpdate, type MemslotUpdate } from '../../../core/kvm/memslot-update.ts';
-import { memslotsGeneration } from '../../../core/kvm/memslots.ts';
-import { bugStrikes } from '../../../core/kvm/mmio-bugs.ts';
-import { explainSpte } from '../../../core/kvm/spte-decode.ts';
-import { findSpteEra } from '../../../core/kvm/spte-eras.ts';
-import { spteHostOf } from '../../../core/kvm/spte-mmio.ts';
-import { readVmCounters } from '../../../core/kvm/stats.ts';
+import { LIMITS_V3_11, limitsOf } from '../../../core/kvm/memslots/limits.ts';
+import { beginMemslotUpdate, type MemslotUpdate } from '../../../core/kvm/memslots/memslot-update.ts';
+import { memslotsGeneration } from '../../../core/kvm/memslots/memslots.ts';
+import { bugStrikes } from '../../../core/kvm/mmio/mmio-bugs.ts';
+import { explainSpte } from '../../../core/kvm/spte/spte-decode.ts';
+import { findSpteEra } from '../../../core/kvm/spte/spte-eras.ts';
+import { spteHostOf } from '../../../core/kvm/spte/spte-mmio.ts';
+import { readVmCounters } from '../../../core/kvm/trace/stats.ts';
 import { KvmFixture, MIB } from './kvm-fixture.ts';
 import { region, SlotBench, type Call } from './memslot-bench.ts';
 

@@ -1,8 +1,8 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { RESUME_GUEST } from '../../../core/kvm/exit-handlers-emulate.ts';
-import { fastPageFault } from '../../../core/kvm/mmu-fast-fault.ts';
-import { mmuSpteUpdate, spteHasVolatileBits } from '../../../core/kvm/mmu-spte.ts';
-import { readVcpuCounters } from '../../../core/kvm/stats.ts';
+import { RESUME_GUEST } from '../../../core/kvm/exits/exit-handlers-emulate.ts';
+import { fastPageFault } from '../../../core/kvm/mmu/mmu-fast-fault.ts';
+import { mmuSpteUpdate, spteHasVolatileBits } from '../../../core/kvm/mmu/mmu-spte.ts';
+import { readVcpuCounters } from '../../../core/kvm/trace/stats.ts';
 import { KvmFixture, MIB, type FixtureOptions } from './kvm-fixture.ts';
 
 const LOG_DIRTY = 1;

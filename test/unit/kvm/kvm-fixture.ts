@@ -30,13 +30,13 @@ import {
   TRACE_RING_HEADER_BYTES,
 } from '../../../core/arena/trace-layout.ts';
 import { Vm, type KvmHooks, type VmBus, noHooks } from '../../../core/kvm/index.ts';
-import { memslotsOf } from '../../../core/kvm/limits.ts';
-import { handleExit } from '../../../core/kvm/exit-handlers.ts';
-import { lastSptep } from '../../../core/kvm/mmu-walk.ts';
-import { mmuLoad, mmuUnload } from '../../../core/kvm/mmu-roots.ts';
-import { VCPU_ROOT_VALID } from '../../../core/kvm/mmu-words.ts';
-import { setTraceEnabled } from '../../../core/kvm/trace.ts';
-import { VcpuContext } from '../../../core/kvm/vcpu-context.ts';
+import { memslotsOf } from '../../../core/kvm/memslots/limits.ts';
+import { handleExit } from '../../../core/kvm/exits/exit-handlers.ts';
+import { lastSptep } from '../../../core/kvm/mmu/mmu-walk.ts';
+import { mmuLoad, mmuUnload } from '../../../core/kvm/mmu/mmu-roots.ts';
+import { VCPU_ROOT_VALID } from '../../../core/kvm/mmu/mmu-words.ts';
+import { setTraceEnabled } from '../../../core/kvm/trace/trace.ts';
+import { VcpuContext } from '../../../core/kvm/vcpu/vcpu-context.ts';
 import {
   Cpu,
   EMULATE_DONE,

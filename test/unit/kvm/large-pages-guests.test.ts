@@ -5,8 +5,8 @@ import { HVA_BASE } from '../../../core/base/address.ts';
 import type { HostPages } from '../../../core/base/host-pages.ts';
 import { MMU_MODES, type MmuMode } from '../../../core/base/machine-modes.ts';
 import type { MachineConfig } from '../../../core/machine/index.ts';
-import { auditMmu } from '../../../core/kvm/audit.ts';
-import { readVmCounters } from '../../../core/kvm/stats.ts';
+import { auditMmu } from '../../../core/kvm/audit/audit.ts';
+import { readVmCounters } from '../../../core/kvm/trace/stats.ts';
 import { runToStop, smallMachine, type SmallMachine } from '../machine/small-machine.ts';
 
 const RAM = 0x100_0000n;

@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { HVA_BASE } from '../../../core/base/address.ts';
-import { auditMmu } from '../../../core/kvm/audit.ts';
-import { RESUME_GUEST } from '../../../core/kvm/exit-handlers-emulate.ts';
-import { accountShadowed, unaccountShadowed } from '../../../core/kvm/lpage-info.ts';
-import { gfnToMemslot, slotLpageWord, slotRmapWord } from '../../../core/kvm/memslots.ts';
-import { getSpteHierarchy } from '../../../core/kvm/probe-hierarchy.ts';
-import { readVcpuCounters, readVmCounters } from '../../../core/kvm/stats.ts';
-import { RUN_INTERNAL_ERROR } from '../../../core/kvm/vcpu-run.ts';
+import { auditMmu } from '../../../core/kvm/audit/audit.ts';
+import { RESUME_GUEST } from '../../../core/kvm/exits/exit-handlers-emulate.ts';
+import { accountShadowed, unaccountShadowed } from '../../../core/kvm/memslots/lpage-info.ts';
+import { gfnToMemslot, slotLpageWord, slotRmapWord } from '../../../core/kvm/memslots/memslots.ts';
+import { getSpteHierarchy } from '../../../core/kvm/probe/probe-hierarchy.ts';
+import { readVcpuCounters, readVmCounters } from '../../../core/kvm/trace/stats.ts';
+import { RUN_INTERNAL_ERROR } from '../../../core/kvm/vcpu/vcpu-run.ts';
 import { lowHalf } from '../../../core/base/address.ts';
 import { KvmFixture, MIB } from './kvm-fixture.ts';
 

@@ -3,18 +3,18 @@ import { createArena, type Arena } from '../../../core/arena/arena.ts';
 import { VM_ERA } from '../../../core/arena/mmu-layout.ts';
 import type { Era } from '../../../core/base/machine-modes.ts';
 import { HVA_BASE } from '../../../core/base/address.ts';
-import type { DirtyLogMmu } from '../../../core/kvm/dirty-log.ts';
+import type { DirtyLogMmu } from '../../../core/kvm/memslots/dirty-log.ts';
 import { eraIndex } from '../../../core/kvm/eras.ts';
-import { LIMITS_V3_11, type MemslotLimits } from '../../../core/kvm/limits.ts';
-import { initMemslots } from '../../../core/kvm/memslot-table.ts';
+import { LIMITS_V3_11, type MemslotLimits } from '../../../core/kvm/memslots/limits.ts';
+import { initMemslots } from '../../../core/kvm/memslots/memslot-table.ts';
 import {
   setMemoryRegion,
   type MemslotCaller,
   type MemslotCommit,
   type MemslotMmu,
   type UserMemoryRegion,
-} from '../../../core/kvm/memslot-update.ts';
-import { memslotFlags, memslotsGeneration } from '../../../core/kvm/memslots.ts';
+} from '../../../core/kvm/memslots/memslot-update.ts';
+import { memslotFlags, memslotsGeneration } from '../../../core/kvm/memslots/memslots.ts';
 
 export const RAM_BYTES = 16 * 1024 * 1024;
 

@@ -1,18 +1,23 @@
 import { describe, expect, it } from 'vitest';
 import { MEMSLOT_LPAGE_INFO, MEMSLOT_RMAP } from '../../../core/arena/memslot-layout.ts';
 import { HVA_BASE } from '../../../core/base/address.ts';
-import { LIMITS_V3_11, LIMITS_V6_18 } from '../../../core/kvm/limits.ts';
-import { previewMemoryRegion } from '../../../core/kvm/memslot-preview.ts';
-import { memslotById, readMemslot, readMemslots, setMemslotsGeneration } from '../../../core/kvm/memslot-table.ts';
-import { setMemoryRegion, type MemslotCheck, type MemslotError } from '../../../core/kvm/memslot-update.ts';
+import { LIMITS_V3_11, LIMITS_V6_18 } from '../../../core/kvm/memslots/limits.ts';
+import { previewMemoryRegion } from '../../../core/kvm/memslots/memslot-preview.ts';
+import {
+  memslotById,
+  readMemslot,
+  readMemslots,
+  setMemslotsGeneration,
+} from '../../../core/kvm/memslots/memslot-table.ts';
+import { setMemoryRegion, type MemslotCheck, type MemslotError } from '../../../core/kvm/memslots/memslot-update.ts';
 import {
   activeMemslots,
   gfnToMemslot,
   memslotsGeneration,
   slotLpageWord,
   slotRmapWord,
-} from '../../../core/kvm/memslots.ts';
-import { slotHeapUsed } from '../../../core/kvm/slot-heap.ts';
+} from '../../../core/kvm/memslots/memslots.ts';
+import { slotHeapUsed } from '../../../core/kvm/memslots/slot-heap.ts';
 import { photograph, RAM_BYTES, region, SlotBench, type Call } from './memslot-bench.ts';
 
 const LOG = 1;

@@ -2,13 +2,13 @@ import { describe, expect, it } from 'vitest';
 import { VM_ACTIVE_MEMSLOTS } from '../../../core/arena/mmu-layout.ts';
 import { HVA_BASE } from '../../../core/base/address.ts';
 import { currentMmioGeneration, generationsToWrap, mmioGenerationOf } from '../../../core/kvm/eras.ts';
-import { KVM_MEMSLOT_INVALID } from '../../../core/kvm/limits.ts';
+import { KVM_MEMSLOT_INVALID } from '../../../core/kvm/memslots/limits.ts';
 import {
   duplicateMemslots,
   publishMemslots,
   setMemslotFlags,
   setMemslotsGeneration,
-} from '../../../core/kvm/memslot-table.ts';
+} from '../../../core/kvm/memslots/memslot-table.ts';
 import {
   gfnToMemslot,
   gfnToPfn,
@@ -20,7 +20,7 @@ import {
   memslotsGeneration,
   NO_SLOT,
   slotGfnToHva,
-} from '../../../core/kvm/memslots.ts';
+} from '../../../core/kvm/memslots/memslots.ts';
 import { RAM_BYTES, SlotBench } from './memslot-bench.ts';
 
 describe('looking a gfn up', () => {

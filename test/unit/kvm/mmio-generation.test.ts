@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { HVA_BASE } from '../../../core/base/address.ts';
-import { RESUME_GUEST } from '../../../core/kvm/exit-handlers-emulate.ts';
-import { readVcpuCounters, readVmCounters } from '../../../core/kvm/stats.ts';
+import { RESUME_GUEST } from '../../../core/kvm/exits/exit-handlers-emulate.ts';
+import { readVcpuCounters, readVmCounters } from '../../../core/kvm/trace/stats.ts';
 import { KvmFixture, MIB } from './kvm-fixture.ts';
 
 const HOLE = 0xfeb0_0000n;

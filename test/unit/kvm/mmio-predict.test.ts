@@ -2,9 +2,9 @@ import { describe, expect, it } from 'vitest';
 import { highHalf, lowHalf } from '../../../core/base/address.ts';
 import { MMIO_OUTCOMES } from '../../../core/base/mmio-outcomes.ts';
 import type { PredictedMmioFault } from '../../../core/kvm/index.ts';
-import { predictMmioFault } from '../../../core/kvm/mmio-predict.ts';
-import { countMmioSptes } from '../../../core/kvm/probe-sptes.ts';
-import { getSpteHierarchy } from '../../../core/kvm/probe-hierarchy.ts';
+import { predictMmioFault } from '../../../core/kvm/mmio/mmio-predict.ts';
+import { countMmioSptes } from '../../../core/kvm/probe/probe-sptes.ts';
+import { getSpteHierarchy } from '../../../core/kvm/probe/probe-hierarchy.ts';
 import { KvmFixture, MIB } from './kvm-fixture.ts';
 
 const HOLE = 0xfeb0_0000n;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Era, MmuMode } from '../../../core/base/machine-modes.ts';
-import { readVmCounters } from '../../../core/kvm/stats.ts';
+import { readVmCounters } from '../../../core/kvm/trace/stats.ts';
 import { KvmFixture, MIB } from './kvm-fixture.ts';
 
 const GPA = 0xfee0_0000n;

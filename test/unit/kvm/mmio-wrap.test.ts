@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { HVA_BASE } from '../../../core/base/address.ts';
-import { readVmCounters } from '../../../core/kvm/stats.ts';
+import { readVmCounters } from '../../../core/kvm/trace/stats.ts';
 import { KvmFixture, MIB } from './kvm-fixture.ts';
 
 const HOLE = 0xfee0_0000n - 0x10_0000n;

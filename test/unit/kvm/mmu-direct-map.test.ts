@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { HVA_BASE } from '../../../core/base/address.ts';
 import { VCPU_REQUESTS, VCPU_ROOT_HPA, VCPU_ROOT_LEVELS } from '../../../core/arena/vcpu-layout.ts';
-import { RESUME_GUEST } from '../../../core/kvm/exit-handlers-emulate.ts';
-import { gfnToMemslot, slotRmapWord } from '../../../core/kvm/memslots.ts';
-import { getSpteHierarchy } from '../../../core/kvm/probe-hierarchy.ts';
-import { KVM_REQ_MMU_RELOAD, KVM_REQ_TLB_FLUSH } from '../../../core/kvm/requests.ts';
-import { readVcpuCounters, readVmCounters } from '../../../core/kvm/stats.ts';
+import { RESUME_GUEST } from '../../../core/kvm/exits/exit-handlers-emulate.ts';
+import { gfnToMemslot, slotRmapWord } from '../../../core/kvm/memslots/memslots.ts';
+import { getSpteHierarchy } from '../../../core/kvm/probe/probe-hierarchy.ts';
+import { KVM_REQ_MMU_RELOAD, KVM_REQ_TLB_FLUSH } from '../../../core/kvm/vcpu/requests.ts';
+import { readVcpuCounters, readVmCounters } from '../../../core/kvm/trace/stats.ts';
 import { KvmFixture, MIB } from './kvm-fixture.ts';
 
 const LOG_DIRTY = 1;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { readVmCounters } from '../../../core/kvm/stats.ts';
+import { readVmCounters } from '../../../core/kvm/trace/stats.ts';
 import { KvmFixture, MIB } from './kvm-fixture.ts';
 
 const GIB = 0x4000_0000n;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { guestEntryFields, type GuestEntrySetting } from '../../../core/kvm/probe-guest-fields.ts';
+import { guestEntryFields, type GuestEntrySetting } from '../../../core/kvm/probe/probe-guest-fields.ts';
 
 const setting = (mode: GuestEntrySetting['mode'], more: Partial<GuestEntrySetting> = {}): GuestEntrySetting => ({
   mode,

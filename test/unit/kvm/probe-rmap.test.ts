@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { probeRmap } from '../../../core/kvm/probe-rmap.ts';
-import { getSpteHierarchy } from '../../../core/kvm/probe-hierarchy.ts';
+import { probeRmap } from '../../../core/kvm/probe/probe-rmap.ts';
+import { getSpteHierarchy } from '../../../core/kvm/probe/probe-hierarchy.ts';
 import { KvmFixture, MIB } from './kvm-fixture.ts';
 
 const LOG_DIRTY = 1;

@@ -2,13 +2,13 @@
 import { describe, expect, it } from 'vitest';
 import { SP_ROLE, VM_ACTIVE_HEAD, VM_N_REQUESTED_MMU_PAGES } from '../../../core/arena/mmu-layout.ts';
 import { VCPU_REQUESTS, VCPU_ROOT_PAGE } from '../../../core/arena/vcpu-layout.ts';
-import { auditMmu } from '../../../core/kvm/audit.ts';
-import { VM_ZAPPED_OBSOLETE } from '../../../core/kvm/mmu-words.ts';
-import { KVM_REQ_MMU_RELOAD } from '../../../core/kvm/requests.ts';
-import { pageHeader, pageRole } from '../../../core/kvm/shadow-page-pool.ts';
-import { ROLE_INVALID } from '../../../core/kvm/shadow-page-role.ts';
-import { prepareZapPage } from '../../../core/kvm/shadow-page-zap.ts';
-import { readVmCounters } from '../../../core/kvm/stats.ts';
+import { auditMmu } from '../../../core/kvm/audit/audit.ts';
+import { VM_ZAPPED_OBSOLETE } from '../../../core/kvm/mmu/mmu-words.ts';
+import { KVM_REQ_MMU_RELOAD } from '../../../core/kvm/vcpu/requests.ts';
+import { pageHeader, pageRole } from '../../../core/kvm/mmu/shadow-page-pool.ts';
+import { ROLE_INVALID } from '../../../core/kvm/mmu/shadow-page-role.ts';
+import { prepareZapPage } from '../../../core/kvm/mmu/shadow-page-zap.ts';
+import { readVmCounters } from '../../../core/kvm/trace/stats.ts';
 import { KvmFixture, MIB } from './kvm-fixture.ts';
 
 const GIB = 1024n * MIB;

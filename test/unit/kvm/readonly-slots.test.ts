@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { HVA_BASE } from '../../../core/base/address.ts';
 import { MMU_MODES } from '../../../core/base/machine-modes.ts';
-import { RESUME_GUEST } from '../../../core/kvm/exit-handlers-emulate.ts';
+import { RESUME_GUEST } from '../../../core/kvm/exits/exit-handlers-emulate.ts';
 import { KvmFixture, MIB } from './kvm-fixture.ts';
 
 const LOG_DIRTY = 1;

@@ -1,16 +1,16 @@
 /** What vcpu_enter_guest does about vcpu->requests, in the order of v3.11: reload, sync, flush, triple fault. */
 import { describe, expect, it, vi } from 'vitest';
 import { VCPU_ACTIVITY, VCPU_REQUESTS, VCPU_ROOT_PAGE } from '../../../core/arena/vcpu-layout.ts';
-import { VCPU_ROOT_VALID } from '../../../core/kvm/mmu-words.ts';
+import { VCPU_ROOT_VALID } from '../../../core/kvm/mmu/mmu-words.ts';
 import {
   KVM_REQ_MMU_RELOAD,
   KVM_REQ_MMU_SYNC,
   KVM_REQ_TLB_FLUSH,
   KVM_REQ_TRIPLE_FAULT,
   makeRequest,
-} from '../../../core/kvm/requests.ts';
-import { readVcpuCounters } from '../../../core/kvm/stats.ts';
-import { RUN_SHUTDOWN } from '../../../core/kvm/vcpu-run.ts';
+} from '../../../core/kvm/vcpu/requests.ts';
+import { readVcpuCounters } from '../../../core/kvm/trace/stats.ts';
+import { RUN_SHUTDOWN } from '../../../core/kvm/vcpu/vcpu-run.ts';
 import { programmed } from '../machine/small-machine.ts';
 
 /** jmp to itself, and the machine in the middle of it. */

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { VM_PTE_LIST_FREE } from '../../../core/arena/mmu-layout.ts';
-import type { Mmu } from '../../../core/kvm/mmu.ts';
-import { pteListAdd, pteListAt, pteListCount, pteListFirst, pteListRemove } from '../../../core/kvm/rmap-list.ts';
+import type { Mmu } from '../../../core/kvm/mmu/mmu.ts';
+import { pteListAdd, pteListAt, pteListCount, pteListFirst, pteListRemove } from '../../../core/kvm/mmu/rmap-list.ts';
 import { KvmFixture } from './kvm-fixture.ts';
 
 /** Some word that nobody uses: the last one of the vm region. */

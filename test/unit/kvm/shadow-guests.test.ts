@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { ERAS, MMU_MODES, type MmuMode } from '../../../core/base/machine-modes.ts';
-import { auditMmu } from '../../../core/kvm/audit.ts';
+import { auditMmu } from '../../../core/kvm/audit/audit.ts';
 import type { MachineConfig } from '../../../core/machine/index.ts';
 import { runToStop, smallMachine, type SmallMachine } from '../machine/small-machine.ts';
 

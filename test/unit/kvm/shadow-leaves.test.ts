@@ -2,9 +2,9 @@
 import { describe, expect, it } from 'vitest';
 import { PTE_LIST_DESC_BYTES, VM_PTE_LIST_FREE } from '../../../core/arena/mmu-layout.ts';
 import { VCPU_MMIO_GFN, VCPU_MMIO_GVA } from '../../../core/arena/vcpu-layout.ts';
-import { slotRmapWord, gfnToMemslot } from '../../../core/kvm/memslots.ts';
-import { VM_PTE_LIST_USED } from '../../../core/kvm/mmu-words.ts';
-import { pteListCount, pteListDescsFree } from '../../../core/kvm/rmap-list.ts';
+import { slotRmapWord, gfnToMemslot } from '../../../core/kvm/memslots/memslots.ts';
+import { VM_PTE_LIST_USED } from '../../../core/kvm/mmu/mmu-words.ts';
+import { pteListCount, pteListDescsFree } from '../../../core/kvm/mmu/rmap-list.ts';
 import { A, D, data, OPEN, P, PAGING_MODES, ShadowRig, U, W } from './shadow-rig.ts';
 
 const NX = 1n << 63n;

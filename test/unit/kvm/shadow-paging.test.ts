@@ -1,7 +1,7 @@
 /** What a guest with paging sees under the shadow MMU: its own page tables, and nothing of KVM's. */
 import { describe, expect, it } from 'vitest';
 import { VCPU_CR4 } from '../../../core/arena/vcpu-layout.ts';
-import { RUN_SHUTDOWN } from '../../../core/kvm/vcpu-run.ts';
+import { RUN_SHUTDOWN } from '../../../core/kvm/vcpu/vcpu-run.ts';
 import { A, D, data, NX, OPEN, P, PAGING_MODES, PS, ShadowRig, U, W } from './shadow-rig.ts';
 
 const CR4_SMEP = 1 << 20;

@@ -40,13 +40,13 @@ import {
 import { HVA_BASE, highHalf, lowHalf, u64FromHalves } from '../../../core/base/address.ts';
 import type { HostPages } from '../../../core/base/host-pages.ts';
 import type { Era } from '../../../core/base/machine-modes.ts';
-import { auditMmu } from '../../../core/kvm/audit.ts';
+import { auditMmu } from '../../../core/kvm/audit/audit.ts';
 import { noHooks, Vm } from '../../../core/kvm/index.ts';
-import { lastSptep } from '../../../core/kvm/mmu-walk.ts';
-import { pageOfHpa } from '../../../core/kvm/shadow-page-pool.ts';
-import { readVcpuCounters, readVmCounters } from '../../../core/kvm/stats.ts';
-import { memslotsOf } from '../../../core/kvm/limits.ts';
-import { RUN_BUDGET } from '../../../core/kvm/vcpu-run.ts';
+import { lastSptep } from '../../../core/kvm/mmu/mmu-walk.ts';
+import { pageOfHpa } from '../../../core/kvm/mmu/shadow-page-pool.ts';
+import { readVcpuCounters, readVmCounters } from '../../../core/kvm/trace/stats.ts';
+import { memslotsOf } from '../../../core/kvm/memslots/limits.ts';
+import { RUN_BUDGET } from '../../../core/kvm/vcpu/vcpu-run.ts';
 import { enterImage } from '../../../core/machine/boot-state.ts';
 import { RecordingBus } from './kvm-fixture.ts';
 

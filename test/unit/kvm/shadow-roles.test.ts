@@ -1,9 +1,9 @@
 /** kvm_mmu_page roles, quadrants, the hash and parent_ptes: which shadow page a guest table gets, and when it is shared. */
 import { describe, expect, it } from 'vitest';
 import { SP_PARENT_PTES } from '../../../core/arena/mmu-layout.ts';
-import { auditMmu } from '../../../core/kvm/audit.ts';
-import { pteListCount } from '../../../core/kvm/rmap-list.ts';
-import { pageHeader } from '../../../core/kvm/shadow-page-pool.ts';
+import { auditMmu } from '../../../core/kvm/audit/audit.ts';
+import { pteListCount } from '../../../core/kvm/mmu/rmap-list.ts';
+import { pageHeader } from '../../../core/kvm/mmu/shadow-page-pool.ts';
 import {
   ROLE_CR0_WP,
   ROLE_CR4_PAE,
@@ -15,7 +15,7 @@ import {
   roleAccess,
   roleLevel,
   roleQuadrant,
-} from '../../../core/kvm/shadow-page-role.ts';
+} from '../../../core/kvm/mmu/shadow-page-role.ts';
 import { data, OPEN, PAGING_MODES, PS, ShadowRig, U, W } from './shadow-rig.ts';
 
 const CR4_SMEP = 1 << 20;

@@ -1,8 +1,8 @@
 /** kvm_mmu_pte_write: what becomes of the shadow when the guest writes to a table that is write-protected. */
 import { describe, expect, it } from 'vitest';
-import { isPageTableWriter } from '../../../core/kvm/guest-table-writers.ts';
-import { ROLE_INVALID } from '../../../core/kvm/shadow-page-role.ts';
-import { RUN_SHUTDOWN } from '../../../core/kvm/vcpu-run.ts';
+import { isPageTableWriter } from '../../../core/kvm/shadow/guest-table-writers.ts';
+import { ROLE_INVALID } from '../../../core/kvm/mmu/shadow-page-role.ts';
+import { RUN_SHUTDOWN } from '../../../core/kvm/vcpu/vcpu-run.ts';
 import { data, FAR, OPEN, P, PAGING_MODES, ShadowRig, W } from './shadow-rig.ts';
 
 /** The window's page table is a page directory's entry 1; entries from 4 on are free for the test. */

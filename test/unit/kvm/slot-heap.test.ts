@@ -6,7 +6,7 @@ import {
   SLOT_HEAP_FULL,
   slotHeapHasRoomFor,
   slotHeapUsed,
-} from '../../../core/kvm/slot-heap.ts';
+} from '../../../core/kvm/memslots/slot-heap.ts';
 import { bareArena, photograph } from './memslot-bench.ts';
 
 describe('the slot heap', () => {

@@ -1,10 +1,10 @@
 /** Present sptes of v6.8: bit 11 says present, and the writeable bits have moved (arch/x86/kvm/mmu/spte.h). */
 import { describe, expect, it } from 'vitest';
 import { ERAS, MMU_MODES, type Era, type MmuMode } from '../../../core/base/machine-modes.ts';
-import { explainSpte } from '../../../core/kvm/spte-decode.ts';
-import { findSpteEra } from '../../../core/kvm/spte-eras.ts';
-import { spteHostOf } from '../../../core/kvm/spte-mmio.ts';
-import { getSpteHierarchy } from '../../../core/kvm/probe-hierarchy.ts';
+import { explainSpte } from '../../../core/kvm/spte/spte-decode.ts';
+import { findSpteEra } from '../../../core/kvm/spte/spte-eras.ts';
+import { spteHostOf } from '../../../core/kvm/spte/spte-mmio.ts';
+import { getSpteHierarchy } from '../../../core/kvm/probe/probe-hierarchy.ts';
 import { KvmFixture, MIB } from './kvm-fixture.ts';
 
 function decoded(kvm: KvmFixture, value: bigint): ReturnType<typeof explainSpte> {

@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import type { Era, MmuMode } from '../../../core/base/machine-modes.ts';
 import { u64FromHalves } from '../../../core/base/address.ts';
-import { explainSpte } from '../../../core/kvm/spte-decode.ts';
-import { encodeMmioSpte } from '../../../core/kvm/spte-encode.ts';
-import { findSpteEra, type SpteEra } from '../../../core/kvm/spte-eras.ts';
-import { mmioMagic, type SpteHost } from '../../../core/kvm/spte-magic.ts';
+import { explainSpte } from '../../../core/kvm/spte/spte-decode.ts';
+import { encodeMmioSpte } from '../../../core/kvm/spte/spte-encode.ts';
+import { findSpteEra, type SpteEra } from '../../../core/kvm/spte/spte-eras.ts';
+import { mmioMagic, type SpteHost } from '../../../core/kvm/spte/spte-magic.ts';
 import {
   isMmioSpte,
   isShadowPresentSpte,
@@ -14,7 +14,7 @@ import {
   mmioSpteFormat,
   mmioSpteHigh,
   mmioSpteLow,
-} from '../../../core/kvm/spte-mmio.ts';
+} from '../../../core/kvm/spte/spte-mmio.ts';
 
 function era(name: string): SpteEra {
   const found = findSpteEra(name);

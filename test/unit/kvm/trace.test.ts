@@ -15,8 +15,8 @@ import {
 import { VCPU_BYTES, VCPU_F_INSNS } from '../../../core/arena/vcpu-layout.ts';
 import { TRACEPOINTS, TP_MMU_PREPARE_ZAP_PAGE } from '../../../core/base/tracepoints.ts';
 import { ftraceLine, traceText } from '../../../core/format/trace-text.ts';
-import * as emit from '../../../core/kvm/trace-events.ts';
-import { setTraceEnabled, traceEnabled } from '../../../core/kvm/trace.ts';
+import * as emit from '../../../core/kvm/trace/trace-events.ts';
+import { setTraceEnabled, traceEnabled } from '../../../core/kvm/trace/trace.ts';
 import { bareArena, photograph } from './memslot-bench.ts';
 
 const traceHead = (arena: Arena): number => arena.f64[(arena.layout.trace + RING_HEAD) >> 3];

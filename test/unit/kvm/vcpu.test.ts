@@ -28,9 +28,9 @@ import {
   type KvmHooks,
   type Vcpu,
 } from '../../../core/kvm/index.ts';
-import { KVM_REQ_TRIPLE_FAULT } from '../../../core/kvm/requests.ts';
-import { readVcpuCounters } from '../../../core/kvm/stats.ts';
-import { setTraceEnabled } from '../../../core/kvm/trace.ts';
+import { KVM_REQ_TRIPLE_FAULT } from '../../../core/kvm/vcpu/requests.ts';
+import { readVcpuCounters } from '../../../core/kvm/trace/stats.ts';
+import { setTraceEnabled } from '../../../core/kvm/trace/trace.ts';
 import { TP_KVM_ENTRY, TP_KVM_EXIT, TP_KVM_MSR } from '../../../core/base/tracepoints.ts';
 import { readTrace } from '../../../core/debug/trace-lines.ts';
 import { enterImage } from '../../../core/machine/boot-state.ts';

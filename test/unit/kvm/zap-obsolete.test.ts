@@ -9,12 +9,12 @@ import {
   VM_MMU_VALID_GEN,
 } from '../../../core/arena/mmu-layout.ts';
 import { VCPU_REQUESTS, VCPU_ROOT_PAGE } from '../../../core/arena/vcpu-layout.ts';
-import { VM_MMU_LOCK_WAITERS, VM_ZAPPED_OBSOLETE } from '../../../core/kvm/mmu-words.ts';
-import { KVM_REQ_MMU_RELOAD, KVM_REQ_TLB_FLUSH } from '../../../core/kvm/requests.ts';
-import { isObsolete, NO_PAGE, pageHeader } from '../../../core/kvm/shadow-page-pool.ts';
-import { ROLE_INVALID } from '../../../core/kvm/shadow-page-role.ts';
-import { invalidateZapAllPages } from '../../../core/kvm/shadow-page-zap.ts';
-import { readVmCounters } from '../../../core/kvm/stats.ts';
+import { VM_MMU_LOCK_WAITERS, VM_ZAPPED_OBSOLETE } from '../../../core/kvm/mmu/mmu-words.ts';
+import { KVM_REQ_MMU_RELOAD, KVM_REQ_TLB_FLUSH } from '../../../core/kvm/vcpu/requests.ts';
+import { isObsolete, NO_PAGE, pageHeader } from '../../../core/kvm/mmu/shadow-page-pool.ts';
+import { ROLE_INVALID } from '../../../core/kvm/mmu/shadow-page-role.ts';
+import { invalidateZapAllPages } from '../../../core/kvm/mmu/shadow-page-zap.ts';
+import { readVmCounters } from '../../../core/kvm/trace/stats.ts';
 import { KvmFixture, MIB } from './kvm-fixture.ts';
 
 const GIB = 1024n * MIB;

@@ -1,0 +1,70 @@
+/**
+ * Synced indirect pages against the guest tables that they shadow: as long as a page is synced its table is write-protected,
+ * so every entry that was made must still say what the guest's entry says (audit_mappings of mmu_audit.c looks at the frames
+ * of synced pages; this looks at the guest's side of them).
+ */
+import { framesOf, type AuditPage, type AuditSpte, type AuditView } from './audit-view.ts';
+import { gfnToPfn } from '../memslots/memslots.ts';
+import { ROLE_CR4_PAE } from '../mmu/shadow-page-role.ts';
+import { mmioSpteGfn } from '../spte/spte-mmio.ts';
+
+const ROLE_QUADRANT_SHIFT = 5;
+const PT_PRESENT = 1n;
+const PT_PAGE_SIZE = 0x80n;
+
+interface GuestEntry {
+  readonly value: bigint;
+  /** First gfn that the shadow entry stands for. */
+  readonly gfn: number;
+  /** It maps memory, it does not point at a table. */
+  readonly isLeaf: boolean;
+}
+
+export function auditGuestEntries(view: AuditView): void {
+  const stands = (page: AuditPage): boolean => !page.direct && !page.unsync && !page.invalid;
+  for (const leaf of view.leaves) if (stands(leaf.page)) auditTarget(view, leaf, leaf.gfn, true);
+  for (const spte of view.mmioSptes) {
+    if (stands(spte.page)) auditTarget(view, spte, mmioSpteGfn(view.mmu.mmio, spte.lo, spte.hi), true);
+  }
+  for (const link of view.links) {
+    const child = view.pageAt(link.lo & ~0xfff);
+    if (child !== undefined && stands(link.page)) auditTarget(view, link, child.gfn, child.direct);
+  }
+}
+
+function auditTarget(view: AuditView, spte: AuditSpte, gfn: number, isMapping: boolean): void {
+  const guest = guestEntry(view, spte.page, spte.index);
+  if (guest === undefined) return;
+  const value = `0x${guest.value.toString(16)}`;
+  if ((guest.value & PT_PRESENT) === 0n) {
+    view.reportSpte('guest-entry', { ...spte, gfn }, `the guest’s entry ${value} is not present, the shadow’s is`);
+  } else if (guest.gfn !== gfn || guest.isLeaf !== isMapping) {
+    const text = `the guest’s entry ${value} ${guest.isLeaf ? 'maps' : 'points at'} gfn 0x${guest.gfn.toString(16)}, the shadow’s ${isMapping ? 'maps' : 'shadows'} 0x${gfn.toString(16)}`;
+    view.reportSpte('guest-entry', { ...spte, gfn }, text);
+  }
+}
+
+/** The guest entry that entry `index` of an indirect page shadows; undefined where the table is in no memory. */
+function guestEntry(view: AuditView, page: AuditPage, index: number): GuestEntry | undefined {
+  const { arena } = view.mmu;
+  const pfn = gfnToPfn(arena, page.gfn, false);
+  if (pfn < 0) return undefined;
+  if ((page.role & ROLE_CR4_PAE) !== 0) {
+    const value = arena.u64[(pfn * 4096 + index * 8) >> 3];
+    const isLeaf = page.level === 1 || (page.level <= 3 && (value & PT_PAGE_SIZE) !== 0n);
+    const frame = Number((value & 0x000f_ffff_ffff_f000n) >> 12n);
+    const frames = framesOf(page.level);
+    return { value, isLeaf, gfn: isLeaf ? frame - (frame % frames) : frame };
+  }
+  // 4-byte entries: a table of 1024 has two pages of level 1, or four of level 2 with two entries for each of the guest's.
+  const quadrant = (page.role >>> ROLE_QUADRANT_SHIFT) & 3;
+  const level1 = page.level === 1;
+  const at = level1 ? quadrant * 512 + index : quadrant * 256 + (index >> 1);
+  const value = BigInt(arena.u32[(pfn * 4096 + at * 4) >> 2]);
+  const frame = Number(value >> 12n);
+  const isLarge = !level1 && (value & PT_PAGE_SIZE) !== 0n;
+  if (!isLarge) return { value, isLeaf: level1, gfn: frame };
+  // PSE-36 puts address bits 32–39 at bits 13–20 (SDM vol 3A, "32-Bit Paging").
+  const high = Number((value >> 13n) & 0xffn) * 0x10_0000;
+  return { value, isLeaf: true, gfn: high + (frame & ~0x3ff) + (index & 1) * 512 };
+}

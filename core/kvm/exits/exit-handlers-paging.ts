@@ -1,0 +1,124 @@
+/**
+ * Exits that only a guest with paging under the shadow MMU has (arch/x86/kvm of v3.11): its page faults (handle_exception and
+ * kvm_mmu_page_fault), MOV to and from control registers (handle_cr, kvm_set_cr0, kvm_set_cr3, kvm_set_cr4), INVLPG.
+ */
+import {
+  VCPU_CR3,
+  VCPU_EXIT_GVA,
+  VCPU_EXIT_QUALIFICATION,
+  VCPU_F_INSNS,
+  VCPU_GPR,
+  VCPU_IDT_VECTORING,
+  VCPU_PDPTE,
+} from '../../arena/vcpu-layout.ts';
+import { FAULT_RESUME } from '../mmu/direct-map.ts';
+import { vectoringEvent } from './exception-queue.ts';
+import { emulateInstruction, executeForGuest, internalError, RESUME_GUEST, ripText } from './exit-handlers-emulate.ts';
+import { isPaging } from '../shadow/guest-paging.ts';
+import { walkAddr } from '../shadow/guest-table-walk.ts';
+import { mmuUnprotectPage } from '../shadow/guest-table-write.ts';
+import { vcpuMatchMmioGpa, vcpuMatchMmioGva } from '../mmio/mmio-cache.ts';
+import { MMU_SHADOW } from '../mmu/mmu.ts';
+import { PFERR_FETCH_MASK, PFERR_RSVD_MASK, PFERR_WRITE_MASK } from '../mmu/mmu-fault-error.ts';
+import { mmuFollowRegisters, mmuUnload } from '../mmu/mmu-roots.ts';
+import { VCPU_PENDING_INTERRUPT } from '../mmu/mmu-words.ts';
+import { mmuFlushTlb } from '../vcpu/requests.ts';
+import { retryInstruction } from './retry-instruction.ts';
+import { shadowInvlpg } from '../shadow/shadow-invlpg.ts';
+import { shadowMmioGfn } from '../mmio/shadow-mmio-fault.ts';
+import { pagingPageFault } from '../shadow/shadow-page-fault.ts';
+import { mmuSyncRoots } from '../shadow/shadow-sync.ts';
+import { traceKvmCr, traceKvmPageFault } from '../trace/trace-events.ts';
+import type { VcpuContext } from '../vcpu/vcpu-context.ts';
+
+/** Whether the guest's own page tables are shadowed. */
+export const isShadowPaging = (vcpu: VcpuContext): boolean => vcpu.mmu.mode === MMU_SHADOW && isPaging(vcpu.r);
+
+/** kvm_mmu_unprotect_page_virt: what has to be written at a linear address cannot be emulated. */
+export function unprotectPageVirt(vcpu: VcpuContext, lo: number, hi: number): void {
+  const { mmu, cpu } = vcpu;
+  if (walkAddr(mmu, cpu, mmu.walker, lo, hi, 0)) mmuUnprotectPage(mmu, mmu.walker.gfn);
+}
+
+function openReservedRecord(vcpu: VcpuContext, lo: number, hi: number, errorCode: number): void {
+  const gfn = shadowMmioGfn(vcpu.mmu, vcpu.r, lo, hi);
+  const access = (errorCode & PFERR_WRITE_MASK) !== 0 ? 1 : (errorCode & PFERR_FETCH_MASK) !== 0 ? 2 : 0;
+  const gpaLo = gfn < 0 ? lo : (gfn << 12) | (lo & 0xfff);
+  vcpu.openRecord(lo, hi, gpaLo, gfn < 0 ? hi : (gfn / 0x10_0000) | 0, access);
+}
+
+/** is_mmio_page_fault. */
+const isMmioPageFault = (vcpu: VcpuContext, lo: number, hi: number): boolean =>
+  vcpuMatchMmioGva(vcpu.mmu, vcpu.r, lo, hi) || vcpuMatchMmioGpa(vcpu.mmu, vcpu.r, lo, hi);
+
+/** The intercepted #PF. */
+export function handlePagingPageFault(vcpu: VcpuContext): number {
+  const { mmu, r, record } = vcpu;
+  const lo = r[VCPU_EXIT_GVA];
+  const hi = r[VCPU_EXIT_GVA + 1];
+  const errorCode = r[VCPU_EXIT_QUALIFICATION];
+  traceKvmPageFault(mmu.arena, vcpu.id, lo, hi, errorCode);
+  // kvm_event_needs_reinjection: the processor was delivering an event, and its pushes are no instruction to emulate.
+  if (vectoringEvent(r) >= 0 || r[VCPU_PENDING_INTERRUPT] !== 0) unprotectPageVirt(vcpu, lo, hi);
+  if ((errorCode & PFERR_RSVD_MASK) !== 0) openReservedRecord(vcpu, lo, hi, errorCode);
+  const answer = pagingPageFault(vcpu, lo, hi, errorCode);
+  r[VCPU_IDT_VECTORING] = 0;
+  let result = RESUME_GUEST;
+  if (answer < 0) {
+    const gfn = mmu.walker.gfn.toString(16);
+    result = internalError(
+      vcpu,
+      `KVM_RUN failed with EFAULT at rip ${ripText(vcpu)}: gfn 0x${gfn} is in a memslot whose userspace address maps no memory`,
+    );
+  } else if (answer !== FAULT_RESUME && !isMmioPageFault(vcpu, lo, hi) && retryInstruction(vcpu, lo, hi)) {
+    // EMULTYPE_RETRY: counted as emulated, executed by the guest.
+    vcpu.count(vcpu.cInsnEmulation);
+  } else if (answer !== FAULT_RESUME) {
+    result = emulateInstruction(vcpu);
+    if (vcpu.emulator.mmioNeeded) vcpu.count(vcpu.cMmioExits);
+  }
+  if (record.open) record.commit();
+  return result;
+}
+
+/** handle_invlpg. */
+export function handlePagingInvlpg(vcpu: VcpuContext): void {
+  const { r, mmu } = vcpu;
+  shadowInvlpg(mmu, r, vcpu.id, r[VCPU_EXIT_QUALIFICATION], r[VCPU_EXIT_QUALIFICATION + 1]);
+}
+
+/** The PDPTE registers before a load of CR3, to see whether it changed them (pdptrs_changed). */
+const PDPTE_WORDS = 8;
+
+/**
+ * handle_cr. Qualification as the SDM has it: register in bits 0–3, 1 in bits 4–5 for MOV from it, general register in bits
+ * 8–11. The instruction is executed on the guest's behalf, then the MMU follows what it changed.
+ */
+export function handleCrAccess(vcpu: VcpuContext): number {
+  const { r, f, mmu, id } = vcpu;
+  const qualification = r[VCPU_EXIT_QUALIFICATION];
+  const register = qualification & 0xf;
+  const write = ((qualification >> 4) & 3) === 0;
+  const general = VCPU_GPR + 2 * ((qualification >> 8) & 0xf);
+  const cr3Lo = r[VCPU_CR3];
+  const cr3Hi = r[VCPU_CR3 + 1];
+  const pdptes = write && register === 3 ? r.slice(VCPU_PDPTE, VCPU_PDPTE + PDPTE_WORDS) : undefined;
+  const retired = f[VCPU_F_INSNS];
+  if (write) traceKvmCr(mmu.arena, id, true, register, r[general], r[general + 1]);
+  const result = executeForGuest(vcpu);
+  if (result !== RESUME_GUEST || f[VCPU_F_INSNS] === retired) return result;
+  if (!write) {
+    traceKvmCr(mmu.arena, id, false, register, r[general], r[general + 1]);
+  } else if (pdptes !== undefined) {
+    const same =
+      cr3Lo === r[VCPU_CR3] && cr3Hi === r[VCPU_CR3 + 1] && pdptes.every((word, i) => word === r[VCPU_PDPTE + i]);
+    if (same) {
+      mmuSyncRoots(mmu, r, id);
+      mmuFlushTlb(mmu, id);
+    } else {
+      mmuUnload(mmu, r);
+    }
+  }
+  mmuFollowRegisters(mmu, r);
+  return result;
+}

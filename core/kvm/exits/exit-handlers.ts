@@ -1,0 +1,198 @@
+/** What each VM exit leads to (kvm_vmx_exit_handlers of arch/x86/kvm/vmx.c and svm_exit_handlers of svm.c, v3.11). */
+import {
+  VCPU_ACTIVITY,
+  VCPU_CODE_BITS,
+  VCPU_EXIT_GPA,
+  VCPU_EXIT_GVA,
+  VCPU_EXIT_INSN_LENGTH,
+  VCPU_EXIT_IO_OUT,
+  VCPU_EXIT_IO_STRING,
+  VCPU_EXIT_REASON,
+  VCPU_F_INSNS,
+  VCPU_GPR,
+  VCPU_INTERRUPT_SHADOW,
+  VCPU_INTERRUPT_WINDOW,
+  VCPU_RIP,
+} from '../../arena/vcpu-layout.ts';
+import {
+  EXIT_CPUID,
+  EXIT_CR_ACCESS,
+  EXIT_DEBUG,
+  EXIT_EPT_MISCONFIG,
+  EXIT_EPT_VIOLATION,
+  EXIT_EXCEPTION_NMI,
+  EXIT_HLT,
+  EXIT_INTERRUPT_WINDOW,
+  EXIT_INVLPG,
+  EXIT_IO_INSTRUCTION,
+  EXIT_MSR_READ,
+  EXIT_MSR_WRITE,
+  EXIT_NPF,
+  EXIT_TRIPLE_FAULT,
+  EXIT_UNIMPLEMENTED,
+  lastAccess,
+} from '../../x86/index.ts';
+import {
+  EMULATE_NEEDS_EXIT,
+  emulateInstruction,
+  executeForGuest,
+  internalError,
+  RESUME_GUEST,
+  ripText,
+} from './exit-handlers-emulate.ts';
+import {
+  handleEptMisconfig,
+  handleEptViolation,
+  handleNestedPageFault,
+  handleShadowPageFault,
+} from './exit-handlers-fault.ts';
+import {
+  handleCrAccess,
+  handlePagingInvlpg,
+  handlePagingPageFault,
+  isShadowPaging,
+  unprotectPageVirt,
+} from './exit-handlers-paging.ts';
+import { gfnOf } from '../mmio/mmio-predict.ts';
+import { PFERR_FETCH_MASK } from '../mmu/mmu-fault-error.ts';
+import { mmuFlushTlb } from '../vcpu/requests.ts';
+import { traceKvmMsr, traceKvmUserspaceExit } from '../trace/trace-events.ts';
+import type { VcpuContext } from '../vcpu/vcpu-context.ts';
+import { KVM_EXIT_HLT, KVM_EXIT_SHUTDOWN } from '../vcpu/vcpu-exit-reasons.ts';
+import { RUN_DEBUG_EXEC, RUN_SHUTDOWN } from '../vcpu/vcpu-run.ts';
+
+const RAX = VCPU_GPR;
+const RCX = VCPU_GPR + 2;
+const RDX = VCPU_GPR + 4;
+
+/** Values of VCPU_ACTIVITY. */
+export const ACTIVE = 0;
+export const HALTED = 1;
+export const SHUT_DOWN = 2;
+
+/**
+ * An instruction that cannot be emulated because its fetch or the delivery of its exception needs a page that the tables do
+ * not map (it was zapped just now, say) is started over in the guest, after that exit has been handled as any other.
+ * @returns RESUME_GUEST, or the RUN_* code to leave with
+ */
+export function handleExit(vcpu: VcpuContext, exit: number): number {
+  const result = dispatchExit(vcpu, exit);
+  if (result !== EMULATE_NEEDS_EXIT) return result;
+  const inner = vcpu.r[VCPU_EXIT_REASON];
+  // reexecute_instruction: an access that the emulator does not make itself (a push of INT n, say) may be to a shadowed table.
+  if (inner === EXIT_EXCEPTION_NMI && isShadowPaging(vcpu)) {
+    unprotectPageVirt(vcpu, vcpu.r[VCPU_EXIT_GVA], vcpu.r[VCPU_EXIT_GVA + 1]);
+  }
+  const again = dispatchExit(vcpu, inner);
+  if (again !== EMULATE_NEEDS_EXIT) return again;
+  return internalError(vcpu, cannotEmulate(vcpu, inner));
+}
+
+/** Most often the guest has run off into nothing: KVM's emulator fetches from memslots only. */
+function cannotEmulate(vcpu: VcpuContext, exit: number): string {
+  const { r } = vcpu;
+  if ((lastAccess(vcpu.cpu) & PFERR_FETCH_MASK) === 0) {
+    return `emulation failed at rip ${ripText(vcpu)}: the instruction ran into VM exit ${exit} twice in a row`;
+  }
+  const gfn = gfnOf(r[VCPU_EXIT_GPA], r[VCPU_EXIT_GPA + 1]).toString(16);
+  return `emulation failed at rip ${ripText(vcpu)}: its gfn 0x${gfn} is in no memslot, and instructions cannot be fetched from MMIO`;
+}
+
+function dispatchExit(vcpu: VcpuContext, exit: number): number {
+  switch (exit) {
+    case EXIT_EPT_MISCONFIG:
+      return handleEptMisconfig(vcpu);
+    case EXIT_EPT_VIOLATION:
+      return handleEptViolation(vcpu);
+    case EXIT_NPF:
+      return handleNestedPageFault(vcpu);
+    case EXIT_EXCEPTION_NMI:
+      return isShadowPaging(vcpu) ? handlePagingPageFault(vcpu) : handleShadowPageFault(vcpu);
+    case EXIT_IO_INSTRUCTION:
+      return handleIo(vcpu);
+    case EXIT_CPUID:
+      return executeForGuest(vcpu);
+    case EXIT_MSR_READ:
+      return handleMsr(vcpu, false);
+    case EXIT_MSR_WRITE:
+      return handleMsr(vcpu, true);
+    case EXIT_HLT:
+      return handleHalt(vcpu);
+    case EXIT_INTERRUPT_WINDOW:
+      vcpu.count(vcpu.cIrqWindow);
+      vcpu.r[VCPU_INTERRUPT_WINDOW] = 0;
+      return RESUME_GUEST;
+    case EXIT_INVLPG:
+      return handleInvlpg(vcpu);
+    case EXIT_CR_ACCESS:
+      return handleCrAccess(vcpu);
+    case EXIT_TRIPLE_FAULT:
+      return shutDown(vcpu);
+    case EXIT_DEBUG:
+      return RUN_DEBUG_EXEC;
+    case EXIT_UNIMPLEMENTED:
+      return internalError(vcpu, vcpu.cpu.unimplemented);
+    default:
+      return internalError(vcpu, `no handler for exit reason ${exit}`);
+  }
+}
+
+/** KVM_EXIT_SHUTDOWN. */
+export function shutDown(vcpu: VcpuContext): number {
+  vcpu.r[VCPU_ACTIVITY] = SHUT_DOWN;
+  traceKvmUserspaceExit(vcpu.mmu.arena, vcpu.id, KVM_EXIT_SHUTDOWN, 0);
+  return RUN_SHUTDOWN;
+}
+
+/** skip_emulated_instruction: the instruction has been done on the guest's behalf. */
+function skipInstruction(vcpu: VcpuContext): void {
+  const { r } = vcpu;
+  const sum = (r[VCPU_RIP] >>> 0) + r[VCPU_EXIT_INSN_LENGTH];
+  r[VCPU_RIP] = r[VCPU_CODE_BITS] === 16 ? sum & 0xffff : sum | 0;
+  if (sum > 0xffff_ffff && r[VCPU_CODE_BITS] === 64) r[VCPU_RIP + 1] += 1;
+  r[VCPU_INTERRUPT_SHADOW] = 0;
+  vcpu.cpu.successor = 0;
+  vcpu.f[VCPU_F_INSNS] += 1;
+}
+
+/** handle_io: string forms and IN go through the emulator, OUT does not (kvm_fast_pio_out). */
+function handleIo(vcpu: VcpuContext): number {
+  const { r } = vcpu;
+  vcpu.count(vcpu.cIoExits);
+  if (r[VCPU_EXIT_IO_STRING] !== 0 || r[VCPU_EXIT_IO_OUT] === 0) return emulateInstruction(vcpu);
+  return executeForGuest(vcpu);
+}
+
+/** handle_rdmsr and handle_wrmsr: an MSR that is not there is #GP(0), and nothing retires. */
+function handleMsr(vcpu: VcpuContext, write: boolean): number {
+  const { r, f } = vcpu;
+  const ecx = r[RCX];
+  const retired = f[VCPU_F_INSNS];
+  const lo = r[RAX];
+  const hi = r[RDX];
+  const result = executeForGuest(vcpu);
+  // Started over after another exit, unless that is the end of the guest.
+  if (result !== RESUME_GUEST && r[VCPU_EXIT_REASON] !== EXIT_TRIPLE_FAULT) return result;
+  const refused = f[VCPU_F_INSNS] === retired;
+  if (write) traceKvmMsr(vcpu.mmu.arena, vcpu.id, true, ecx, lo, hi, refused);
+  else traceKvmMsr(vcpu.mmu.arena, vcpu.id, false, ecx, refused ? 0 : r[RAX], refused ? 0 : r[RDX], refused);
+  return result;
+}
+
+/** handle_halt, kvm_emulate_halt. The loop around the vCPU decides whether an interrupt wakes it at once. */
+function handleHalt(vcpu: VcpuContext): number {
+  skipInstruction(vcpu);
+  vcpu.count(vcpu.cHaltExits);
+  vcpu.r[VCPU_ACTIVITY] = HALTED;
+  traceKvmUserspaceExit(vcpu.mmu.arena, vcpu.id, KVM_EXIT_HLT, 0);
+  return RESUME_GUEST;
+}
+
+/** kvm_mmu_invlpg; without guest paging there is nothing but the TLB (nonpaging_invlpg). */
+function handleInvlpg(vcpu: VcpuContext): number {
+  if (isShadowPaging(vcpu)) handlePagingInvlpg(vcpu);
+  mmuFlushTlb(vcpu.mmu, vcpu.id);
+  vcpu.count(vcpu.cInvlpg);
+  skipInstruction(vcpu);
+  return RESUME_GUEST;
+}

@@ -1,0 +1,248 @@
+/** One virtual processor and KVM's loop around it (__vcpu_run and vcpu_enter_guest of arch/x86/kvm/x86.c, v3.11). */
+import {
+  VCPU_ACTIVITY,
+  VCPU_EXIT_GPA,
+  VCPU_EXIT_QUALIFICATION,
+  VCPU_EXIT_REASON,
+  VCPU_F_DELIVERIES,
+  VCPU_F_INSNS,
+  VCPU_INTERRUPT_SHADOW,
+  VCPU_INTERRUPT_WINDOW,
+  VCPU_REQUESTS,
+  VCPU_RFLAGS,
+  VCPU_RIP,
+  VCPU_SKIP_MMIO_STOP,
+} from '../../arena/vcpu-layout.ts';
+import { TP_KVM_EXIT } from '../../base/tracepoints.ts';
+import { EXIT_ATTENTION, EXIT_BUDGET, EXIT_DEBUG, EXIT_NPF, EXIT_UNIMPLEMENTED, type Cpu } from '../../x86/index.ts';
+import type { VmBus } from '../bus.ts';
+import { ACTIVE, HALTED, handleExit, SHUT_DOWN, shutDown } from '../exits/exit-handlers.ts';
+import { RESUME_GUEST } from '../exits/exit-handlers-emulate.ts';
+import { deliverQueuedException } from '../exits/exception-queue.ts';
+import { abandonGuestMode, beginReading, enterGuestMode, leaveGuestMode } from './guest-mode.ts';
+import { stopsBeforeFault } from '../exits/exit-handlers-fault.ts';
+import { MmioExitsInPlace } from '../mmio/mmio-exits-in-place.ts';
+import { MMU_NPT, MMU_SHADOW, type Mmu } from '../mmu/mmu.ts';
+import { mmuFollowRegisters, mmuLoad, mmuUnload } from '../mmu/mmu-roots.ts';
+import { VCPU_IN_GUEST, VCPU_PENDING_EXCEPTION, VCPU_PENDING_INTERRUPT, VCPU_ROOT_VALID } from '../mmu/mmu-words.ts';
+import { KVM_REQ_MMU_RELOAD, KVM_REQ_MMU_SYNC, KVM_REQ_TLB_FLUSH, KVM_REQ_TRIPLE_FAULT } from './requests.ts';
+import { mmuSyncRoots } from '../shadow/shadow-sync.ts';
+import { traceEnabled } from '../trace/trace.ts';
+import { KVM_ISA_SVM, KVM_ISA_VMX, traceKvmEntry, traceKvmExit, traceKvmInjVirq } from '../trace/trace-events.ts';
+import { VcpuContext } from './vcpu-context.ts';
+import { NO_EXIT } from './vcpu-exit-reasons.ts';
+import { RUN_BUDGET, RUN_DEBUG_MMIO, RUN_HLT, RUN_SHUTDOWN, RUN_VMM_STOP, type RunCode } from './vcpu-run.ts';
+
+const RFLAGS_IF = 0x200;
+/** Value of VCPU_ACTIVITY beside those of exit-handlers.ts: KVM_MP_STATE_UNINITIALIZED. */
+const UNINITIALIZED = 3;
+
+/** struct kvm_vcpu. */
+export class Vcpu {
+  readonly id: number;
+  readonly cpu: Cpu;
+  private readonly context: VcpuContext;
+
+  constructor(id: number, mmu: Mmu, cpu: Cpu, bus: VmBus) {
+    this.id = id;
+    this.cpu = cpu;
+    this.context = new VcpuContext(id, mmu, cpu, bus);
+    this.cpu.exitsInPlace = new MmioExitsInPlace(this.context);
+  }
+
+  /** Why the last run ended with RUN_INTERNAL_ERROR. */
+  get internalError(): string {
+    return this.context.internalError;
+  }
+
+  /**
+   * KVM_RUN: runs until `budget` instructions have retired (exceptions delivered count too) or user space is wanted.
+   * @param skipBreakpoint do not stop at an execution breakpoint on the very first instruction
+   */
+  run(budget: number, skipBreakpoint: boolean): RunCode {
+    const { mmu, r } = this.context;
+    if (!mmu.threaded) return this.runLoop(budget, skipBreakpoint);
+    beginReading(mmu, r);
+    try {
+      return this.runLoop(budget, skipBreakpoint);
+    } finally {
+      abandonGuestMode(mmu, this.id);
+    }
+  }
+
+  private runLoop(budget: number, skipBreakpoint: boolean): RunCode {
+    const { context, cpu } = this;
+    const { r, f, bus, mmu } = context;
+    const end = f[VCPU_F_INSNS] + f[VCPU_F_DELIVERIES] + budget;
+    let skip = skipBreakpoint;
+    context.internalError = '';
+    for (;;) {
+      // A plain load: requests are looked at once more on the way into guest mode.
+      if (r[VCPU_REQUESTS] !== 0 && !this.serveRequests()) return shutDown(context) as RunCode;
+      if (r[VCPU_ACTIVITY] !== ACTIVE) {
+        if (r[VCPU_ACTIVITY] === SHUT_DOWN) return RUN_SHUTDOWN;
+        if (!this.wake()) return RUN_HLT;
+      }
+      if (f[VCPU_F_INSNS] + f[VCPU_F_DELIVERIES] >= end) return RUN_BUDGET;
+      if (mmu.mode === MMU_SHADOW) mmuFollowRegisters(mmu, r);
+      this.queueInterrupt();
+      if (r[VCPU_ROOT_VALID] === 0) {
+        const loaded = mmuLoad(mmu, r, this.id);
+        cpu.flushTlb();
+        // What loading asked for is served first: a sync, a flush, or the end of a guest whose root is in no memory.
+        if (!loaded || r[VCPU_REQUESTS] !== 0) continue;
+      }
+
+      if (!enterGuestMode(mmu, r)) continue;
+      if (r[VCPU_IN_GUEST] === 0 || r[VCPU_PENDING_INTERRUPT] !== 0) {
+        r[VCPU_IN_GUEST] = 1;
+        traceKvmEntry(mmu.arena, this.id);
+      }
+      const before = f[VCPU_F_INSNS];
+      if ((r[VCPU_PENDING_INTERRUPT] | r[VCPU_PENDING_EXCEPTION]) !== 0) skip = false;
+      // A delivery is work too.
+      const delivered = this.deliverEvent();
+      const rest = end - f[VCPU_F_INSNS] - f[VCPU_F_DELIVERIES];
+      const exit = delivered ? cpu.run(rest, !skip) : r[VCPU_EXIT_REASON];
+      leaveGuestMode(mmu, r);
+
+      if (f[VCPU_F_INSNS] !== before) {
+        skip = false;
+        r[VCPU_SKIP_MMIO_STOP] = 0;
+      }
+      if (exit === EXIT_BUDGET) return RUN_BUDGET;
+      if (exit === EXIT_ATTENTION) {
+        if (bus.stopRequested()) return RUN_VMM_STOP;
+        continue;
+      }
+      if (context.hooks.mmioStopArmed && stopsBeforeFault(context, exit)) return RUN_DEBUG_MMIO;
+      if (exit !== EXIT_DEBUG && exit !== EXIT_UNIMPLEMENTED) {
+        r[VCPU_IN_GUEST] = 0;
+        context.count(context.cExits);
+        if (traceEnabled(mmu.arena, TP_KVM_EXIT)) this.traceExit(exit);
+      }
+      const retired = f[VCPU_F_INSNS];
+      const code = handleExit(context, exit);
+      if (code !== RESUME_GUEST) return code as RunCode;
+      if (f[VCPU_F_INSNS] !== retired) skip = false;
+      if (bus.stopRequested()) return RUN_VMM_STOP;
+    }
+  }
+
+  /** kvm_arch_vcpu_runnable, and a vCPU that has shut down: its end is still to be told. */
+  runnable(): boolean {
+    const activity = this.context.r[VCPU_ACTIVITY];
+    return activity === ACTIVE || activity === SHUT_DOWN || (activity === HALTED && this.mayWake());
+  }
+
+  /** Waits to be started, as application processors do after power-up. */
+  holdUntilStarted(): void {
+    this.context.r[VCPU_ACTIVITY] = UNINITIALIZED;
+  }
+
+  /** What a change of registers from outside may have invalidated: the hardware's caches of translations. */
+  registersChanged(): void {
+    this.cpu.flushTlb();
+    this.cpu.successor = 0;
+  }
+
+  /** Drops the roots: the next run loads new ones (reset, or registers that decide on the paging mode were edited). */
+  unloadMmu(): void {
+    mmuUnload(this.context.mmu, this.context.r);
+    this.cpu.flushTlb();
+  }
+
+  /** vcpu_enter_guest's requests, in its order. False: the guest is shut down. */
+  private serveRequests(): boolean {
+    const { r, mmu } = this.context;
+    let requests = Atomics.exchange(r, VCPU_REQUESTS, 0);
+    if ((requests & (1 << KVM_REQ_MMU_RELOAD)) !== 0) mmuUnload(mmu, r);
+    if ((requests & (1 << KVM_REQ_MMU_SYNC)) !== 0) {
+      mmuSyncRoots(mmu, r, this.id);
+      requests |= Atomics.exchange(r, VCPU_REQUESTS, 0);
+    }
+    if ((requests & (1 << KVM_REQ_TLB_FLUSH)) !== 0) this.cpu.flushTlb();
+    return (requests & (1 << KVM_REQ_TRIPLE_FAULT)) === 0;
+  }
+
+  private interruptAllowed(): boolean {
+    const { r } = this.context;
+    return (r[VCPU_RFLAGS] & RFLAGS_IF) !== 0 && r[VCPU_INTERRUPT_SHADOW] === 0;
+  }
+
+  /** An interrupt that may be delivered ends a halt. The PIC's INTR line leads to the boot vCPU only, as on a PC. */
+  private mayWake(): boolean {
+    return this.id === 0 && this.context.bus.interruptPending() && this.interruptAllowed();
+  }
+
+  /** kvm_vcpu_block. */
+  private wake(): boolean {
+    const { r } = this.context;
+    if (r[VCPU_ACTIVITY] !== HALTED || !this.mayWake()) return false;
+    r[VCPU_ACTIVITY] = ACTIVE;
+    this.context.count(this.context.cHaltWakeup);
+    return true;
+  }
+
+  /** inject_pending_event: takes an interrupt from the controller, or asks for an exit as soon as one may be delivered. */
+  private queueInterrupt(): void {
+    const { r, bus, mmu } = this.context;
+    if (r[VCPU_PENDING_INTERRUPT] !== 0 || this.id !== 0) return;
+    if (!bus.interruptPending()) {
+      r[VCPU_INTERRUPT_WINDOW] = 0;
+      return;
+    }
+    if (!this.interruptAllowed() || r[VCPU_PENDING_EXCEPTION] !== 0) {
+      r[VCPU_INTERRUPT_WINDOW] = 1;
+      return;
+    }
+    const vector = bus.acknowledgeInterrupt();
+    r[VCPU_INTERRUPT_WINDOW] = 0;
+    r[VCPU_PENDING_INTERRUPT] = vector + 1;
+    this.context.count(this.context.cIrqInjections);
+    traceKvmInjVirq(mmu.arena, this.id, vector);
+  }
+
+  /** inject_pending_event: an exception before an interrupt. False: delivery ran into the exit in VCPU_EXIT_REASON. */
+  private deliverEvent(): boolean {
+    if (this.context.r[VCPU_PENDING_EXCEPTION] !== 0) return deliverQueuedException(this.context);
+    return this.deliverInterrupt();
+  }
+
+  /**
+   * The delivery of a queued interrupt, which the hardware does at VM entry. False: it ran into the exit in VCPU_EXIT_REASON
+   * and is tried again afterwards, as KVM does with IDT-vectoring information.
+   */
+  private deliverInterrupt(): boolean {
+    const { r } = this.context;
+    if (r[VCPU_PENDING_INTERRUPT] === 0) return true;
+    r[VCPU_EXIT_REASON] = NO_EXIT;
+    const exit = this.cpu.injectInterrupt(r[VCPU_PENDING_INTERRUPT] - 1);
+    // Reason 0 is an exit too, under the shadow MMU.
+    if (exit === 0 && r[VCPU_EXIT_REASON] === NO_EXIT) {
+      r[VCPU_PENDING_INTERRUPT] = 0;
+      return true;
+    }
+    r[VCPU_EXIT_REASON] = exit;
+    return false;
+  }
+
+  private traceExit(exit: number): void {
+    const { r, mmu } = this.context;
+    const svm = mmu.mode === MMU_NPT;
+    const q = VCPU_EXIT_QUALIFICATION;
+    const gpa = exit === EXIT_NPF;
+    traceKvmExit(
+      mmu.arena,
+      this.id,
+      exit,
+      r[VCPU_RIP],
+      r[VCPU_RIP + 1],
+      svm ? KVM_ISA_SVM : KVM_ISA_VMX,
+      r[q],
+      r[q + 1],
+      gpa ? r[VCPU_EXIT_GPA] : 0,
+      gpa ? r[VCPU_EXIT_GPA + 1] : 0,
+    );
+  }
+}
