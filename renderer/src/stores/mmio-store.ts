@@ -1,10 +1,11 @@
 /** The MMIO faults: the newest of the log, and counts by gfn. */
-import type { MmioFaultRecord, MmioHeat, MmioLogSnapshot, Moment } from '@core/protocol/index.ts';
+import type { MmioFaultRecord, MmioHeat } from '@core/protocol/index.ts';
 import { defineStore } from 'pinia';
 import { computed, ref, shallowRef } from 'vue';
 import type { MmioOutcome } from '../api/contract-words.ts';
-import type { MmioSpec } from './breakpoints-store.ts';
+import { logTail, type LogPiece } from '../api/log-tail.ts';
 import { isLeft } from '../api/stop-change.ts';
+import type { MmioSpec } from './breakpoints-store.ts';
 import { useDesktopStore } from './desktop-store.ts';
 import { useMachineStore } from './machine-store.ts';
 
@@ -16,11 +17,9 @@ const HEAT_ROWS = 60;
 export const useMmioStore = defineStore('mmio', () => {
   const desktop = useDesktopStore();
   const machine = useMachineStore();
-  /** Oldest first. */
-  const records = shallowRef<readonly MmioFaultRecord[]>([]);
+  const tail = logTail({ ask: read, limit: LIMIT, liveLimit: LIVE_LIMIT, kept: KEPT }, noteStop);
+  const { records, moment, total, refresh: refreshLog } = tail;
   const heat = shallowRef<MmioHeat>();
-  const moment = shallowRef<Moment>();
-  const total = ref(0);
   /** Nothing of the log is shown but this. */
   const outcome = ref<MmioOutcome | 'any'>('any');
   const gfn = ref<number>();
@@ -38,32 +37,15 @@ export const useMmioStore = defineStore('mmio', () => {
   );
   const hottest = computed(() => heat.value?.rows.reduce((most, { count }) => Math.max(most, count), 0) ?? 0);
 
-  /**
-   * Only the tail is of use to a reader: when more has happened than is shown, the log goes on at its end. Every record
-   * crosses two worlds on its way here, so a guest that faults a million times a second is followed in short pieces.
-   */
-  async function refreshLog(): Promise<void> {
-    const probe = await desktop.call('mmio.log', { since: Number.MAX_SAFE_INTEGER, limit: 1 });
-    if (!probe.ok || !machine.admit(probe.value.moment)) return;
-    apply(probe.value);
-    const next = (records.value.at(-1)?.seq ?? -1) + 1;
-    if (next >= total.value) return;
-    const limit = probe.value.moment.live ? LIVE_LIMIT : LIMIT;
-    const answer = await desktop.call('mmio.log', { since: Math.max(next, total.value - limit), limit });
-    if (answer.ok && machine.admit(answer.value.moment)) apply(answer.value);
+  async function read(since: number, limit: number): Promise<LogPiece<MmioFaultRecord> | undefined> {
+    const answer = await desktop.call('mmio.log', { since, limit });
+    return answer.ok && machine.admit(answer.value.moment) ? answer.value : undefined;
   }
 
-  function apply(next: MmioLogSnapshot): void {
-    const isRestarted = next.total < total.value;
-    const last = moment.value;
+  /** What is there when the guest goes on is old news at the next stop. */
+  function noteStop(piece: LogPiece<MmioFaultRecord>, isRestarted: boolean): void {
     if (isRestarted) seenAtLastStop.value = -1;
-    else if (last && isLeft(last, next.moment)) seenAtLastStop.value = total.value - 1;
-    const kept = isRestarted ? [] : records.value;
-    const newest = kept.at(-1)?.seq ?? -1;
-    const fresh = next.records.filter(({ seq }) => seq > newest);
-    moment.value = next.moment;
-    total.value = next.total;
-    if (isRestarted || fresh.length > 0) records.value = [...kept, ...fresh].slice(-KEPT);
+    else if (moment.value && isLeft(moment.value, piece.moment)) seenAtLastStop.value = total.value - 1;
   }
 
   async function refreshHeat(): Promise<void> {
@@ -73,9 +55,7 @@ export const useMmioStore = defineStore('mmio', () => {
 
   /** The machine that the faults belong to is gone. */
   function clear(): void {
-    records.value = [];
-    total.value = 0;
-    moment.value = undefined;
+    tail.clear();
     seenAtLastStop.value = -1;
     gfn.value = undefined;
   }

@@ -1,8 +1,9 @@
 /** The tracepoints: which are on, and the newest lines of what they wrote. */
-import type { Moment, RequestError, TraceLine, TraceSnapshot } from '@core/protocol/index.ts';
+import type { RequestError, TraceLine } from '@core/protocol/index.ts';
 import { MAX_CLIPBOARD_CHARACTERS } from '@core/protocol/index.ts';
 import { defineStore } from 'pinia';
 import { computed, ref, shallowRef } from 'vue';
+import { logTail } from '../api/log-tail.ts';
 import { useDesktopStore } from './desktop-store.ts';
 import { useMachineStore } from './machine-store.ts';
 
@@ -16,11 +17,9 @@ export const useTraceStore = defineStore('trace', () => {
   const machine = useMachineStore();
   /** Names of the events that are on. */
   const events = shallowRef<readonly string[]>([]);
-  /** Oldest first. */
-  const lines = shallowRef<readonly TraceLine[]>([]);
-  const total = ref(0);
-  const moment = shallowRef<Moment>();
   const error = shallowRef<RequestError>();
+  const tail = logTail<TraceLine>({ ask: read, limit: LIMIT, liveLimit: LIVE_LIMIT, kept: KEPT });
+  const { records: lines, total, moment, refresh } = tail;
   /** Words that a line must hold, in its name or its text. */
   const filter = ref('');
 
@@ -41,32 +40,15 @@ export const useTraceStore = defineStore('trace', () => {
 
   /** A new machine has its tracepoints off: those that were on are turned on again. */
   async function restart(): Promise<void> {
-    lines.value = [];
-    total.value = 0;
-    moment.value = undefined;
+    tail.clear();
     if (events.value.length > 0) await setEvents(events.value);
   }
 
-  /** Only the tail is of use to a reader; what was skipped shows as a gap in the running numbers. */
-  async function refresh(): Promise<void> {
-    const probe = await desktop.call('trace.read', { since: Number.MAX_SAFE_INTEGER, limit: 1 });
-    error.value = probe.ok ? error.value : probe.error;
-    if (!probe.ok || !machine.admit(probe.value.moment)) return;
-    apply(probe.value);
-    const next = (lines.value.at(-1)?.seq ?? -1) + 1;
-    if (next >= total.value) return;
-    const limit = probe.value.moment.live ? LIVE_LIMIT : LIMIT;
-    const answer = await desktop.call('trace.read', { since: Math.max(next, total.value - limit), limit });
-    if (answer.ok && machine.admit(answer.value.moment)) apply(answer.value);
-  }
-
-  function apply(next: TraceSnapshot): void {
-    const kept = next.total < total.value ? [] : lines.value;
-    const newest = kept.at(-1)?.seq ?? -1;
-    const fresh = next.lines.filter(({ seq }) => seq > newest);
-    moment.value = next.moment;
-    total.value = next.total;
-    if (kept !== lines.value || fresh.length > 0) lines.value = [...kept, ...fresh].slice(-KEPT);
+  async function read(since: number, limit: number) {
+    const answer = await desktop.call('trace.read', { since, limit });
+    if (!answer.ok) error.value = answer.error;
+    if (!answer.ok || !machine.admit(answer.value.moment)) return undefined;
+    return { ...answer.value, records: answer.value.lines };
   }
 
   /** Everything that the ring still holds, as ftrace prints it. @returns how many characters were copied */
