@@ -47,6 +47,8 @@ export function walkHostTable(cpu: Cpu, levels: number, lo: number, hi: number, 
     const entryLo = i32[at];
     const entryHi = i32[at + 1];
     if ((entryLo & PTE_PRESENT) === 0) return fault(r, access);
+    // A processor reads an entry at once. KVM on another thread may have changed this one between the two loads.
+    if (cpu.threaded && Atomics.load(i32, at) !== entryLo) return walkHostTable(cpu, levels, lo, hi, access, amd);
     if (isHostEntryReserved(levels, level, entryLo, entryHi, maxPhyAddr, amd)) {
       return fault(r, access | PFERR_PRESENT | PFERR_RSVD);
     }

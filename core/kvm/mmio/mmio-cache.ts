@@ -17,7 +17,10 @@ export function generationWord(mmu: Mmu): number {
   return mmu.memslotsGeneration + active * mmu.memslotTableWords;
 }
 
-/** v6.8 caches nothing while a memslot update is in flight. A gva with direct mapping is cached as 0, which matches nothing. */
+/**
+ * v6.8 caches nothing while a memslot update is in flight. A gva with direct mapping is cached as 0, which matches nothing.
+ * @returns whether the cache holds it now
+ */
 export function vcpuCacheMmioInfo(
   mmu: Mmu,
   r: Int32Array,
@@ -25,10 +28,10 @@ export function vcpuCacheMmioInfo(
   gvaHi: number,
   gfn: number,
   access: number,
-): void {
+): boolean {
   const word = generationWord(mmu);
   const genHi = mmu.i32[word + 1];
-  if ((genHi & mmu.inProgressBitHigh) !== 0) return;
+  if ((genHi & mmu.inProgressBitHigh) !== 0) return false;
   r[VCPU_MMIO_GVA] = gvaLo & ~0xfff;
   r[VCPU_MMIO_GVA + 1] = gvaHi;
   r[VCPU_MMIO_ACCESS] = access;
@@ -36,6 +39,7 @@ export function vcpuCacheMmioInfo(
   r[VCPU_MMIO_GFN + 1] = (gfn / 0x1_0000_0000) | 0;
   r[VCPU_MMIO_GEN] = mmu.i32[word];
   r[VCPU_MMIO_GEN + 1] = genHi;
+  return true;
 }
 
 /** vcpu_match_mmio_gen of 3.17: whether no memslot has changed since the cache was filled. */

@@ -48,7 +48,7 @@ import { currentGeneration, freshGeneration } from './mmio-spte.ts';
 import { PFERR_RSVD_MASK, PFERR_USER_MASK, PFERR_WRITE_MASK } from '../mmu/mmu-fault-error.ts';
 import { isMmio } from '../mmu/mmu-spte.ts';
 import { VCPU_IN_GUEST } from '../mmu/mmu-words.ts';
-import { lastSptep, locklessBegin, locklessEnd } from '../mmu/mmu-walk.ts';
+import { lastSptep, locklessBegin, locklessEnd, spteLockless } from '../mmu/mmu-walk.ts';
 import { signFree } from './shadow-mmio-fault.ts';
 import { mmioSpteAccess, mmioSpteGeneration, mmioSpteGfn } from '../spte/spte-mmio.ts';
 import { anyTraceEnabled } from '../trace/trace.ts';
@@ -126,8 +126,8 @@ export class MmioExitsInPlace implements ExitsInPlace {
     if (!cached) {
       if (mmu.threaded) locklessBegin(mmu, r);
       const sptep = lastSptep(mmu, r, atLo, paging ? signFree(atHi) : atHi);
-      lo = sptep === 0 ? 0 : mmu.i32[sptep >> 2];
-      hi = sptep === 0 ? 0 : mmu.i32[(sptep >> 2) + 1];
+      lo = spteLockless(mmu, sptep);
+      hi = mmu.spteHigh;
       if (mmu.threaded) locklessEnd(mmu, r);
       let fresh = isMmio(mmu, lo, hi);
       if (fresh && mmu.era !== ERA_V3_10) {
@@ -139,7 +139,8 @@ export class MmioExitsInPlace implements ExitsInPlace {
       // gfn 0 is not known to be MMIO without its gva either.
       if (paging && fresh) fresh = gfn !== 0 && !refuses(r, rights, access);
       if (!fresh) return false;
-      vcpuCacheMmioInfo(mmu, r, paging ? atLo : 0, paging ? atHi : 0, gfn, rights);
+      // A memslot update has begun since: the whole way looks again.
+      if (!vcpuCacheMmioInfo(mmu, r, paging ? atLo : 0, paging ? atHi : 0, gfn, rights)) return false;
     }
     const gpaLo = paging ? cachedMmioGpaLow(r) | (atLo & 0xfff) : atLo;
     const gpaHi = paging ? cachedMmioGpaHigh(r) : atHi;

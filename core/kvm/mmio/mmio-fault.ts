@@ -10,7 +10,7 @@ import type { MmioRecord } from './mmio-record.ts';
 import { checkMmioSpte, currentGeneration } from './mmio-spte.ts';
 import type { Mmu } from '../mmu/mmu.ts';
 import { isMmio } from '../mmu/mmu-spte.ts';
-import { lastSptep, locklessBegin, locklessEnd } from '../mmu/mmu-walk.ts';
+import { lastSptep, locklessBegin, locklessEnd, spteLockless } from '../mmu/mmu-walk.ts';
 import { reservedHierarchyText } from '../spte/spte-reserved.ts';
 import { mmioSpteAccess, mmioSpteGeneration, mmioSpteGfn } from '../spte/spte-mmio.ts';
 import { traceHandleMmioPageFault } from '../trace/trace-events.ts';
@@ -53,8 +53,8 @@ export function handleMmioPageFaultCommon(
   // walk_shadow_page_get_mmio_spte.
   locklessBegin(mmu, r);
   const sptep = lastSptep(mmu, r, gpaLo, gpaHi);
-  const lo = sptep === 0 ? 0 : mmu.i32[sptep >> 2];
-  const hi = sptep === 0 ? 0 : mmu.i32[(sptep >> 2) + 1];
+  const lo = spteLockless(mmu, sptep);
+  const hi = mmu.spteHigh;
   locklessEnd(mmu, r);
   record.noteSpte(lo, hi, visibleSpteGeneration(mmu, lo, hi));
 

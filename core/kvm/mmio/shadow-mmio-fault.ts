@@ -10,7 +10,7 @@ import type { MmioRecord } from './mmio-record.ts';
 import { checkMmioSpte } from './mmio-spte.ts';
 import type { Mmu } from '../mmu/mmu.ts';
 import { isMmio } from '../mmu/mmu-spte.ts';
-import { lastSptep, locklessBegin, locklessEnd } from '../mmu/mmu-walk.ts';
+import { lastSptep, locklessBegin, locklessEnd, spteLockless } from '../mmu/mmu-walk.ts';
 import { mmioSpteAccess, mmioSpteGfn } from '../spte/spte-mmio.ts';
 import { traceHandleMmioPageFault } from '../trace/trace-events.ts';
 
@@ -29,8 +29,8 @@ export function vcpuClearMmioGva(r: Int32Array, lo: number, hi: number): void {
 export function shadowMmioGfn(mmu: Mmu, r: Int32Array, lo: number, hi: number): number {
   if (vcpuMatchMmioGva(mmu, r, lo, hi)) return (r[VCPU_MMIO_GFN] >>> 0) + r[VCPU_MMIO_GFN + 1] * 0x1_0000_0000;
   const sptep = lastSptep(mmu, r, lo, signFree(hi));
-  const spteLo = sptep === 0 ? 0 : mmu.i32[sptep >> 2];
-  const spteHi = sptep === 0 ? 0 : mmu.i32[(sptep >> 2) + 1];
+  const spteLo = spteLockless(mmu, sptep);
+  const spteHi = mmu.spteHigh;
   return isMmio(mmu, spteLo, spteHi) ? mmioSpteGfn(mmu.mmio, spteLo, spteHi) : -1;
 }
 
@@ -52,8 +52,8 @@ export function handleShadowMmioPageFault(
   }
   locklessBegin(mmu, r);
   const sptep = lastSptep(mmu, r, lo, signFree(hi));
-  const spteLo = sptep === 0 ? 0 : mmu.i32[sptep >> 2];
-  const spteHi = sptep === 0 ? 0 : mmu.i32[(sptep >> 2) + 1];
+  const spteLo = spteLockless(mmu, sptep);
+  const spteHi = mmu.spteHigh;
   locklessEnd(mmu, r);
   record.noteSpte(spteLo, spteHi, visibleSpteGeneration(mmu, spteLo, spteHi));
   if (!isMmio(mmu, spteLo, spteHi)) {

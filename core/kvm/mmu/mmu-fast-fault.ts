@@ -6,7 +6,7 @@ import { markPageDirty } from '../memslots/dirty-log.ts';
 import { PT_PAGE_TABLE_LEVEL, PT_WRITABLE_MASK, type Mmu } from './mmu.ts';
 import { PFERR_PRESENT_MASK, PFERR_RSVD_MASK, PFERR_WRITE_MASK } from './mmu-fault-error.ts';
 import { isLastSpte, isLocklesslyModifiable, isShadowPresent, spteGfn } from './mmu-spte.ts';
-import { entryOffset, lastSptep, locklessBegin, locklessEnd, walkLevel, walkRoot } from './mmu-walk.ts';
+import { entryOffset, lastSptep, locklessBegin, locklessEnd, spteLockless, walkLevel, walkRoot } from './mmu-walk.ts';
 import { traceFastPageFault } from '../trace/trace-events.ts';
 
 /** page_fault_can_be_fast: a write to a present entry; never one with RSVD, whose MMIO spte may have to be renewed. */
@@ -46,8 +46,8 @@ export function fastPageFault(
   const { i32 } = mmu;
   locklessBegin(mmu, r);
   const sptep = sptepDownTo(mmu, r, lo, hi, level);
-  const oldLo = sptep === 0 ? 0 : i32[sptep >> 2];
-  const oldHi = sptep === 0 ? 0 : i32[(sptep >> 2) + 1];
+  const oldLo = spteLockless(mmu, sptep);
+  const oldHi = mmu.spteHigh;
   let retry: boolean;
   if (!isShadowPresent(mmu, oldLo, oldHi)) {
     // Zapped meanwhile: the vCPU will find that out by faulting again.
@@ -65,8 +65,8 @@ export function fastPageFault(
   } else {
     retry = false;
   }
-  const newLo = sptep === 0 ? 0 : i32[sptep >> 2];
-  const newHi = sptep === 0 ? 0 : i32[(sptep >> 2) + 1];
+  const newLo = spteLockless(mmu, sptep);
+  const newHi = mmu.spteHigh;
   traceFastPageFault(mmu.arena, vcpuId, lo, hi, errorCode, sptep, oldLo, oldHi, newLo, newHi, retry);
   locklessEnd(mmu, r);
   return retry;

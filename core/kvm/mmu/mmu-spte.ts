@@ -3,7 +3,9 @@
  * v3.11). An spte is named by its hpa (`sptep`); its value is two int32 halves. All writers hold mmu_lock.
  *
  * Order of the two stores: like a 32-bit host, present entries get their high half first and lose their low half first, so
- * that a lockless reader never sees a present entry with a foreign frame.
+ * that a lockless reader never sees a present entry with a foreign frame. To the processor an MMIO spte of NPT and of the
+ * shadow MMU is present too: what replaces one goes through an entry that is not. Readers look at the low half a second
+ * time (mmu-walk.ts, second-level-pagetable.ts), since an entry can change between their two loads.
  */
 import { UmbraBug } from '../../base/assert.ts';
 import { SP_ROLE, VM_MMIO_SPTES } from '../../arena/mmu-layout.ts';
@@ -75,7 +77,7 @@ function countMmio(mmu: Mmu, lo: number, hi: number, delta: number): void {
   if (gen === i32[(vm + VM_MMIO_FRESH_GEN) >> 2]) i32[(vm + VM_MMIO_FRESH) >> 2] += delta;
 }
 
-/** __set_spte over an entry that is not present. */
+/** __set_spte over an entry that is not present, though it may be an MMIO spte. */
 function store(mmu: Mmu, sptep: number, lo: number, hi: number): void {
   const { i32 } = mmu;
   const word = sptep >> 2;
@@ -83,8 +85,10 @@ function store(mmu: Mmu, sptep: number, lo: number, hi: number): void {
   const oldHi = i32[word + 1];
   if (isMmio(mmu, oldLo, oldHi)) countMmio(mmu, oldLo, oldHi, -1);
   if (isMmio(mmu, lo, hi)) countMmio(mmu, lo, hi, 1);
+  if (mmu.threaded && oldLo !== 0) Atomics.store(i32, word, 0);
   i32[word + 1] = hi;
-  i32[word] = lo;
+  if (mmu.threaded) Atomics.store(i32, word, lo);
+  else i32[word] = lo;
 }
 
 /** mmu_spte_set: the old entry must not be present. */
@@ -121,7 +125,8 @@ export function mmuSpteClear(mmu: Mmu, sptep: number): void {
   const oldLo = i32[word];
   const oldHi = i32[word + 1];
   if (isMmio(mmu, oldLo, oldHi)) countMmio(mmu, oldLo, oldHi, -1);
-  i32[word] = 0;
+  if (mmu.threaded) Atomics.store(i32, word, 0);
+  else i32[word] = 0;
   i32[word + 1] = 0;
 }
 

@@ -48,6 +48,28 @@ export function lastSptep(mmu: Mmu, r: Int32Array, lo: number, hi: number): numb
   }
 }
 
+/**
+ * __get_spte_lockless, of a host that reads an entry in two halves: the low half is looked at again, because whoever changes
+ * the entry changes that half first and last. Without the second look an MMIO spte that is replaced meanwhile can come out as
+ * half of each.
+ * @returns the low half of the entry; the high half is left in `mmu.spteHigh`. Both 0 for sptep 0
+ */
+export function spteLockless(mmu: Mmu, sptep: number): number {
+  const { i32 } = mmu;
+  mmu.spteHigh = 0;
+  if (sptep === 0) return 0;
+  const word = sptep >> 2;
+  if (!mmu.threaded) {
+    mmu.spteHigh = i32[word + 1];
+    return i32[word];
+  }
+  for (;;) {
+    const lo = Atomics.load(i32, word);
+    mmu.spteHigh = Atomics.load(i32, word + 1);
+    if (Atomics.load(i32, word) === lo) return lo;
+  }
+}
+
 /** walk_shadow_page_lockless_begin: whoever frees pages waits (by its IPI) until this vCPU has left the tables. */
 export function locklessBegin(mmu: Mmu, r: Int32Array): void {
   setVcpuMode(r, mmu.threaded, READING_SHADOW_PAGE_TABLES);

@@ -122,6 +122,8 @@ export class Mmu {
   readonly cacheHasGeneration: boolean;
   /** Each vCPU runs on a thread of its own: what others look at meanwhile is ordered by fences, and mmu_lock is one. */
   readonly threaded: boolean;
+  /** High half of the entry that `spteLockless` has read last. */
+  spteHigh = 0;
   /** This thread has mmu_lock. */
   holdsLock = false;
   readonly lock: number;
