@@ -6,7 +6,6 @@ import { watch } from 'vue';
 import { useBreakpointsStore } from '../stores/breakpoints-store.ts';
 import { useCommandsStore } from '../stores/commands-store.ts';
 import { useDesktopStore } from '../stores/desktop-store.ts';
-import { useDisassemblyStore } from '../stores/disassembly-store.ts';
 import { useMachineStore } from '../stores/machine-store.ts';
 import { useMmioStore } from '../stores/mmio-store.ts';
 import { useNoticesStore } from '../stores/notices-store.ts';
@@ -19,7 +18,6 @@ export function connectStores(pinia: Pinia, host: UmbraDesktop): void {
   const serial = useSerialStore(pinia);
   const mmio = useMmioStore(pinia);
   const trace = useTraceStore(pinia);
-  const disassembly = useDisassemblyStore(pinia);
   const commands = useCommandsStore(pinia);
   desktop.connect(host);
   desktop.onEvent((event) => {
@@ -37,7 +35,6 @@ export function connectStores(pinia: Pinia, host: UmbraDesktop): void {
       serial.clear();
       mmio.clear();
       void trace.restart();
-      void disassembly.goToRip();
     },
   );
   void greet(pinia);

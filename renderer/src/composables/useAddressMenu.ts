@@ -17,7 +17,6 @@ export function useAddressMenu(): (space: AddressSpace, address: bigint) => read
   const layout = useLayoutStore();
   const machine = useMachineStore();
   const memslots = useMemslotsStore();
-  const walk = useWalkStore();
 
   function showMemory(space: AddressSpace, address: bigint): void {
     layout.open('memory');
@@ -60,8 +59,7 @@ export function useAddressMenu(): (space: AddressSpace, address: bigint) => read
   }
 
   function walkIt(space: WalkSpace, address: bigint): void {
-    layout.open('walk');
-    void walk.show(space, address);
+    void useWalkStore(layout.open('walk')).show(space, address);
   }
 
   return (space, address) => [

@@ -14,11 +14,16 @@ export function keyOf(event: KeyboardEvent): string {
   return parts.filter((part) => part !== '').join('+');
 }
 
+/** Checkboxes and the like take no text, and the terminal hands on what it gets. */
+const TEXT_FIELDS = 'input:not([type=checkbox], [type=radio], [type=range], [type=file]), textarea, [contenteditable]';
+
+const isText = (target: EventTarget | null): boolean => target instanceof Element && target.matches(TEXT_FIELDS);
+
 export function useKeyboard(): void {
   const commands = useCommandsStore();
   const listener = (event: KeyboardEvent): void => {
     if (event.defaultPrevented || event.isComposing) return;
-    if (commands.executeKey(keyOf(event))) event.preventDefault();
+    if (commands.executeKey(keyOf(event), isText(event.target))) event.preventDefault();
   };
   window.addEventListener('keydown', listener, { capture: true });
   onScopeDispose(() => window.removeEventListener('keydown', listener, { capture: true }));

@@ -1,6 +1,6 @@
 /** The layout of a first start: code left, the machine's memory in the middle, values right. */
 import type { DockviewApi } from 'dockview-vue';
-import { PANEL_TITLES } from './panel-kinds.ts';
+import { PANELS_BY_KIND } from './panel-kinds.ts';
 import type { PanelKind } from './panel-kinds.ts';
 
 type Direction = 'right' | 'below' | 'within';
@@ -31,12 +31,11 @@ const PLACEMENTS: readonly Placement[] = [
 const IN_FRONT: readonly PanelKind[] = ['disassembly', 'memslots', 'registers', 'serial', 'sptes', 'generation'];
 
 export function applyDefaultLayout(api: DockviewApi): void {
-  api.clear();
   for (const { kind, beside, direction } of PLACEMENTS) {
     api.addPanel({
       id: kind,
       component: 'DockPanel',
-      title: PANEL_TITLES[kind],
+      title: PANELS_BY_KIND[kind].title,
       params: { kind },
       ...(beside && direction ? { position: { referencePanel: beside, direction } } : {}),
     });

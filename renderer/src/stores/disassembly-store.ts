@@ -1,7 +1,7 @@
 /** Instructions around an address. Grows at both ends as the reader scrolls. */
 import type { DisassembledInsn, Moment, RequestError } from '@core/protocol/index.ts';
 import { defineStore } from 'pinia';
-import { computed, ref, shallowRef } from 'vue';
+import { computed, ref, shallowRef, watch } from 'vue';
 import { latestRequest } from '../api/latest-request.ts';
 import { useDesktopStore } from './desktop-store.ts';
 import { useMachineStore } from './machine-store.ts';
@@ -11,7 +11,7 @@ const COUNT = 140;
 const CHUNK = 100;
 const KEPT = 2000;
 
-export const useDisassemblyStore = defineStore('disassembly', () => {
+function setup() {
   const desktop = useDesktopStore();
   const machine = useMachineStore();
   const requests = latestRequest();
@@ -84,6 +84,9 @@ export const useDisassemblyStore = defineStore('disassembly', () => {
     return earlier.length;
   }
 
+  // A new machine is looked at from its first instruction.
+  watch(() => machine.loads, goToRip);
+
   return {
     lines,
     moment,
@@ -97,4 +100,7 @@ export const useDisassemblyStore = defineStore('disassembly', () => {
     extendForward,
     extendBackward,
   };
-});
+}
+
+/** One of each panel. */
+export const useDisassemblyStore = (panel = 'disassembly') => defineStore(panel, setup)();

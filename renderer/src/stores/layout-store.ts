@@ -1,71 +1,128 @@
 /** The dock: which panels are open and where, kept from start to start. */
 import type { DockviewApi } from 'dockview-vue';
 import { defineStore } from 'pinia';
-import { shallowRef } from 'vue';
+import { ref, shallowRef, watch } from 'vue';
 import { applyDefaultLayout } from '../layout/default-layout.ts';
-import { PANEL_KINDS, PANEL_TITLES } from '../layout/panel-kinds.ts';
+import { PANELS_BY_KIND, panelId, panelTitle, parsePanelId } from '../layout/panel-kinds.ts';
 import type { PanelKind } from '../layout/panel-kinds.ts';
+import { LAYOUT_VERSION, parseSavedLayout, readSavedLayout } from '../layout/saved-layout.ts';
+import type { SavedLayout } from '../layout/saved-layout.ts';
+import { usePanelsStore } from './panels-store.ts';
+import type { PanelState } from './panels-store.ts';
 
 const STORAGE_KEY = 'umbra.layout';
-const VERSION = 1;
-
-interface SavedLayout {
-  readonly version: number;
-  readonly layout: ReturnType<DockviewApi['toJSON']>;
-}
-
-/** @returns undefined for anything but a layout of this version whose panels all exist */
-function readSaved(text: string | null): SavedLayout['layout'] | undefined {
-  if (text === null) return undefined;
-  try {
-    const saved: SavedLayout = JSON.parse(text);
-    const known: readonly string[] = PANEL_KINDS;
-    const isKnown = saved.version === VERSION && Object.keys(saved.layout.panels).every((id) => known.includes(id));
-    return isKnown ? saved.layout : undefined;
-  } catch {
-    return undefined;
-  }
-}
+/** Panels of one kind that can be open at once. */
+const MAX_OF_KIND = 9;
 
 export const useLayoutStore = defineStore('layout', () => {
+  const panels = usePanelsStore();
   const dock = shallowRef<DockviewApi>();
+  /** The panel that the keyboard is in. */
+  const active = ref<string>();
 
-  function save(): void {
-    if (!dock.value) return;
-    const saved: SavedLayout = { version: VERSION, layout: dock.value.toJSON() };
-    localStorage.setItem(STORAGE_KEY, JSON.stringify(saved));
+  /** @returns undefined before the dock is there */
+  function snapshot(): SavedLayout | undefined {
+    if (!dock.value) return undefined;
+    return { version: LAYOUT_VERSION, layout: dock.value.toJSON(), panels: panels.snapshot() };
   }
 
-  function restore(api: DockviewApi): void {
-    const saved = readSaved(localStorage.getItem(STORAGE_KEY));
-    if (saved === undefined) {
-      applyDefaultLayout(api);
-      return;
+  function save(): void {
+    const saved = snapshot();
+    if (saved) localStorage.setItem(STORAGE_KEY, JSON.stringify(saved));
+  }
+
+  /** @returns whether it was a layout; if not, the default is on screen */
+  function restore(saved: unknown): boolean {
+    const api = dock.value;
+    if (!api) return false;
+    const read = readSavedLayout(saved);
+    if (read) {
+      try {
+        // Closing a panel forgets what it kept, so what is there goes first.
+        api.clear();
+        panels.restore(read.panels);
+        api.fromJSON(read.layout);
+        return true;
+      } catch {
+        // The dock has refused it: it was edited by hand, or is of another version of the dock.
+      }
     }
-    try {
-      api.fromJSON(saved);
-    } catch {
-      applyDefaultLayout(api);
-    }
+    applyDefault(api);
+    return false;
+  }
+
+  function applyDefault(api: DockviewApi): void {
+    api.clear();
+    panels.restore({});
+    applyDefaultLayout(api);
   }
 
   function attach(api: DockviewApi): void {
     dock.value = api;
-    restore(api);
+    restore(parseSavedLayout(localStorage.getItem(STORAGE_KEY)));
+    active.value = api.activePanel?.id;
     api.onDidLayoutChange(save);
+    api.onDidActivePanelChange(({ panel }) => {
+      active.value = panel?.id;
+    });
+    // A closed panel starts afresh when it is opened again.
+    api.onDidRemovePanel(({ id }) => panels.forget(id));
+    watch(() => panels.snapshot(), save);
   }
 
   function reset(): void {
     localStorage.removeItem(STORAGE_KEY);
-    if (dock.value) applyDefaultLayout(dock.value);
+    if (dock.value) applyDefault(dock.value);
   }
 
-  /** Brings a panel to the front, opening it where it was closed. */
-  function open(kind: PanelKind): void {
-    const existing = dock.value?.getPanel(kind);
-    if (existing) existing.api.setActive();
-    else dock.value?.addPanel({ id: kind, component: 'DockPanel', title: PANEL_TITLES[kind], params: { kind } });
+  const openIds = (kind: PanelKind): readonly string[] =>
+    dock.value?.panels.map(({ id }) => id).filter((id) => parsePanelId(id)?.kind === kind) ?? [];
+
+  function add(id: string, beside: string | undefined): void {
+    const kind = parsePanelId(id)?.kind;
+    dock.value?.addPanel({
+      id,
+      component: 'DockPanel',
+      title: panelTitle(id),
+      params: { kind },
+      ...(beside === undefined ? {} : { position: { referencePanel: beside, direction: 'within' } }),
+    });
   }
 
-  return { dock, attach, reset, open };
+  /**
+   * Brings a panel to the front, opening it where it was closed. Of several the one in use is meant, else one that follows
+   * the focus.
+   * @returns the panel's id
+   */
+  function open(kind: PanelKind): string {
+    const ids = openIds(kind);
+    const inUse = ids.find((id) => id === active.value && !panels.isLocked(id));
+    const id = inUse ?? ids.find((one) => !panels.isLocked(one)) ?? ids.at(0);
+    if (id === undefined) add(kind, undefined);
+    else dock.value?.getPanel(id)?.api.setActive();
+    return id ?? kind;
+  }
+
+  /** Opens one more panel of a kind that can be at several places. @returns its id, undefined when there are too many */
+  function openAnother(kind: PanelKind, state: PanelState = {}): string | undefined {
+    const ids = openIds(kind);
+    const free = Array.from({ length: PANELS_BY_KIND[kind].hasPlace ? MAX_OF_KIND : 1 }, (_unused, i) =>
+      panelId(kind, i + 1),
+    ).find((id) => !ids.includes(id));
+    if (free === undefined) return undefined;
+    panels.setState(free, state);
+    add(free, ids.at(-1));
+    return free;
+  }
+
+  function duplicate(id: string): string | undefined {
+    const kind = parsePanelId(id)?.kind;
+    return kind === undefined ? undefined : openAnother(kind, panels.stateOf(id));
+  }
+
+  function close(id: string): void {
+    dock.value?.getPanel(id)?.api.close();
+  }
+
+  return { dock, active, snapshot, restore, attach, reset, open, openAnother, duplicate, close };
 });

@@ -11,7 +11,7 @@ import { useMachineStore } from './machine-store.ts';
 const U64 = (1n << 64n) - 1n;
 const MAX_ROWS_SHOWN = 256;
 
-export const useMemoryStore = defineStore('memory', () => {
+function setup() {
   const desktop = useDesktopStore();
   const machine = useMachineStore();
   const requests = latestRequest();
@@ -103,4 +103,7 @@ export const useMemoryStore = defineStore('memory', () => {
     scrollRows,
     write,
   };
-});
+}
+
+/** One of each panel. */
+export const useMemoryStore = (panel = 'memory') => defineStore(panel, setup)();

@@ -12,7 +12,7 @@ export type SpteSort = NonNullable<SpteFilter['sort']>;
 /** Rows asked for at once. */
 const WINDOW = 200;
 
-export const useSptesStore = defineStore('sptes', () => {
+function setup() {
   const desktop = useDesktopStore();
   const machine = useMachineStore();
   const pageRequests = latestRequest();
@@ -155,4 +155,7 @@ export const useSptesStore = defineStore('sptes', () => {
     showPage,
     select,
   };
-});
+}
+
+/** One of each panel. */
+export const useSptesStore = (panel = 'sptes') => defineStore(panel, setup)();

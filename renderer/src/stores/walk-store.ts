@@ -4,25 +4,24 @@ import { defineStore } from 'pinia';
 import { ref, shallowRef, watch } from 'vue';
 import { latestRequest } from '../api/latest-request.ts';
 import { useDesktopStore } from './desktop-store.ts';
-import { gpaOfFocus, useFocusStore } from './focus-store.ts';
+import { gpaOfFocus } from './focus-store.ts';
 import { useMachineStore } from './machine-store.ts';
+import { panelOf } from './panels-store.ts';
 
 export type WalkSpace = Params<'walk.read'>['space'];
 export type WalkAccess = Params<'walk.read'>['access'];
 /** Whose access: the vCPU's present privilege unless somebody chose. */
 export type WalkPrivilege = 'current' | 'supervisor' | 'user';
 
-export const useWalkStore = defineStore('walk', () => {
+function setup(panel: string) {
   const desktop = useDesktopStore();
   const machine = useMachineStore();
-  const focus = useFocusStore();
+  const { isLocked, focus } = panelOf(panel);
   const requests = latestRequest();
   const space = ref<WalkSpace>('gva');
   const address = shallowRef<bigint>();
   const access = ref<WalkAccess>('read');
   const privilege = ref<WalkPrivilege>('current');
-  /** Stays at its address whatever is selected elsewhere. */
-  const isLocked = ref(false);
   const walk = shallowRef<AddressWalk>();
   const moment = shallowRef<Moment>();
   const error = shallowRef<RequestError>();
@@ -54,17 +53,16 @@ export const useWalkStore = defineStore('walk', () => {
     await refresh();
   }
 
-  watch(
-    () => focus.focus,
-    (next) => {
-      if (isLocked.value || next === undefined) return;
-      const gpa = gpaOfFocus(next);
-      if (gpa !== undefined) void show('gpa', gpa);
-      else if (next.kind === 'code' || (next.kind === 'address' && next.space === 'gva'))
-        void show('gva', next.address);
-    },
-  );
+  watch(focus, (next) => {
+    if (isLocked.value || next === undefined) return;
+    const gpa = gpaOfFocus(next);
+    if (gpa !== undefined) void show('gpa', gpa);
+    else if (next.kind === 'code' || (next.kind === 'address' && next.space === 'gva')) void show('gva', next.address);
+  });
   watch([access, privilege], () => void refresh());
 
   return { space, address, access, privilege, isLocked, walk, moment, error, refresh, show };
-});
+}
+
+/** One of each panel. */
+export const useWalkStore = (panel = 'walk') => defineStore(panel, () => setup(panel))();

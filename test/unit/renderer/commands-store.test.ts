@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { keyOf } from '../../../renderer/src/composables/useKeyboard.ts';
 import { useCommandsStore } from '../../../renderer/src/stores/commands-store.ts';
+import { useFocusStore } from '../../../renderer/src/stores/focus-store.ts';
 import { useMachineStore } from '../../../renderer/src/stores/machine-store.ts';
 import type { FakeEngine } from './fake-engine.ts';
 import { ENTRY } from './fake-engine.ts';
@@ -52,10 +53,24 @@ describe('commands', () => {
     const commands = useCommandsStore();
     commands.executeKey('F9');
     await vi.waitFor(() => expect(engine.breakpoints).toHaveLength(1));
-    commands.cursor = 0x10_0040n;
+    useFocusStore().show({ kind: 'code', address: 0x10_0040n });
     commands.executeKey('F9');
     await vi.waitFor(() => expect(engine.breakpoints).toHaveLength(2));
     expect(engine.breakpoints.map(({ spec }) => spec.kind === 'exec' && spec.address)).toEqual([ENTRY, 0x10_0040n]);
+  });
+
+  it('F9 means the current instruction again when the guest has gone on since', async () => {
+    useFocusStore().show({ kind: 'code', address: 0x10_0040n });
+    await useMachineStore().step();
+    useCommandsStore().executeKey('F9');
+    await vi.waitFor(() => expect(engine.breakpoints).toHaveLength(1));
+    expect(engine.breakpoints[0]?.spec).toMatchObject({ address: engine.rip });
+  });
+
+  it('Ctrl+Z belongs to the text that is being typed, F5 does not', async () => {
+    const commands = useCommandsStore();
+    expect(commands.executeKey('Ctrl+Z', true)).toBe(false);
+    expect(commands.executeKey('F5', true)).toBe(true);
   });
 
   it('a new slot is made over the page of the fault that the machine stands in front of', async () => {

@@ -1,0 +1,21 @@
+/** Something that can be done, with its name and its key. Palette, keyboard, menus and the page of keys all read this. */
+export interface Command {
+  readonly id: string;
+  /** May be a getter where it depends on the moment: `Undo: rax = 0x5`. */
+  readonly title: string;
+  /** As `keyOf` writes it: 'Ctrl+Shift+P'. */
+  readonly key?: string;
+  /** Other keys that mean the same. */
+  readonly moreKeys?: readonly string[];
+  /** Where it stands in the menu of the application; nowhere when left out. */
+  readonly menu?: MenuName;
+  /** Its key belongs to the text that is being typed, where some is. */
+  readonly yieldsToText?: boolean;
+  readonly isEnabled: () => boolean;
+  readonly run: () => unknown;
+}
+
+export const MENU_NAMES = ['File', 'Edit', 'View', 'Go', 'Run', 'Panels'] as const;
+export type MenuName = (typeof MENU_NAMES)[number];
+
+export const always = (): boolean => true;

@@ -1,0 +1,55 @@
+/** Finding one's way: to a place, to the current instruction, back and forward. */
+import { useDialogStore } from '../stores/dialog-store.ts';
+import { useDisassemblyStore } from '../stores/disassembly-store.ts';
+import { useFocusStore } from '../stores/focus-store.ts';
+import { useLayoutStore } from '../stores/layout-store.ts';
+import { always } from './command.ts';
+import type { Command } from './command.ts';
+
+export function goCommands(): readonly Command[] {
+  const dialogs = useDialogStore();
+  const focus = useFocusStore();
+  const layout = useLayoutStore();
+  return [
+    {
+      id: 'go-to',
+      title: 'Go to an address or symbol…',
+      key: 'Ctrl+G',
+      menu: 'Go',
+      isEnabled: always,
+      run: () => dialogs.show('go-to'),
+    },
+    {
+      id: 'palette',
+      title: 'All commands…',
+      key: 'Ctrl+Shift+P',
+      menu: 'View',
+      isEnabled: always,
+      run: () => dialogs.show('palette'),
+    },
+    {
+      id: 'go-to-rip',
+      title: 'Show the current instruction',
+      key: 'Alt+Home',
+      menu: 'Go',
+      isEnabled: always,
+      run: () => useDisassemblyStore(layout.open('disassembly')).goToRip(),
+    },
+    {
+      id: 'back',
+      title: 'Go back',
+      key: 'Alt+ArrowLeft',
+      menu: 'Go',
+      isEnabled: () => focus.canGoBack,
+      run: focus.back,
+    },
+    {
+      id: 'forward',
+      title: 'Go forward',
+      key: 'Alt+ArrowRight',
+      menu: 'Go',
+      isEnabled: () => focus.canGoForward,
+      run: focus.forward,
+    },
+  ];
+}

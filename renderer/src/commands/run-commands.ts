@@ -1,0 +1,38 @@
+/** Running, stopping and stepping. */
+import { useFocusStore } from '../stores/focus-store.ts';
+import { useMachineStore } from '../stores/machine-store.ts';
+import type { Command } from './command.ts';
+
+export function runCommands(): readonly Command[] {
+  const machine = useMachineStore();
+  const focus = useFocusStore();
+  const isStopped = (): boolean => machine.canRun;
+  const target = (): bigint | undefined => focus.codeLine ?? machine.rip;
+  const runToTarget = (): unknown => {
+    const address = target();
+    return address === undefined ? undefined : machine.runTo(address);
+  };
+  return [
+    { id: 'run', title: 'Run', key: 'F5', menu: 'Run', isEnabled: isStopped, run: machine.run },
+    { id: 'pause', title: 'Pause', key: 'F5', menu: 'Run', isEnabled: () => machine.isRunning, run: machine.pause },
+    { id: 'step', title: 'Step into', key: 'F11', menu: 'Run', isEnabled: isStopped, run: machine.step },
+    { id: 'step-over', title: 'Step over', key: 'F10', menu: 'Run', isEnabled: isStopped, run: machine.stepOver },
+    { id: 'step-out', title: 'Step out', key: 'Shift+F11', menu: 'Run', isEnabled: isStopped, run: machine.stepOut },
+    {
+      id: 'run-to',
+      title: 'Run to the selected line',
+      key: 'Ctrl+F10',
+      menu: 'Run',
+      isEnabled: () => machine.canRun && target() !== undefined,
+      run: runToTarget,
+    },
+    {
+      id: 'restart',
+      title: 'Restart from the first instruction',
+      key: 'Ctrl+Shift+F5',
+      menu: 'Run',
+      isEnabled: () => machine.image !== undefined || machine.hasMachine,
+      run: machine.restart,
+    },
+  ];
+}

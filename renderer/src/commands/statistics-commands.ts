@@ -1,0 +1,10 @@
+/** Statistics by name. */
+import { useMachineStore } from '../stores/machine-store.ts';
+import { useStatsStore } from '../stores/stats-store.ts';
+import type { Command } from './command.ts';
+
+export function statisticsCommands(): readonly Command[] {
+  const machine = useMachineStore();
+  const stats = useStatsStore();
+  return [{ id: 'reset-stats', title: 'Reset the statistics', isEnabled: () => machine.hasMachine, run: stats.reset }];
+}

@@ -1,0 +1,86 @@
+/** Edits of the user's that can be taken back: registers, memory, memslots, breakpoints. */
+import { defineStore } from 'pinia';
+import { computed, ref, shallowRef, watch } from 'vue';
+import { formatCount } from '@core/format/quantity.ts';
+import { useMachineStore } from './machine-store.ts';
+import { useNoticesStore } from './notices-store.ts';
+
+export interface Edit {
+  /** `rax = 0x5`. */
+  readonly title: string;
+  /** Resolve to false when they were refused; whoever recorded the edit says why where the user looks. */
+  readonly undo: () => Promise<boolean>;
+  readonly redo: () => Promise<boolean>;
+}
+
+interface RecordedEdit extends Edit {
+  /** Instructions retired when it was made, or last made again. */
+  readonly insns: number;
+}
+
+const KEPT = 200;
+
+export const useEditHistoryStore = defineStore('edit-history', () => {
+  const machine = useMachineStore();
+  const notices = useNoticesStore();
+  const done = shallowRef<readonly RecordedEdit[]>([]);
+  const undone = shallowRef<readonly RecordedEdit[]>([]);
+  /** An edit is being taken back or made again: a second one waits for nobody, it is not begun. */
+  const isBusy = ref(false);
+
+  const undoTitle = computed(() => done.value.at(-1)?.title);
+  const redoTitle = computed(() => undone.value.at(-1)?.title);
+  const canUndo = computed(() => undoTitle.value !== undefined && !isBusy.value);
+  const canRedo = computed(() => redoTitle.value !== undefined && !isBusy.value);
+  const now = (): number => machine.status?.moment.insns ?? 0;
+
+  function record(edit: Edit): void {
+    done.value = [...done.value.slice(1 - KEPT), { ...edit, insns: now() }];
+    undone.value = [];
+  }
+
+  /** A refused edit stays where it is: what was in its way may go. */
+  async function attempt(act: () => Promise<boolean>): Promise<boolean> {
+    isBusy.value = true;
+    try {
+      return await act();
+    } finally {
+      isBusy.value = false;
+    }
+  }
+
+  async function undo(): Promise<void> {
+    const edit = done.value.at(-1);
+    if (edit === undefined || isBusy.value) return;
+    if (!(await attempt(edit.undo)) || done.value.at(-1) !== edit) return;
+    done.value = done.value.slice(0, -1);
+    undone.value = [...undone.value, edit];
+    tell('Undone', edit);
+  }
+
+  async function redo(): Promise<void> {
+    const edit = undone.value.at(-1);
+    if (edit === undefined || isBusy.value) return;
+    if (!(await attempt(edit.redo)) || undone.value.at(-1) !== edit) return;
+    undone.value = undone.value.slice(0, -1);
+    done.value = [...done.value, { ...edit, insns: now() }];
+    tell('Done again', edit);
+  }
+
+  /** The old value comes back whatever the guest has done meanwhile; that it has gone on is said. */
+  function tell(what: string, { title, insns }: RecordedEdit): void {
+    const since = now() - insns;
+    const gone = since > 0 ? ` — the guest has run ${formatCount(since)} instructions since that edit` : '';
+    notices.add('info', `${what}: ${title}${gone}`);
+  }
+
+  function clear(): void {
+    done.value = [];
+    undone.value = [];
+  }
+
+  // A machine made anew has none of these edits in it.
+  watch(() => machine.loads, clear, { flush: 'sync' });
+
+  return { undoTitle, redoTitle, canUndo, canRedo, record, undo, redo, clear };
+});
