@@ -20,26 +20,11 @@ import {
 import { VCPU_COUNTER_INDEX } from '../base/counters.ts';
 import { u64FromHalves } from '../base/address.ts';
 import { MMU_MODES } from '../base/machine-modes.ts';
+import { SVM_EXIT_NAMES, VMX_EXIT_NAMES } from '../format/exit-reasons.ts';
+import { printSymbolic } from '../format/kernel-print.ts';
+import { svmExitCode } from '../kvm/exits/exit-info.ts';
 import type { VcpuSummary } from '../protocol/snapshots.ts';
-import {
-  EXIT_BUDGET,
-  EXIT_CPUID,
-  EXIT_CR_ACCESS,
-  EXIT_DEBUG,
-  EXIT_EPT_MISCONFIG,
-  EXIT_EPT_VIOLATION,
-  EXIT_EXCEPTION_NMI,
-  EXIT_HLT,
-  EXIT_INTERRUPT_WINDOW,
-  EXIT_INVLPG,
-  EXIT_IO_INSTRUCTION,
-  EXIT_MSR_READ,
-  EXIT_MSR_WRITE,
-  EXIT_NPF,
-  EXIT_TRIPLE_FAULT,
-  EXIT_UNIMPLEMENTED,
-  type Cpu,
-} from '../x86/index.ts';
+import { EXIT_DEBUG, EXIT_UNIMPLEMENTED, type Cpu } from '../x86/index.ts';
 import type { CodeBits, CodeVendor } from './guest-code.ts';
 
 const CR0_PE = 1;
@@ -76,7 +61,7 @@ export function vcpuSummary(cpu: Cpu): VcpuSummary {
     cpl: cpu.r[VCPU_CPL],
     mode: modeWords(cpu),
     activity: ACTIVITIES[activity] ?? 'running',
-    lastExit: cpu.f[VCPU_F_COUNTERS + VCPU_COUNTER_INDEX.exits] === 0 ? '' : exitName(cpu.r[VCPU_EXIT_REASON]),
+    lastExit: cpu.f[VCPU_F_COUNTERS + VCPU_COUNTER_INDEX.exits] === 0 ? '' : exitName(cpu),
   };
 }
 
@@ -92,24 +77,14 @@ function modeWords(cpu: Cpu): string {
   return (cpu.r[VCPU_CR4] & CR4_PAE) !== 0 ? `${bits}, PAE paging` : `${bits}, 32-bit paging`;
 }
 
-/** As KVM's trace lines name them (VMX_EXIT_REASONS and SVM's, arch/x86/include/uapi). */
-const EXIT_NAMES: ReadonlyMap<number, string> = new Map([
-  [EXIT_BUDGET, ''],
-  [EXIT_EXCEPTION_NMI, 'EXCEPTION_NMI'],
-  [EXIT_TRIPLE_FAULT, 'TRIPLE_FAULT'],
-  [EXIT_INTERRUPT_WINDOW, 'PENDING_INTERRUPT'],
-  [EXIT_CPUID, 'CPUID'],
-  [EXIT_HLT, 'HLT'],
-  [EXIT_INVLPG, 'INVLPG'],
-  [EXIT_CR_ACCESS, 'CR_ACCESS'],
-  [EXIT_IO_INSTRUCTION, 'IO_INSTRUCTION'],
-  [EXIT_MSR_READ, 'MSR_READ'],
-  [EXIT_MSR_WRITE, 'MSR_WRITE'],
-  [EXIT_EPT_VIOLATION, 'EPT_VIOLATION'],
-  [EXIT_EPT_MISCONFIG, 'EPT_MISCONFIG'],
-  [EXIT_NPF, 'npf'],
-  [EXIT_DEBUG, 'debugger'],
-  [EXIT_UNIMPLEMENTED, 'not implemented'],
-]);
-
-const exitName = (reason: number): string => EXIT_NAMES.get(reason) ?? `exit ${reason}`;
+/** As KVM's trace lines name it: VMX's words, or SVM's where the host is one of AMD's. */
+function exitName(cpu: Cpu): string {
+  const reason = cpu.r[VCPU_EXIT_REASON];
+  // A run's end that is no VM exit, or an exit that was settled without one's record.
+  if (reason < 0) return '';
+  if (reason === EXIT_DEBUG) return 'debugger';
+  if (reason === EXIT_UNIMPLEMENTED) return 'not implemented';
+  return codeVendor(cpu) === 'AMD'
+    ? printSymbolic(BigInt(svmExitCode(reason)), SVM_EXIT_NAMES)
+    : printSymbolic(BigInt(reason), VMX_EXIT_NAMES);
+}

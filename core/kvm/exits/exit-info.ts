@@ -45,6 +45,9 @@ const SVM_CODES: ReadonlyMap<number, number> = new Map([
 /** Interruption information of an intercepted #PF: valid, hardware exception with an error code, vector 14 (SDM vol 3C). */
 const PAGE_FAULT_INTERRUPTION = 0x8000_0b0e | 0;
 
+/** The code that a processor of AMD's has for an exit. */
+export const svmExitCode = (reason: number): number => SVM_CODES.get(reason) ?? reason;
+
 export type Halves = readonly [low: number, high: number];
 
 export interface ExitInfo {
@@ -94,7 +97,7 @@ function vmxExitInfo(r: Int32Array, reason: number, qualification: Halves): Mode
 }
 
 function svmExitInfo(r: Int32Array, reason: number, info1: Halves, info2: Halves): ModeExitInfo {
-  const code = SVM_CODES.get(reason) ?? reason;
+  const code = svmExitCode(reason);
   switch (reason) {
     case EXIT_NPF:
       return { reason, info1, info2 };
