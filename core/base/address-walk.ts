@@ -3,20 +3,9 @@
  * below them (EPT, NPT or shadow). The kernel storey makes it (core/kvm/probe/probe-walk.ts), the contract carries it, people read
  * it; so its shape stands on the ground floor.
  */
+import type { EntryField } from './entry-field.ts';
 import type { AccessKind } from './machine-modes.ts';
 import type { MmioOutcome } from './mmio-outcomes.ts';
-
-/** A field of an entry: inclusive bit range, high ≥ low. */
-export interface EntryField {
-  readonly name: string;
-  readonly high: number;
-  readonly low: number;
-  readonly value: bigint;
-  /** What the value means, in words. */
-  readonly meaning: string;
-  readonly role:
-    'magic' | 'generation' | 'gfn' | 'access' | 'present' | 'attribute' | 'software' | 'reserved' | 'ignored';
-}
 
 /** A rule that failed, as a sentence, and where it is written: a section of a manual or a function of the kernel. */
 export interface WalkRule {
@@ -44,12 +33,26 @@ export interface WalkMmioSpte {
   readonly kvmGen: number;
 }
 
-export interface WalkHostEntry {
+/** An entry of a table that the hardware walks below the guest's. */
+export interface SecondLevelEntry {
+  /** 4 = root … 1. */
   readonly level: number;
-  /** "Address" of the entry: its hpa. */
+  /** Where it lies: an arena offset, and KVM's "address" of the spte. */
   readonly sptep: number;
   readonly value: bigint;
   readonly leaf: boolean;
+}
+
+/** Where a walk of the second level leads. */
+export interface SecondLevelTranslation {
+  readonly kind: 'none' | 'ept' | 'npt' | 'shadow';
+  /** Arena offset of the byte, when an access of this kind would reach it. */
+  readonly hpa: number | undefined;
+  /** Bytes that the leaf maps, when there is one. */
+  readonly pageSize: number | undefined;
+}
+
+export interface WalkHostEntry extends SecondLevelEntry {
   /** What the entries so far allow together: `rwx` of EPT, `wux` of page tables. */
   readonly rights: string;
   /** mmio, present, nonpresent or special, as the era reads it. */
@@ -63,7 +66,7 @@ export interface WalkHostEntry {
 
 /** The second level's entries on the way to a guest table; decoded where the guest's access itself goes, not here. */
 export interface WalkStage {
-  readonly entries: readonly Pick<WalkHostEntry, 'level' | 'sptep' | 'value' | 'leaf' | 'rights'>[];
+  readonly entries: readonly (SecondLevelEntry & Pick<WalkHostEntry, 'rights'>)[];
   readonly hpa: number | undefined;
   readonly rule: WalkRule | undefined;
 }
@@ -97,14 +100,10 @@ export interface WalkGuestTree {
   readonly errorCode: number | undefined;
 }
 
-export interface WalkHostTree {
-  readonly kind: 'none' | 'ept' | 'npt' | 'shadow';
+export interface WalkHostTree extends SecondLevelTranslation {
   /** What is looked up: a gpa, or under the shadow MMU a gva. */
   readonly address: bigint;
   readonly levels: readonly WalkHostEntry[];
-  /** Arena offset of the byte, when the access reaches it. */
-  readonly hpa: number | undefined;
-  readonly pageSize: number | undefined;
   readonly rule: WalkRule | undefined;
   /** KVM_REQ_MMU_RELOAD is pending or no root is loaded: the vCPU gets new roots before it enters the guest again. */
   readonly reload: boolean;

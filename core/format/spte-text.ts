@@ -1,5 +1,6 @@
 /** A decoded spte for people: a heading, a line a field, and what is to be said about it. And as JSON. */
-import type { DecodedSpte, SpteField } from '../protocol/snapshots.ts';
+import type { EntryField } from '../base/entry-field.ts';
+import type { DecodedSpte } from '../protocol/snapshots.ts';
 import { formatHex, formatU64 } from './address-text.ts';
 
 const KINDS: Readonly<Record<DecodedSpte['kind'], string>> = {
@@ -10,7 +11,7 @@ const KINDS: Readonly<Record<DecodedSpte['kind'], string>> = {
 };
 
 /** `63–62`, or `11` for one bit. */
-export const fieldBits = ({ high, low }: Pick<SpteField, 'high' | 'low'>): string =>
+export const fieldBits = ({ high, low }: Pick<EntryField, 'high' | 'low'>): string =>
   high === low ? `${high}` : `${high}–${low}`;
 
 /** `0xfff00000fee00b56  MMIO spte, gen 0x7ff6a, gfn 0xfee00, access none` */

@@ -1,13 +1,13 @@
 /** A walk for people: the guest's tables on the left, the hardware's on the right, and what the access comes to. */
 import type {
   AddressWalk,
-  EntryField,
   WalkGuestEntry,
   WalkGuestTree,
   WalkHostEntry,
   WalkHostTree,
   WalkRule,
 } from '../base/address-walk.ts';
+import type { EntryField } from '../base/entry-field.ts';
 import { formatHex, formatU64 } from './address-text.ts';
 import { roleText } from './role-text.ts';
 import { fieldBits } from './spte-text.ts';

@@ -8,6 +8,7 @@ import {
   VCPU_ROOT_LEVELS,
   VCPU_SECOND_LEVEL,
 } from '../arena/vcpu-layout.ts';
+import type { SecondLevelEntry, SecondLevelTranslation } from '../base/address-walk.ts';
 import { highHalf, lowHalf, u64FromHalves } from '../base/address.ts';
 import type { AccessKind } from '../base/machine-modes.ts';
 import {
@@ -57,15 +58,9 @@ import {
  */
 export type SecondLevelPurpose = 'final' | 'table' | 'table-write';
 
-export interface ProbedSecondLevelEntry {
-  /** 4 = root … 1. */
-  readonly level: number;
-  /** Arena offset of the entry, and its value. */
-  readonly hpa: number;
-  readonly value: bigint;
+export interface ProbedSecondLevelEntry extends SecondLevelEntry {
   /** What this entry and those above it allow together: bits R 1, W 2, X 4 of EPT; else RIGHT_* (KVM's ACC_*). */
   readonly rights: number;
-  readonly leaf: boolean;
 }
 
 /**
@@ -83,13 +78,8 @@ export interface SecondLevelFault {
   readonly level: number | undefined;
 }
 
-export interface SecondLevelProbe {
-  readonly kind: 'none' | 'ept' | 'npt' | 'shadow';
+export interface SecondLevelProbe extends SecondLevelTranslation {
   readonly entries: readonly ProbedSecondLevelEntry[];
-  /** Arena offset of the byte, when an access of this kind would reach it. */
-  readonly hpa: number | undefined;
-  /** Bytes that the leaf maps, when there is one. */
-  readonly pageSize: number | undefined;
   readonly fault: SecondLevelFault | undefined;
 }
 
@@ -197,7 +187,7 @@ function probeEpt(walk: Walk): SecondLevelProbe {
     const entryHi = arena.i32[(at >> 2) + 1];
     const leaf = isEptLeaf(level, entryLo);
     rights &= entryLo;
-    entries.push({ level, hpa: at, value: u64FromHalves(entryLo, entryHi), rights, leaf });
+    entries.push({ level, sptep: at, value: u64FromHalves(entryLo, entryHi), rights, leaf });
     if ((entryLo & 7) === 0) {
       const reason = `the EPT entry at level ${level} is not present (bits 2:0 = 000b)`;
       return end(violation(walk, 0, level, { reason, source: EPT_VIOLATIONS }), undefined, 0);
@@ -284,7 +274,7 @@ function probePageTable(walk: Walk, shadow: boolean): SecondLevelProbe {
     const entryHi = arena.i32[(at >> 2) + 1];
     const leaf = level === 1 || (!root && level < 4 && (entryLo & PTE_PAGE_SIZE) !== 0);
     if (!root) rights &= (entryLo | RIGHT_EXECUTE) & (entryHi < 0 ? ~RIGHT_EXECUTE : -1);
-    entries.push({ level, hpa: at, value: u64FromHalves(entryLo, entryHi), rights, leaf });
+    entries.push({ level, sptep: at, value: u64FromHalves(entryLo, entryHi), rights, leaf });
     const what = `the ${shadow ? 'shadow' : 'nested'} ${ENTRY_NAMES[level]}`;
     if ((entryLo & PTE_PRESENT) === 0) {
       return end(pageFault(walk, shadow, 0, level, notPresentRule(what)), undefined, 0);

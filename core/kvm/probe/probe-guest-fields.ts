@@ -1,5 +1,5 @@
 /** A guest paging-structure entry, field by field (SDM vol 3A, "Paging", tables of entry formats). */
-import type { EntryField } from '../../base/address-walk.ts';
+import type { EntryField } from '../../base/entry-field.ts';
 import type { GuestPagingMode } from '../../x86/index.ts';
 import { BitMap, flag, hex, IGNORED, label } from '../spte/spte-fields.ts';
 

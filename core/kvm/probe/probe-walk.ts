@@ -211,13 +211,7 @@ function describeGuestEntry(
 }
 
 function describeStage(probe: SecondLevelProbe): WalkStage {
-  const entries = probe.entries.map(({ level, hpa, value, leaf, rights }) => ({
-    level,
-    sptep: hpa,
-    value,
-    leaf,
-    rights: rightsText(probe, rights),
-  }));
+  const entries = probe.entries.map((entry) => ({ ...entry, rights: rightsText(probe, entry.rights) }));
   return { entries, hpa: probe.hpa, rule: ruleOf(probe) };
 }
 
@@ -234,18 +228,15 @@ function describeHost(mmu: Mmu, address: bigint, probe: SecondLevelProbe, reload
 }
 
 function describeSpte(mmu: Mmu, probe: SecondLevelProbe, entry: ProbedSecondLevelEntry): WalkHostEntry {
-  const { level, hpa, value, leaf, rights } = entry;
+  const { sptep, value } = entry;
   const decoded = explainSpteHere(mmu, value);
   return {
-    level,
-    sptep: hpa,
-    value,
-    leaf,
-    rights: rightsText(probe, rights),
+    ...entry,
+    rights: rightsText(probe, entry.rights),
     kind: decoded.kind,
     fields: decoded.fields,
     notes: decoded.notes,
-    page: shadowPageOf(mmu, hpa),
+    page: shadowPageOf(mmu, sptep),
     mmio: mmioSpteOf(mmu, value, decoded),
   };
 }

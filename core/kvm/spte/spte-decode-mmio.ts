@@ -1,6 +1,7 @@
 /** An MMIO spte explained: what KVM of the era reads out of it, including what it reads wrongly. */
+import type { EntryField } from '../../base/entry-field.ts';
 import type { SpteEra } from './spte-eras.ts';
-import { BitMap, hex, label, type SpteField } from './spte-fields.ts';
+import { BitMap, hex, label } from './spte-fields.ts';
 import { ACC_USER_MASK, ACC_WRITE_MASK } from './access-bits.ts';
 import {
   bitRange,
@@ -17,7 +18,7 @@ export interface MmioSpteParts {
   readonly gfn: bigint;
   /** 'w', 'u', 'wu' or ''. */
   readonly access: string;
-  readonly fields: readonly SpteField[];
+  readonly fields: readonly EntryField[];
   readonly notes: readonly string[];
 }
 

@@ -1,10 +1,11 @@
 /** An spte that maps or links, explained (set_spte and link_shadow_page by era; Intel SDM vol 3C, "EPT Entries"). */
+import type { EntryField } from '../../base/entry-field.ts';
 import type { SpteEra } from './spte-eras.ts';
-import { BitMap, flag, hex, IGNORED, label, type SpteField } from './spte-fields.ts';
+import { BitMap, flag, hex, IGNORED, label } from './spte-fields.ts';
 import { bitRange, type SpteHost } from './spte-magic.ts';
 
 export interface PresentSpteParts {
-  readonly fields: readonly SpteField[];
+  readonly fields: readonly EntryField[];
   readonly notes: readonly string[];
 }
 

@@ -2,10 +2,11 @@
  * What an spte says to KVM of an era on a host. A value alone does not tell its era: the host's MMU kind, physical address
  * bits and CPU bugs belong to the question.
  */
+import type { EntryField } from '../../base/entry-field.ts';
 import type { MmuMode } from '../../base/machine-modes.ts';
 import { err, ok, type Result } from '../../base/result.ts';
 import { findSpteEra, SPTE_ERAS, unknownEra, type SpteEra } from './spte-eras.ts';
-import { BitMap, flag, hex, label, type SpteField } from './spte-fields.ts';
+import { BitMap, flag, hex, label } from './spte-fields.ts';
 import { decodeMmioSpte, isMmioValue } from './spte-decode-mmio.ts';
 import { decodePresentSpte } from './spte-decode-present.ts';
 import { mmioMagic, type SpteHost } from './spte-magic.ts';
@@ -20,7 +21,7 @@ export interface DecodedSpte {
   readonly gen: number | undefined;
   readonly gfn: bigint | undefined;
   readonly access: string | undefined;
-  readonly fields: readonly SpteField[];
+  readonly fields: readonly EntryField[];
   readonly notes: readonly string[];
 }
 
@@ -107,7 +108,7 @@ function nonpresent(
   host: SpteHost,
   cachingOff: boolean,
   value: bigint,
-): { readonly fields: readonly SpteField[]; readonly notes: readonly string[] } {
+): { readonly fields: readonly EntryField[]; readonly notes: readonly string[] } {
   const map = new BitMap();
   const notes: string[] = [];
   if (era.presence === 'bit-11')

@@ -1,34 +1,22 @@
 /** Taking an spte apart: every one of the 64 bits gets a label, and runs of one label become fields. */
+import type { EntryField, EntryFieldRole } from '../../base/entry-field.ts';
 import { bitRange } from './spte-magic.ts';
-
-export type SpteFieldRole =
-  'magic' | 'generation' | 'gfn' | 'access' | 'present' | 'attribute' | 'software' | 'reserved' | 'ignored';
-
-/** A field of a decoded spte: inclusive bit range. (The same shape as the contract's SpteField.) */
-export interface SpteField {
-  readonly name: string;
-  readonly high: number;
-  readonly low: number;
-  readonly value: bigint;
-  readonly meaning: string;
-  readonly role: SpteFieldRole;
-}
 
 export interface BitLabel {
   readonly name: string;
-  readonly role: SpteFieldRole;
+  readonly role: EntryFieldRole;
   /** What the field's value says. */
   readonly meaning: (value: bigint) => string;
 }
 
-export const label = (name: string, role: SpteFieldRole, meaning: string | ((value: bigint) => string)): BitLabel => ({
+export const label = (name: string, role: EntryFieldRole, meaning: string | ((value: bigint) => string)): BitLabel => ({
   name,
   role,
   meaning: typeof meaning === 'string' ? () => meaning : meaning,
 });
 
 /** A label for a single bit: one sentence for set, one for clear. */
-export const flag = (name: string, role: SpteFieldRole, set: string, clear: string): BitLabel =>
+export const flag = (name: string, role: EntryFieldRole, set: string, clear: string): BitLabel =>
   label(name, role, (value) => (value === 0n ? clear : set));
 
 export const IGNORED = label('ignored', 'ignored', (value) =>
@@ -51,8 +39,8 @@ export class BitMap {
   }
 
   /** Fields from the top bit down, covering all 64 bits once. */
-  fieldsOf(value: bigint): readonly SpteField[] {
-    const fields: SpteField[] = [];
+  fieldsOf(value: bigint): readonly EntryField[] {
+    const fields: EntryField[] = [];
     for (let high = 63; high >= 0;) {
       const what = this.#labels[high];
       let low = high;

@@ -1,11 +1,11 @@
 /** A decoded spte laid out for the bit strip: one cell a bit, one row a field. */
-import type { DecodedSpte, SpteField } from '@core/protocol/index.ts';
+import type { DecodedSpte, EntryField } from '@core/protocol/index.ts';
 import { formatHex } from '@core/format/address-text.ts';
 
 export interface BitCell {
   readonly bit: number;
   readonly digit: '0' | '1';
-  readonly role: SpteField['role'];
+  readonly role: EntryField['role'];
   /** Index of the field, −1 for a bit of none. */
   readonly field: number;
   /** Whether the next bit to the right belongs to another field. */
@@ -41,7 +41,7 @@ export function bitCells({ fields, value }: DecodedSpte): readonly BitCell[] {
 export interface FieldRow {
   readonly key: string;
   readonly index: number;
-  readonly role: SpteField['role'];
+  readonly role: EntryField['role'];
   readonly range: string;
   readonly name: string;
   readonly value: string;
