@@ -6,13 +6,7 @@ import './setup/node-version.mjs';
 
 const { runEntry } = await import('./setup/complaint.mjs');
 await runEntry(async () => {
-  const { ensureNpmPackages } = await import('./setup/npm-packages.mjs');
-  const { ensureSystemLibraries } = await import('./setup/system-libraries.mjs');
-  await ensureNpmPackages();
-  await ensureSystemLibraries({ virtualDisplay: true });
-  const { resolveRuntime } = await import('./runtime/resolve-runtime.mjs');
-  await resolveRuntime();
-
+  await setUp();
   const { CHECK_STEPS } = await import('./check/steps.mjs');
   const { runChecks } = await import('./check/run-checks.mjs');
   const { ensureAppBundle } = await import('./build/app-bundle.mjs');
@@ -33,6 +27,21 @@ await runEntry(async () => {
   console.log(`${passed} passed, ${failed} failed`);
   if (failed > 0) process.exitCode = 1;
 });
+
+/** Whoever reads the last line reads it of a set-up that fails, too: that is one failure. */
+async function setUp() {
+  try {
+    const { ensureNpmPackages } = await import('./setup/npm-packages.mjs');
+    const { ensureSystemLibraries } = await import('./setup/system-libraries.mjs');
+    await ensureNpmPackages();
+    await ensureSystemLibraries({ virtualDisplay: true });
+    const { resolveRuntime } = await import('./runtime/resolve-runtime.mjs');
+    await resolveRuntime();
+  } catch (error) {
+    process.once('exit', () => console.log('0 passed, 1 failed'));
+    throw error;
+  }
+}
 
 /** @param {() => Promise<unknown>} build */
 async function attempt(build) {
