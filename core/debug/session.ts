@@ -100,15 +100,20 @@ export class Session {
     const moment = this.moment();
     if (debuggee === undefined) return emptyStatus(moment);
     const { machine, source, run } = debuggee;
+    const { options } = source;
     return {
       moment,
       state: run.state,
       reason: run.reason,
       image: source.name,
-      mmu: source.options.mmu,
-      era: source.options.era,
-      maxPhyAddr: source.options.maxPhyAddr,
-      ramBytes: source.options.ramBytes,
+      mmu: options.mmu,
+      era: options.era,
+      maxPhyAddr: options.maxPhyAddr,
+      l1tfCacheBits: options.l1tfCacheBits,
+      hostPages: options.hostPages,
+      eptAd: options.eptAd,
+      threads: options.threads,
+      ramBytes: options.ramBytes,
       vcpus: machine.vm.vcpus.map(({ cpu }) => vcpuSummary(cpu)),
       generationsToWrap: generationsToWrap(eraOf(machine.arena), moment.memslotsGeneration),
     };
@@ -171,6 +176,10 @@ const emptyStatus = (moment: Moment): MachineStatus => ({
   mmu: 'ept',
   era: 'patch',
   maxPhyAddr: 40,
+  l1tfCacheBits: undefined,
+  hostPages: '4k',
+  eptAd: false,
+  threads: false,
   ramBytes: 0,
   vcpus: [],
   generationsToWrap: -1,

@@ -136,6 +136,15 @@ export const REQUEST_SCHEMAS = {
   }),
   /** One guest frame: its slot, and every spte that maps it. */
   'rmap.read': v.strictObject({ gfn: integer(0, 2 ** 40 - 1) }),
+  /** The auditor's rules over the machine as it stands; each finding with the last `events` that touched it. */
+  'audit.run': v.strictObject({
+    limit: v.optional(integer(1, MAX_ROWS), 100),
+    events: v.optional(integer(0, 100), 8),
+  }),
+  /** KVM_SET_NR_MMU_PAGES: a new page quota. */
+  'mmu.setQuota': v.strictObject({ pages: integer(0, 0xffff_ffff) }),
+  /** The shrinker's call, so many times: the host wants shadow pages back. */
+  'mmu.shrink': v.strictObject({ calls: v.optional(integer(1, 32768), 1) }),
   'mmio.log': v.strictObject({ since: integer(0, Number.MAX_SAFE_INTEGER), limit: integer(1, MAX_ROWS) }),
   'mmio.heat': v.strictObject({ limit: integer(1, MAX_ROWS) }),
   'breakpoints.list': none,
@@ -208,6 +217,9 @@ interface Replies {
   'spte.decode': s.DecodedSpte;
   'walk.read': p.WalkSnapshot;
   'rmap.read': p.ReverseMapSnapshot;
+  'audit.run': p.AuditSnapshot;
+  'mmu.setQuota': s.StatsSnapshot;
+  'mmu.shrink': { readonly moment: s.Moment; readonly freed: number };
   'mmio.log': s.MmioLogSnapshot;
   'mmio.heat': s.MmioHeat;
   'breakpoints.list': readonly s.BreakpointSnapshot[];

@@ -2,6 +2,8 @@
  * What the engine shows: immutable snapshots, each stamped with the moment it belongs to. Addresses and 64-bit values are
  * bigints here (structured clone carries them); JSON writers print them as hex strings.
  */
+import type { EntryField } from '../base/entry-field.ts';
+import type { HostPages } from '../base/host-pages.ts';
 import type { AccessKind, Era, MmuMode } from '../base/machine-modes.ts';
 import type { MmioOutcome } from '../base/mmio-outcomes.ts';
 import type { VcpuCounter, VmCounter } from '../base/counters.ts';
@@ -64,6 +66,11 @@ export interface MachineStatus {
   readonly mmu: MmuMode;
   readonly era: Era;
   readonly maxPhyAddr: number;
+  /** Undefined for a host CPU without the L1TF bug. */
+  readonly l1tfCacheBits: number | undefined;
+  readonly hostPages: HostPages;
+  readonly eptAd: boolean;
+  readonly threads: boolean;
   readonly ramBytes: number;
   readonly vcpus: readonly VcpuSummary[];
   /** Changes until the generation wraps; −1 where the era has none. */
@@ -250,18 +257,6 @@ export interface SpteTable {
   readonly rows: readonly SpteRow[];
 }
 
-/** A field of a decoded spte: inclusive bit range, high ≥ low. */
-export interface SpteField {
-  readonly name: string;
-  readonly high: number;
-  readonly low: number;
-  readonly value: bigint;
-  /** What the value means, in words. */
-  readonly meaning: string;
-  readonly role:
-    'magic' | 'generation' | 'gfn' | 'access' | 'present' | 'attribute' | 'software' | 'reserved' | 'ignored';
-}
-
 export interface DecodedSpte {
   readonly value: bigint;
   readonly era: string;
@@ -273,7 +268,7 @@ export interface DecodedSpte {
   readonly gfn: bigint | undefined;
   /** Access kept in the spte: any of 'w', 'u'; '' when none. */
   readonly access: string | undefined;
-  readonly fields: readonly SpteField[];
+  readonly fields: readonly EntryField[];
   /** Sentences: known encoding bugs of the era, bits that should be zero, and so on. */
   readonly notes: readonly string[];
 }

@@ -1,36 +1,28 @@
 /** `umbra audit IMAGE`: runs a guest and holds the MMU against its invariants every so many instructions. */
 import type { Command } from 'commander';
-import type { HostPages } from '../../core/base/host-pages.ts';
-import type { Era, MmuMode } from '../../core/base/machine-modes.ts';
 import { TRACEPOINTS } from '../../core/base/tracepoints.ts';
+import { auditedText, violationJson, violationLines } from '../../core/format/audit-text.ts';
 import type { SlotStep } from '../../core/format/slot-script.ts';
-import { auditMmu } from '../../core/kvm/audit/audit.ts';
-import { setTraceEnabled } from '../../core/kvm/index.ts';
-import { createMachine, type Machine, type MachineStop } from '../../core/machine/index.ts';
-import { allocateArena } from '../host/arena-memory.ts';
-import { violationJson, violationLines } from './audit-text.ts';
+import { describeStop } from '../../core/format/stop-reason.ts';
+import type { MachineStatus } from '../../core/protocol/snapshots.ts';
 import type { CliIo } from './cli-io.ts';
-import { CliFailure, STATUS_FAILED, STATUS_MACHINE, STATUS_OK } from './exit-status.ts';
+import { EngineSession } from './engine-session.ts';
+import { STATUS_FAILED, STATUS_MACHINE, STATUS_OK } from './exit-status.ts';
 import { readImage } from './image-file.ts';
+import { machineCreateOptions, machineOptions, type MachineRunOptions } from './machine-options.ts';
 import { parseInsns } from './options.ts';
-import { machineOptions } from './run.ts';
-import { readSlotEdits } from './slot-edits.ts';
+import { applySlotEdit, readSlotEdits } from './slot-edits.ts';
 
-export interface AuditRunOptions {
-  readonly mem: number;
-  readonly mmu: MmuMode;
-  readonly era: Era;
-  readonly maxphyaddr: number;
-  readonly mmuPages: number;
-  readonly hostPages: HostPages;
-  readonly eptAd: 'on' | 'off';
-  readonly append: string;
+interface AuditRunOptions extends MachineRunOptions {
   readonly slots: string | undefined;
   readonly every: number;
   readonly maxInsns: number;
   readonly strict: boolean;
   readonly json: boolean;
 }
+
+/** Findings told of one audit. */
+const LIMIT = 100;
 
 const HELP = `
 Every rule that is broken is told with the spte, its fields, the page it stands in and the last events that touched it.
@@ -59,84 +51,76 @@ export function registerAudit(program: Command, io: CliIo, finish: (status: numb
     .action(async (image: string, options: AuditRunOptions) => finish(await auditGuest(image, options, io)));
 }
 
-export async function auditGuest(image: string, options: AuditRunOptions, io: CliIo): Promise<number> {
-  const machine = machineOf(image, options);
-  const run = new AuditRun(machine, options, options.slots === undefined ? [] : readSlotEdits(options.slots));
-  const stop = run.toEnd((line) => (options.json ? undefined : io.complain(line)));
+async function auditGuest(image: string, options: AuditRunOptions, io: CliIo): Promise<number> {
+  const edits = options.slots === undefined ? [] : readSlotEdits(options.slots);
+  const engine = machineOf(image, options, io);
+  const run = new AuditRun(engine, options, edits);
+  const { reason, state, moment } = run.toEnd((line) => (options.json ? undefined : io.complain(line)));
   const failures = options.strict ? run.violations + run.eraBugs : run.violations;
-  const ended = stop.kind === 'error' ? stop.message : stop.kind;
+  const ended = run.isStarved ? 'halted, waiting for input' : describeStop(reason) || state;
   if (options.json) {
     const { audits, violations, eraBugs, found, looked } = run;
-    const summary = { audits, insns: machine.insns, ended, violations, eraBugs, looked, found };
+    const summary = { audits, insns: moment.insns, ended, violations, eraBugs, looked, found };
     await io.write(`${JSON.stringify(summary)}\n`);
   } else {
-    const { pages, leaves, mmioSptes } = run.looked;
     await io.write(
-      `${run.audits} audits over ${machine.insns} instructions (${ended}); at the end ${pages} shadow pages, ` +
-        `${leaves} leaves, ${mmioSptes} MMIO sptes: ${run.violations} violations, ${run.eraBugs} findings that are ` +
-        `${options.era}'s own bugs\n`,
+      `${run.audits} audits over ${moment.insns} instructions (${ended}); at the end ${auditedText(run.looked)}: ` +
+        `${run.violations} violations, ${run.eraBugs} findings that are ${options.era}'s own bugs\n`,
     );
   }
-  if (stop.kind === 'error') return STATUS_MACHINE;
+  if (reason.kind === 'error') return STATUS_MACHINE;
   return failures === 0 ? STATUS_OK : STATUS_FAILED;
 }
 
-function machineOf(image: string, options: AuditRunOptions): Machine {
+function machineOf(image: string, options: AuditRunOptions, io: CliIo): EngineSession {
   const file = readImage(image);
-  const made = createMachine(
-    {
-      ramBytes: options.mem,
-      mmu: options.mmu,
-      era: options.era,
-      maxPhyAddr: options.maxphyaddr,
-      mmuPages: options.mmuPages,
-      hostPages: options.hostPages,
-      eptAd: options.eptAd === 'on',
-    },
-    allocateArena,
-  );
-  if (!made.ok) throw new CliFailure(made.error.message);
-  const loaded = made.value.loadImage(file.bytes, file.name, options.append);
-  if (!loaded.ok) throw new CliFailure(loaded.error.message);
+  const engine = new EngineSession((event) => {
+    if (event.kind === 'log' && event.level === 'error') io.complain(`umbra: ${event.text}`);
+  });
+  engine.ask('machine.create', { image: file.bytes, name: file.name, options: machineCreateOptions(options) });
   // What a finding is told with: all that the MMU and the memslots do.
-  for (const { id, system } of TRACEPOINTS) if (system !== 'kvm') setTraceEnabled(made.value.arena, id, true);
-  return made.value;
+  engine.ask('trace.enable', { events: TRACEPOINTS.filter(({ system }) => system !== 'kvm').map(({ name }) => name) });
+  return engine;
 }
 
 class AuditRun {
   audits = 0;
   violations = 0;
   eraBugs = 0;
+  /** The guest was left waiting for input, and nobody types. */
+  isStarved = false;
   looked = { pages: 0, leaves: 0, links: 0, mmioSptes: 0 };
   readonly found: Readonly<Record<string, unknown>>[] = [];
-  readonly #machine: Machine;
+  readonly #engine: EngineSession;
   readonly #options: AuditRunOptions;
   readonly #edits: readonly SlotStep[];
   #nextEdit = 0;
   /** What has been told: the same fault is found at every audit from then on. */
   readonly #told = new Set<string>();
 
-  constructor(machine: Machine, options: AuditRunOptions, edits: readonly SlotStep[]) {
-    this.#machine = machine;
+  constructor(engine: EngineSession, options: AuditRunOptions, edits: readonly SlotStep[]) {
+    this.#engine = engine;
     this.#options = options;
     this.#edits = edits;
   }
 
-  toEnd(tell: (line: string) => void): MachineStop {
-    const machine = this.#machine;
+  toEnd(tell: (line: string) => void): MachineStatus {
+    const engine = this.#engine;
     const { every, maxInsns } = this.#options;
     for (;;) {
-      this.#applyDueEdits();
-      const next = Math.min(maxInsns, (Math.floor(machine.insns / every) + 1) * every, this.#nextEditAt());
-      const stop = machine.run(next - machine.insns);
-      this.#audit(tell);
-      if (stop.kind !== 'budget' || machine.insns >= maxInsns) return stop;
+      const { insns } = engine.ask('machine.status', {}).moment;
+      this.#applyDueEdits(insns);
+      const next = Math.min(maxInsns, (Math.floor(insns / every) + 1) * every, this.#nextEditAt());
+      const status = engine.runToStop(next);
+      this.isStarved = status.state === 'running';
+      if (this.isStarved) engine.ask('run.pause', {});
+      this.#audit(status.moment.insns, tell);
+      if (this.isStarved || status.reason.kind !== 'paused' || status.moment.insns >= maxInsns) return status;
     }
   }
 
-  #audit(tell: (line: string) => void): void {
-    const machine = this.#machine;
-    const { violations, ...looked } = auditMmu(machine.vm.mmu);
+  #audit(insns: number, tell: (line: string) => void): void {
+    const { violations, omitted: _omitted, ...looked } = this.#engine.ask('audit.run', { limit: LIMIT }).report;
     this.audits += 1;
     this.looked = looked;
     for (const violation of violations) {
@@ -145,8 +129,8 @@ class AuditRun {
       this.#told.add(name);
       if (violation.eraBug === undefined) this.violations += 1;
       else this.eraBugs += 1;
-      for (const line of violationLines(machine.insns, violation)) tell(line);
-      this.found.push(violationJson(machine.insns, violation));
+      for (const line of violationLines(insns, violation)) tell(line);
+      this.found.push(violationJson(insns, violation));
     }
   }
 
@@ -155,16 +139,10 @@ class AuditRun {
   }
 
   /** Refused calls change nothing, as they would on a host; `umbra run --slots` says why. */
-  #applyDueEdits(): void {
-    const { vm, insns } = this.#machine;
+  #applyDueEdits(insns: number): void {
     while (this.#nextEditAt() <= insns) {
-      const { action } = this.#edits[this.#nextEdit];
+      applySlotEdit(this.#engine, this.#edits[this.#nextEdit]);
       this.#nextEdit += 1;
-      if (action.kind === 'set') vm.setUserMemoryRegion(action.region);
-      else if (action.kind === 'dirty-log') vm.getDirtyLog(action.slot);
-      else if (action.kind === 'generation') vm.setMemslotsGeneration(action.generation);
-      else
-        vm.setUserMemoryRegion({ slot: action.slot, flags: 0, guestPhysAddr: 0n, memorySize: 0n, userspaceAddr: 0n });
     }
   }
 }

@@ -9,6 +9,7 @@ import { machineRequests } from './machine-requests.ts';
 import { memoryRequests } from './memory-requests.ts';
 import { memslotRequests } from './memslot-requests.ts';
 import { mmioRequests } from './mmio-requests.ts';
+import { mmuRequests } from './mmu-requests.ts';
 import { registerRequests } from './register-requests.ts';
 import { runRequests } from './run-requests.ts';
 import { serialRequests } from './serial-requests.ts';
@@ -35,6 +36,7 @@ export const REQUEST_TABLE: RequestTable = {
   ...memslotRequests,
   ...spteRequests,
   ...walkRequests,
+  ...mmuRequests,
   ...mmioRequests,
   ...breakpointRequests,
   ...generationRequests,

@@ -9,15 +9,15 @@ import type { Session } from '../session.ts';
 import { presentMachine } from './present.ts';
 
 export const statsRequests: RequestFamily<'stats.read' | 'stats.reset'> = {
-  'stats.read': (session) => ok(snapshot(session)),
+  'stats.read': (session) => ok(statsSnapshot(session)),
   'stats.reset': (session) => {
     resetCounters(presentMachine(session).machine.arena);
     session.announceChange();
-    return ok(snapshot(session));
+    return ok(statsSnapshot(session));
   },
 };
 
-function snapshot(session: Session): StatsSnapshot {
+export function statsSnapshot(session: Session): StatsSnapshot {
   const { machine, run } = presentMachine(session);
   const { arena } = machine;
   const vcpu = readVcpuCounters(arena, 0);

@@ -16,17 +16,9 @@ import {
   TRACE_RING_HEADER_BYTES,
   TRACE_VCPU,
 } from '../../arena/trace-layout.ts';
+import type { AuditEvent } from '../../base/audit-report.ts';
 import { MMIO_OUTCOMES } from '../../base/mmio-outcomes.ts';
-import { TRACEPOINTS, type TracepointSpec } from '../../base/tracepoints.ts';
-
-export interface AuditEvent {
-  /** Instructions retired when it happened. */
-  readonly insns: number;
-  readonly vcpu: number;
-  /** A tracepoint's name, or `mmio-log`. */
-  readonly name: string;
-  readonly fields: readonly (readonly [name: string, value: bigint | string])[];
-}
+import { TRACE_MAX_ARGS, TRACEPOINTS, type TracepointSpec } from '../../base/tracepoints.ts';
 
 /** What an event is looked for by. */
 export interface AuditSubject {
@@ -61,10 +53,12 @@ function lastTraceRecords(arena: Arena, subject: AuditSubject, limit: number): r
     const event = u16[(at + TRACE_EVENT) >> 1];
     const spec = TRACEPOINTS.find(({ id }) => id === event);
     if (spec === undefined) continue;
-    const args = spec.fields.map((_, i) => u64[((at + TRACE_ARGS) >> 3) + i]);
+    const args = Array.from({ length: TRACE_MAX_ARGS }, (_, i) => u64[((at + TRACE_ARGS) >> 3) + i]);
     if (spec.system !== 'umbra' && !concerns(spec, args, subject)) continue;
     const fields = spec.fields.map((name, i) => [name, args[i]] as const);
-    found.push({ insns: f64[(at + TRACE_INSNS) >> 3], vcpu: u16[(at + TRACE_VCPU) >> 1], name: spec.name, fields });
+    const { name } = spec;
+    const vcpu = u16[(at + TRACE_VCPU) >> 1];
+    found.push({ insns: f64[(at + TRACE_INSNS) >> 3], vcpu, name, event, args, fields });
   }
   return found.reverse();
 }
@@ -82,6 +76,8 @@ function lastMmioRecords(arena: Arena, { gfn }: AuditSubject, limit: number): re
       insns: f64[(at + MMIO_LOG_INSNS) >> 3],
       vcpu: u8[at + MMIO_LOG_VCPU],
       name: 'mmio-log',
+      event: 0,
+      args: [],
       fields: [
         ['gpa', gpa],
         ['outcome', MMIO_OUTCOMES[u8[at + MMIO_LOG_OUTCOME]] ?? '?'],

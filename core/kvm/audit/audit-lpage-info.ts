@@ -4,7 +4,7 @@
  */
 import { VM_INDIRECT_SHADOW_PAGES } from '../../arena/mmu-layout.ts';
 import { framesOf, type AuditView } from './audit-view.ts';
-import { staleLpageInfo } from './audit-violation.ts';
+import { staleLpageInfo } from './audit-era-bugs.ts';
 import { readMemslots, type Memslot } from '../memslots/memslot-table.ts';
 import { gfnToMemslot, NO_SLOT, slotLpageWord } from '../memslots/memslots.ts';
 

@@ -5,7 +5,7 @@
 import { SP_MMIO_CACHED, VM_MMIO_SPTES } from '../../arena/mmu-layout.ts';
 import { VCPU_BYTES, VCPU_MMIO_GFN } from '../../arena/vcpu-layout.ts';
 import type { AuditSpte, AuditView } from './audit-view.ts';
-import { corruptMmioCache, staleMmioCache } from './audit-violation.ts';
+import { corruptMmioCache, staleMmioCache } from './audit-era-bugs.ts';
 import { currentMmioGeneration, mmioGenerationEnd } from '../eras.ts';
 import { isVisibleGfn } from '../memslots/memslots.ts';
 import { vcpuMatchMmioGen } from '../mmio/mmio-cache.ts';

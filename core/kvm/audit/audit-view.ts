@@ -11,11 +11,11 @@ import {
   SP_UNSYNC,
   SP_UNSYNC_CHILDREN,
 } from '../../arena/mmu-layout.ts';
+import type { AuditFinding, AuditRule, EraBug } from '../../base/audit-report.ts';
 import type { Era } from '../../base/machine-modes.ts';
 import { eraOf } from '../eras.ts';
 import type { Mmu } from '../mmu/mmu.ts';
 import { isLastSpte, isMmio, isShadowPresent, spteGfn } from '../mmu/mmu-spte.ts';
-import type { AuditFinding, AuditRule, EraBug } from './audit-violation.ts';
 import { pageGfnWord, pageHpa } from '../mmu/shadow-page-pool.ts';
 import { ROLE_DIRECT, ROLE_INVALID, roleLevel } from '../mmu/shadow-page-role.ts';
 

@@ -2,8 +2,9 @@
  * The auditor: all rules over a machine that stands still (mmu_audit of the kernel, and the invariants that a model can hold
  * itself to). Pure: it reads the arena and changes nothing.
  */
-import { MMU_MODES } from '../../base/machine-modes.ts';
-import { lastEvents, type AuditEvent } from './audit-events.ts';
+import type { AuditReport } from '../../base/audit-report.ts';
+import { explainSpteHere } from '../probe/probe-spte.ts';
+import { lastEvents } from './audit-events.ts';
 import { auditGuestEntries } from './audit-guest-entries.ts';
 import { auditLpageInfo } from './audit-lpage-info.ts';
 import { auditMappings } from './audit-mappings.ts';
@@ -13,30 +14,10 @@ import { auditPteLists } from './audit-pte-lists.ts';
 import { auditTlbs } from './audit-tlb.ts';
 import { auditAfterSync, auditUnsync } from './audit-unsync.ts';
 import { AuditView } from './audit-view.ts';
-import type { AuditFinding } from './audit-violation.ts';
 import { auditWriteProtection } from './audit-write-protection.ts';
 import type { Mmu } from '../mmu/mmu.ts';
-import { decodeSpte, type DecodedSpte } from '../spte/spte-decode.ts';
-import { VM_MAXPHYADDR } from '../../arena/mmu-layout.ts';
 
-export { AUDIT_RULES, type AuditFinding, type AuditRule, type EraBug } from './audit-violation.ts';
-export type { AuditEvent } from './audit-events.ts';
-
-export interface AuditViolation extends AuditFinding {
-  /** The entry's fields; undefined when the finding is about no entry. */
-  readonly decoded: DecodedSpte | undefined;
-  /** What the rings still hold of it, oldest first. */
-  readonly events: readonly AuditEvent[];
-}
-
-export interface AuditReport {
-  readonly violations: readonly AuditViolation[];
-  /** How much was looked at. */
-  readonly pages: number;
-  readonly leaves: number;
-  readonly links: number;
-  readonly mmioSptes: number;
-}
+export { AUDIT_RULES, type AuditReport, type AuditRule, type AuditViolation } from '../../base/audit-report.ts';
 
 export interface AuditOptions {
   /** The vCPU whose roots have just been synced (mmu_sync_roots): nothing below them may be unsync. */
@@ -72,19 +53,13 @@ export function auditMmu(mmu: Mmu, options: AuditOptions = {}): AuditReport {
   return {
     violations: findings.map((finding) => ({
       ...finding,
-      decoded: decoded(view, finding.value),
+      decoded: finding.value === undefined ? undefined : explainSpteHere(mmu, finding.value),
       events: lastEvents(mmu.arena, finding, options.events ?? 8),
     })),
+    omitted: view.findings.length - findings.length,
     pages: view.pages.length,
     leaves: view.leaves.length,
     links: view.links.length,
     mmioSptes: view.mmioSptes.length,
   };
-}
-
-function decoded(view: AuditView, value: bigint | undefined): DecodedSpte | undefined {
-  if (value === undefined) return undefined;
-  const { mmu, era } = view;
-  const done = decodeSpte(value, era, MMU_MODES[mmu.mode - 1], mmu.i32[(mmu.vm + VM_MAXPHYADDR) >> 2]);
-  return done.ok ? done.value : undefined;
 }

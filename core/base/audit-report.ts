@@ -1,8 +1,8 @@
 /**
- * What the auditor may find: the rules by name, and the bugs by which an era breaks one of them itself. A rule is a statement
- * about a machine that stands still with mmu_lock free; where it comes from is said in the file that checks it.
+ * What the auditor may find: the rules by name, and a finding with all that belongs to it. A rule is a statement about a
+ * machine that stands still with mmu_lock free; where it comes from is said in the file of core/kvm/audit that checks it.
  */
-import type { Era } from '../../base/machine-modes.ts';
+import type { EntryField } from './entry-field.ts';
 
 export const AUDIT_RULES = {
   'free-list': 'the pool’s free list holds exactly the pages not in use',
@@ -47,23 +47,6 @@ export interface EraBug {
   readonly fix: string;
 }
 
-/** Eras before 3.17. */
-const BEFORE_3_17: readonly Era[] = ['patch', 'v3.11', 'v3.10'];
-
-/** A vCPU that still held the old slots could write an spte with the new generation. 3.10 has no generation, and walks after the install. */
-export const corruptMmioCache = (era: Era): EraBug | undefined =>
-  era !== 'v3.10' && BEFORE_3_17.includes(era)
-    ? { name: 'potentially corrupt mmio cache', fix: 'ee3d1570b586 (3.17)' }
-    : undefined;
-
-/** The vCPU's cache had no generation and outlived memslot changes. */
-export const staleMmioCache = (era: Era): EraBug | undefined =>
-  BEFORE_3_17.includes(era) ? { name: 'stale mmio cache', fix: '56f17dd3fbc4 (3.17)' } : undefined;
-
-/** MOVE did not make rmap and lpage_info anew for the slot's new alignment. */
-export const staleLpageInfo = (era: Era): EraBug | undefined =>
-  era !== 'v6.8' ? { name: 'lpage_info kept by MOVE', fix: 'edd4fa37baa6 (5.7)' } : undefined;
-
 /** One thing that is not as a rule says. */
 export interface AuditFinding {
   readonly rule: AuditRule;
@@ -80,4 +63,40 @@ export interface AuditFinding {
   readonly gfn: number | undefined;
   /** Set when the era's own behaviour explains it. */
   readonly eraBug: EraBug | undefined;
+}
+
+export interface AuditEvent {
+  /** Instructions retired when it happened. */
+  readonly insns: number;
+  readonly vcpu: number;
+  /** A tracepoint's name, or `mmio-log`. */
+  readonly name: string;
+  /** The tracepoint's number, and the words of its record; 0 for a record of the MMIO log. */
+  readonly event: number;
+  readonly args: readonly bigint[];
+  readonly fields: readonly (readonly [name: string, value: bigint | string])[];
+}
+
+export interface AuditViolation extends AuditFinding {
+  /** The entry as the era reads it; undefined when the finding is about no entry. */
+  readonly decoded:
+    | {
+        readonly kind: 'mmio' | 'present' | 'nonpresent' | 'special';
+        readonly fields: readonly EntryField[];
+        readonly notes: readonly string[];
+      }
+    | undefined;
+  /** What the rings still hold of it, oldest first. */
+  readonly events: readonly AuditEvent[];
+}
+
+export interface AuditReport {
+  readonly violations: readonly AuditViolation[];
+  /** Findings that were cut off. */
+  readonly omitted: number;
+  /** How much was looked at. */
+  readonly pages: number;
+  readonly leaves: number;
+  readonly links: number;
+  readonly mmioSptes: number;
 }
