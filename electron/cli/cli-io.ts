@@ -9,6 +9,16 @@ export interface CliIo {
   readonly input: CliInput | undefined;
   /** Lets signals and input in. */
   breathe(): Promise<void>;
+  /** Takes Ctrl+C from now on; a second one ends the process at once. */
+  takeInterrupts(): Interrupts;
+}
+
+export interface Interrupts {
+  readonly interrupted: boolean;
+  /** Resolves when it happens. */
+  readonly arrival: Promise<void>;
+  /** Gives Ctrl+C back to the process. */
+  close(): void;
 }
 
 export interface CliInput {

@@ -1,5 +1,7 @@
 /** The program `umbra`: its commands, and what every one of them does about bad usage. */
+import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
+import * as v from 'valibot';
 import { registerAudit } from './audit.ts';
 import { registerBench } from './bench.ts';
 import { offer, OutputClosed, type CliIo } from './cli-io.ts';
@@ -14,6 +16,15 @@ import { register as registerSpte } from './spte.ts';
 import { registerStress } from './stress.ts';
 import { registerWalk } from './walk.ts';
 
+/** Of package.json, which lies two folders up from the bundle as from this module. */
+const programVersion = (): string => {
+  const { version } = v.parse(
+    v.object({ version: v.string() }),
+    JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')),
+  );
+  return version;
+};
+
 /**
  * Runs one command line.
  * @param words what follows the program's name
@@ -26,6 +37,7 @@ export async function runCli(words: readonly string[], io: CliIo): Promise<numbe
   };
   const program = new Command('umbra')
     .description("A real x86 guest under a faithful model of Linux KVM's MMU, without a window.")
+    .version(programVersion(), '--version', 'print the version')
     .exitOverride()
     .showHelpAfterError('(umbra help COMMAND says more)')
     .configureOutput({

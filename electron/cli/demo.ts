@@ -5,29 +5,14 @@
  */
 import type { Command } from 'commander';
 import { HVA_BASE } from '../../core/base/address.ts';
-import type { HostPages } from '../../core/base/host-pages.ts';
-import type { Era, MmuMode } from '../../core/base/machine-modes.ts';
 import { describeFault } from '../../core/format/stop-reason.ts';
 import type { MachineStatus, MmioFaultPreview } from '../../core/protocol/snapshots.ts';
 import type { CliIo } from './cli-io.ts';
 import { EngineSession } from './engine-session.ts';
 import { CliFailure, STATUS_FAILED, STATUS_MACHINE, STATUS_OK } from './exit-status.ts';
 import { readImage } from './image-file.ts';
-import { machineOptions } from './run.ts';
+import { machineCreateOptions, machineOptions, type MachineRunOptions } from './machine-options.ts';
 import { generationLine, spteLines, spteOver } from './stop-report.ts';
-
-interface DemoOptions {
-  readonly mem: number;
-  readonly mmu: MmuMode;
-  readonly era: Era;
-  readonly maxphyaddr: number;
-  readonly mmuPages: number;
-  readonly hostPages: HostPages;
-  readonly eptAd: 'on' | 'off';
-  readonly vcpus: number;
-  readonly threads: boolean;
-  readonly append: string;
-}
 
 const GUEST = 'poller';
 /** The slot that the demo makes; the machine's own are 0 and 1. */
@@ -43,10 +28,10 @@ export function registerDemo(program: Command, io: CliIo, finish: (status: numbe
       `Runs the guest "${GUEST}" to an MMIO fault, reads the generation in its spte, puts a memslot over the address,\n` +
         'shows the spte gone stale without having been touched, and follows the next access into RAM.',
     )
-    .action(async (options: DemoOptions) => finish(await demo(options, io)));
+    .action(async (options: MachineRunOptions) => finish(await demo(options, io)));
 }
 
-async function demo(options: DemoOptions, io: CliIo): Promise<number> {
+async function demo(options: MachineRunOptions, io: CliIo): Promise<number> {
   const print = (line = ''): Promise<void> => io.write(`${line}\n`);
   let serial = '';
   const engine = new EngineSession((event) => {
@@ -60,18 +45,7 @@ async function demo(options: DemoOptions, io: CliIo): Promise<number> {
   const created = engine.ask('machine.create', {
     image: image.bytes,
     name: image.name,
-    options: {
-      ramBytes: options.mem,
-      mmu: options.mmu,
-      era: options.era,
-      maxPhyAddr: options.maxphyaddr,
-      mmuPages: options.mmuPages,
-      vcpus: options.vcpus,
-      threads: options.threads,
-      hostPages: options.hostPages,
-      eptAd: options.eptAd === 'on',
-      append: options.append,
-    },
+    options: machineCreateOptions(options),
   });
   await print(`1. ${GUEST}, ${options.mmu.toUpperCase()}, era ${options.era}; ${generationLine(created)}`);
 

@@ -9,6 +9,8 @@ export const STATUS_USAGE = 2;
 export const STATUS_MACHINE = 3;
 /** --max-insns was reached, as timeout(1) says it. */
 export const STATUS_LIMIT = 124;
+/** SIGINT (128 + 2): somebody pressed Ctrl+C. */
+export const STATUS_INTERRUPTED = 130;
 /** Nobody reads standard output any more (128 + SIGPIPE), or it cannot be written. */
 export const STATUS_PIPE = 141;
 

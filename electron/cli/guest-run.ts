@@ -4,12 +4,12 @@ import { TRACEPOINTS } from '../../core/base/tracepoints.ts';
 import type { TraceWording } from '../../core/format/trace-text.ts';
 import type { MachineStatus } from '../../core/protocol/snapshots.ts';
 import type { BreakpointWish } from './break-spec.ts';
-import { OutputClosed, type CliInput, type CliIo } from './cli-io.ts';
+import { OutputClosed, type CliInput, type CliIo, type Interrupts } from './cli-io.ts';
 import { EngineSession } from './engine-session.ts';
 import { STATUS_PIPE } from './exit-status.ts';
 import type { ImageFile } from './image-file.ts';
 import { machineCreateOptions, type MachineRunOptions } from './machine-options.ts';
-import { exitStatusOf, summaryJson, summaryLine } from './run-summary.ts';
+import { exitStatusOf, summaryJson, summaryLine, type RunEnd } from './run-summary.ts';
 import type { SlotStep } from '../../core/format/slot-script.ts';
 import { applySlotEdit } from './slot-edits.ts';
 import { stopReport } from './stop-report.ts';
@@ -68,58 +68,63 @@ export class GuestRun {
   async toEnd(): Promise<number> {
     const began = performance.now();
     const { input } = this.#io;
+    const interrupts = this.#io.takeInterrupts();
     try {
-      const { status, isStarved } = await this.#run(input);
+      const end = await this.#run(input, interrupts);
       const hostMilliseconds = performance.now() - began;
-      return this.#conclude(status, isStarved, hostMilliseconds);
+      return this.#conclude(this.#engine.ask('machine.status', {}), end, hostMilliseconds);
     } catch (error) {
       if (error instanceof OutputClosed) return STATUS_PIPE;
       throw error;
     } finally {
+      interrupts.close();
       input?.close();
       const missing = this.#trace?.close();
       if (missing !== undefined) this.#io.complain(`umbra: ${missing}`);
     }
   }
 
-  /** `isStarved`: the guest waits for input, and there is no more. */
-  async #run(input: CliInput | undefined): Promise<{ readonly status: MachineStatus; readonly isStarved: boolean }> {
+  async #run(input: CliInput | undefined, interrupts: Interrupts): Promise<RunEnd> {
     for (;;) {
       this.#applyDueEdits();
       const untilInsns = Math.min(this.#limit, this.#nextEditAt());
       this.#engine.ask('run.continue', Number.isFinite(untilInsns) ? { untilInsns } : {});
-      const isStarved = await this.#runToStop(input);
+      const end = await this.#runToStop(input, interrupts);
+      if (end !== 'stopped') return end;
       const status = this.#engine.ask('machine.status', {});
       const { reason } = status;
-      if (isStarved) return { status, isStarved };
       if (reason.kind === 'paused' && status.moment.insns < this.#limit) continue;
-      if (reason.kind !== 'breakpoint' && reason.kind !== 'mmio-breakpoint') return { status, isStarved };
+      if (reason.kind !== 'breakpoint' && reason.kind !== 'mmio-breakpoint') return end;
       this.#breakpointHits += 1;
       for (const line of stopReport(this.#engine, status)) this.#io.complain(line);
-      if (this.#options.breakAction === 'stop') return { status, isStarved };
+      if (this.#options.breakAction === 'stop') return end;
     }
   }
 
-  /** @returns whether the guest waits for input that cannot come; else something stopped it */
-  async #runToStop(input: CliInput | undefined): Promise<boolean> {
+  async #runToStop(input: CliInput | undefined, interrupts: Interrupts): Promise<RunEnd> {
     for (;;) {
       this.#feed(input);
       while (this.#engine.running) {
         this.#engine.slice();
         await this.#drain();
         await this.#io.breathe();
+        if (interrupts.interrupted) return this.#hold('interrupted');
         this.#feed(input);
       }
       await this.#drain();
       const { state } = this.#engine.ask('machine.status', {});
-      if (state !== 'running') return false;
+      if (state !== 'running') return 'stopped';
       // Halted until something is typed.
-      if (input === undefined || (input.ended && this.#input === undefined)) {
-        this.#engine.ask('run.pause', {});
-        return true;
-      }
-      await input.arrival();
+      if (input === undefined || (input.ended && this.#input === undefined)) return this.#hold('starved');
+      await Promise.race([input.arrival(), interrupts.arrival]);
+      if (interrupts.interrupted) return this.#hold('interrupted');
     }
+  }
+
+  async #hold(end: RunEnd): Promise<RunEnd> {
+    this.#engine.ask('run.pause', {});
+    await this.#drain();
+    return end;
   }
 
   #feed(input: CliInput | undefined): void {
@@ -154,12 +159,12 @@ export class GuestRun {
     }
   }
 
-  #conclude(status: MachineStatus, isStarved: boolean, hostMilliseconds: number): number {
-    const exitStatus = exitStatusOf(status, this.#limit);
+  #conclude(status: MachineStatus, end: RunEnd, hostMilliseconds: number): number {
+    const exitStatus = exitStatusOf(status, this.#limit, end);
     if (this.#nextEdit < this.#edits.length) {
       this.#io.complain(`umbra: ${this.#edits.length - this.#nextEdit} edits of the script were never reached.`);
     }
-    this.#io.complain(`umbra: ${summaryLine(status, this.#limit, isStarved)}`);
+    this.#io.complain(`umbra: ${summaryLine(status, this.#limit, end)}`);
     if (this.#options.json) {
       const stats = this.#engine.ask('stats.read', {});
       const breakpointHits = this.#breakpointHits;

@@ -1,7 +1,7 @@
 /** The command line's world when it is a process: standard streams with backpressure. */
 import { fstatSync, readFileSync } from 'node:fs';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { OutputClosed, type CliInput, type CliIo } from './cli-io.ts';
+import { OutputClosed, type CliInput, type CliIo, type Interrupts } from './cli-io.ts';
 import { STATUS_PIPE } from './exit-status.ts';
 
 const STDIN_FD = 0;
@@ -37,6 +37,27 @@ export function processIo(): CliIo {
     async breathe() {
       await nextTurn();
     },
+    takeInterrupts,
+  };
+}
+
+function takeInterrupts(): Interrupts {
+  let interrupted = false;
+  let hear = (): void => {};
+  const arrival = new Promise<void>((resolve) => {
+    hear = () => {
+      interrupted = true;
+      resolve();
+    };
+  });
+  // Once: with the listener gone, the signal does again what it does to any process.
+  process.once('SIGINT', hear);
+  return {
+    get interrupted() {
+      return interrupted;
+    },
+    arrival,
+    close: () => void process.off('SIGINT', hear),
   };
 }
 

@@ -1,10 +1,14 @@
 /** What a run came to, for people as a line and for programs as JSON. */
 import { describeStop } from '../../core/format/stop-reason.ts';
 import type { MachineStatus, StatsSnapshot } from '../../core/protocol/snapshots.ts';
-import { STATUS_LIMIT, STATUS_MACHINE, STATUS_OK } from './exit-status.ts';
+import { STATUS_INTERRUPTED, STATUS_LIMIT, STATUS_MACHINE, STATUS_OK } from './exit-status.ts';
+
+/** How a run ended where the machine itself does not say it. */
+export type RunEnd = 'stopped' | 'starved' | 'interrupted';
 
 /** The exit status that a machine's state comes to. `limit` is --max-insns. */
-export function exitStatusOf(status: MachineStatus, limit: number): number {
+export function exitStatusOf(status: MachineStatus, limit: number, end: RunEnd): number {
+  if (end === 'interrupted') return STATUS_INTERRUPTED;
   switch (status.reason.kind) {
     case 'exited':
       return status.reason.status;
@@ -18,13 +22,16 @@ export function exitStatusOf(status: MachineStatus, limit: number): number {
   }
 }
 
-/** @param isStarved whether the guest was left halted, waiting for input that does not come */
-export function summaryLine(status: MachineStatus, limit: number, isStarved: boolean): string {
+const ENDS: Readonly<Record<Exclude<RunEnd, 'stopped'>, string>> = {
+  starved: 'halted, waiting for input, and there is no more',
+  interrupted: 'interrupted',
+};
+
+export function summaryLine(status: MachineStatus, limit: number, end: RunEnd): string {
   const { reason, moment, state } = status;
   const isLimit = reason.kind === 'paused' && moment.insns >= limit;
   const stop = isLimit ? `stopped at --max-insns ${limit}` : describeStop(reason) || state;
-  const what = isStarved ? 'halted, waiting for input, and there is no more' : stop;
-  return `${what}, after ${moment.insns} instructions`;
+  return `${end === 'stopped' ? stop : ENDS[end]}, after ${moment.insns} instructions`;
 }
 
 export interface RunSummary {
@@ -46,6 +53,11 @@ export function summaryJson({ status, stats, exitStatus, breakpointHits, hostMil
     mmu: status.mmu,
     era: status.era,
     maxPhyAddr: status.maxPhyAddr,
+    l1tfCacheBits: status.l1tfCacheBits ?? null,
+    hostPages: status.hostPages,
+    eptAd: status.eptAd,
+    threads: status.threads,
+    vcpus: status.vcpus.length,
     ramBytes: status.ramBytes,
     insns: moment.insns,
     memslotsGeneration: moment.memslotsGeneration,
@@ -55,6 +67,7 @@ export function summaryJson({ status, stats, exitStatus, breakpointHits, hostMil
     vcpu: stats.vcpu,
     vm: stats.vm,
     usedMmuPages: stats.usedMmuPages,
+    maxMmuPages: stats.maxMmuPages,
     host: {
       milliseconds: Math.round(hostMilliseconds),
       insnsPerSecond: hostMilliseconds > 0 ? Math.round((moment.insns * 1000) / hostMilliseconds) : 0,

@@ -11,8 +11,6 @@ import { collect, parseInsns } from './options.ts';
 import { GuestRun } from './guest-run.ts';
 import { readSlotEdits } from './slot-edits.ts';
 
-export { machineOptions };
-
 export interface RunOptions extends MachineRunOptions {
   readonly break: readonly string[];
   readonly breakAction: 'stop' | 'continue';
@@ -72,7 +70,7 @@ Breakpoints (--break SPEC):
 Exit status:
   the guest's own (debug-exit port 0xf4: (value << 1) | 1), 0 when it halts for good or a breakpoint stops it,
   2 bad usage or an image that cannot be loaded, 3 triple fault or the machine stopped on an error of its own,
-  124 --max-insns was reached, 141 standard output was closed or cannot be written.`;
+  124 --max-insns was reached, 130 interrupted (the summary is printed all the same), 141 standard output was closed or cannot be written.`;
 
 async function runGuest(image: string, options: RunOptions, io: CliIo): Promise<number> {
   const file = readImage(image);

@@ -21,6 +21,7 @@ export async function umbra(words: readonly string[], typed = ''): Promise<CliOu
     },
     input: typedInput(typed),
     breathe: () => Promise.resolve(),
+    takeInterrupts: () => ({ interrupted: false, arrival: new Promise(() => {}), close() {} }),
   });
   return { status, stdout, stderr };
 }

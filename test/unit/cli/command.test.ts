@@ -23,6 +23,23 @@ describe('the command umbra', () => {
     expect(stderr).not.toMatch(/^\s+at /m);
   });
 
+  it('says its version', () => {
+    const { status, stdout } = umbra('--version');
+    expect(status).toBe(0);
+    expect(stdout).toMatch(/^\d+\.\d+\.\d+\n$/);
+  });
+
+  it('says what a run came to when somebody presses Ctrl+C, and exits with 130', async () => {
+    const run = spawn(process.execPath, [script, 'run', 'spin', '--json'], { stdio: ['ignore', 'pipe', 'pipe'] });
+    let complaints = '';
+    run.stderr.on('data', (text) => (complaints += text));
+    // The guest has said its first word: the run is on.
+    run.stdout.once('data', () => run.kill('SIGINT'));
+    const [status, signal] = await new Promise<unknown[]>((resolve) => run.once('close', (...end) => resolve(end)));
+    expect({ status, signal }).toEqual({ status: 130, signal: null });
+    expect(complaints).toMatch(/umbra: interrupted, after \d+ instructions\n\{"image":"spin","exitStatus":130,/);
+  });
+
   it.runIf(existsSync('/dev/full'))('says that its output is lost, and does not exit as if it were not', () => {
     const full = openSync('/dev/full', 'w');
     const { status, stderr } = spawnSync(process.execPath, [script, 'run', 'hello'], {

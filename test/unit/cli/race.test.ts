@@ -3,21 +3,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { ERAS } from '../../../core/base/machine-modes.ts';
-import { runCli } from '../../../electron/cli/cli.ts';
+import { umbra as runUmbra } from './cli-runner.ts';
 
 async function umbra(...words: readonly string[]): Promise<{ status: number | undefined; out: string; err: string }> {
-  let out = '';
-  let err = '';
-  const status = await runCli(words, {
-    write: (bytes) => {
-      out += typeof bytes === 'string' ? bytes : new TextDecoder().decode(bytes);
-      return Promise.resolve();
-    },
-    complain: (line) => void (err += `${line}\n`),
-    input: undefined,
-    breathe: () => Promise.resolve(),
-  });
-  return { status, out, err };
+  const { status, stdout, stderr } = await runUmbra(words);
+  return { status, out: stdout, err: stderr };
 }
 
 const file = (text: string): string => {
