@@ -1,7 +1,7 @@
 /** Refusals as the contract has them: a code for programs, one sentence for people. */
 import { err, type Result } from '../base/result.ts';
 import type { RequestError } from '../protocol/requests.ts';
-import type { MemslotRefusal } from '../protocol/snapshots.ts';
+import type { ExpressionRefusal, MemslotRefusal } from '../protocol/snapshots.ts';
 
 export type Handled<T> = Result<T, RequestError>;
 
@@ -16,3 +16,9 @@ export const notAllowed = (message: string): Refused => refuse('not-allowed', me
 export const refused = (message: string): Refused => refuse('refused', message);
 /** A memslot call that KVM would have refused. */
 export const memslotRefused = (refusal: MemslotRefusal): Refused => refuse('refused', refusal.message, refusal);
+/** An expression that says nothing: the sentence names the column, the refusal carries it. */
+export const expressionRefused = (expression: ExpressionRefusal): Refused => {
+  const where = { expression: '', condition: 'the condition, ', log: 'the log text, ' }[expression.part];
+  const message = `${where}column ${expression.column}: ${expression.message}`;
+  return err({ code: 'bad-request', message, memslot: undefined, expression });
+};

@@ -1,6 +1,6 @@
 /** Names of the bits of flag-like registers (SDM vol 1 "EFLAGS Register", vol 3A "Control Registers", "Extended Feature Enable Register"). */
 
-type Bits = readonly (readonly [bit: number, name: string])[];
+export type Bits = readonly (readonly [bit: number, name: string])[];
 
 const RFLAGS: Bits = [
   [0, 'CF'],
@@ -72,6 +72,9 @@ const NAMED: ReadonlyMap<string, Bits> = new Map([
   ['cr4', CR4],
   ['efer', EFER],
 ]);
+
+/** The bits of a register that is made of flags, by number; undefined for any other. */
+export const registerBits = (register: string): Bits | undefined => NAMED.get(register);
 
 /** Names of the set bits, highest first; undefined for a register that is not made of flags. */
 export function flagNames(register: string, value: bigint): readonly string[] | undefined {

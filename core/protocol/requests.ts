@@ -26,6 +26,8 @@ export const MAX_IMAGE_BYTES = 64 * 1024 * 1024;
 export const MAX_APPEND_CHARACTERS = 4096;
 export const MAX_MEMORY_READ = 65536;
 export const MAX_ROWS = 1000;
+/** Longer than the language allows, so that the language can say it. */
+export const MAX_EXPRESSION_TEXT = 4096;
 export const MAX_TRACE_EXPORT = 65536;
 
 export const machineOptionsSchema = v.strictObject({
@@ -162,6 +164,8 @@ export const REQUEST_SCHEMAS = {
     stopAtHit: v.optional(integer(1, 2 ** 31)),
   }),
   'breakpoints.remove': v.strictObject({ id: integer(1, 2 ** 31) }),
+  /** The value of an expression (docs/expressions.md), by probes: nothing changes. */
+  'expression.evaluate': v.strictObject({ vcpu, text: text(MAX_EXPRESSION_TEXT) }),
   'generation.read': none,
   /** Debugging aid: moves the memslots generation, as if that many changes had happened; refused where the era has none. */
   'generation.set': v.strictObject({ memslotsGeneration: u64 }),
@@ -226,6 +230,7 @@ interface Replies {
   'breakpoints.add': s.BreakpointSnapshot;
   'breakpoints.update': s.BreakpointSnapshot;
   'breakpoints.remove': readonly s.BreakpointSnapshot[];
+  'expression.evaluate': s.ExpressionSnapshot;
   'generation.read': s.GenerationSnapshot;
   'generation.set': s.GenerationSnapshot;
   'stats.read': s.StatsSnapshot;
@@ -240,12 +245,13 @@ interface Replies {
 
 export type Reply<K extends RequestName> = Replies[K];
 
-/** A refusal crosses the border as data. `memslot` is there when a memslot call was refused. */
+/** A refusal crosses the border as data. `memslot` is there when a memslot call was refused, `expression` when an expression was. */
 export interface RequestError {
   readonly code: 'bad-request' | 'no-machine' | 'not-allowed' | 'refused' | 'engine-crashed';
   /** One sentence for people: what is wrong and what to do. */
   readonly message: string;
   readonly memslot: s.MemslotRefusal | undefined;
+  readonly expression?: s.ExpressionRefusal | undefined;
 }
 
 export type Answer<K extends RequestName> =

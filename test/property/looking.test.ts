@@ -44,6 +44,11 @@ const looks = fc.oneof(
     })
     .map((filter) => request('sptes.rows', { filter, offset: 0, limit: 100 })),
   fc
+    .record({ width: fc.constantFrom('u8', 's16', 'u32', 'u64'), space: fc.constantFrom('gva', 'gpa', 'hva'), address })
+    .map(({ width, space, address: at }) =>
+      request('expression.evaluate', { vcpu, text: `${width}[${space}: ${at}] + rflags.zf + main + generation` }),
+    ),
+  fc
     .record({
       space: fc.constantFrom('gva', 'gpa'),
       address,

@@ -4,6 +4,7 @@ import { PROTOCOL_VERSION } from '../../protocol/version.ts';
 import type { RequestTable } from '../request-table.ts';
 import { breakpointRequests } from './breakpoint-requests.ts';
 import { disassemblyRequests } from './disassembly-requests.ts';
+import { expressionRequests } from './expression-requests.ts';
 import { generationRequests } from './generation-requests.ts';
 import { machineRequests } from './machine-requests.ts';
 import { memoryRequests } from './memory-requests.ts';
@@ -39,6 +40,7 @@ export const REQUEST_TABLE: RequestTable = {
   ...mmuRequests,
   ...mmioRequests,
   ...breakpointRequests,
+  ...expressionRequests,
   ...generationRequests,
   ...statsRequests,
   ...traceRequests,
