@@ -1,6 +1,6 @@
 /** Memslots, changes and refusals in words. */
 import { err, ok, type Result } from '../base/result.ts';
-import type { MemslotRefusal, MemslotReport, UserMemoryRegion } from '../protocol/snapshots.ts';
+import type { MemslotRefusal, MemslotReport, MemslotsSnapshot, UserMemoryRegion } from '../protocol/snapshots.ts';
 import { formatHex } from './address-text.ts';
 import { parseIntegerIn, quoteText } from './integer-text.ts';
 
@@ -67,3 +67,28 @@ const CHANGES: Readonly<Record<MemslotReport['change'], string>> = {
 };
 
 export const describeChange = (change: MemslotReport['change']): string => CHANGES[change];
+
+/** `CREATE, memslots generation 4 → 6, 12 MMIO sptes gone stale, 0 shadow pages zapped` */
+export const memslotReportText = ({
+  change,
+  generationBefore,
+  generationAfter,
+  mmioSptesGoneStale,
+  pagesZapped,
+}: MemslotReport): string =>
+  `${change}, memslots generation ${generationBefore} → ${generationAfter}, ` +
+  `${mmioSptesGoneStale} MMIO sptes gone stale, ${pagesZapped} shadow pages zapped`;
+
+/** A line for each slot, then one for each device that claims a range without one. */
+export function memslotLines({ slots, devices }: MemslotsSnapshot): readonly string[] {
+  const rows = slots.map(({ id, gpa, size, hva, logDirtyPages, readonly, invalid, dirtyPages }) => {
+    const flags = memslotFlagsText((logDirtyPages ? 1 : 0) | (readonly ? 2 : 0));
+    const dirty = dirtyPages < 0 ? '' : `, ${dirtyPages} dirty pages`;
+    const range = `gpa [${formatHex(gpa)}, ${formatHex(gpa + size)})`;
+    return `slot ${id}: ${range} at hva ${formatHex(hva)}, flags ${flags}${dirty}${invalid ? ', INVALID' : ''}`;
+  });
+  const ranges = devices.map(
+    ({ name, gpa, size }) => `device ${name}: gpa [${formatHex(gpa)}, ${formatHex(gpa + size)})`,
+  );
+  return [...(rows.length === 0 ? ['no slots'] : rows), ...ranges];
+}

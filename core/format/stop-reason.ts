@@ -1,6 +1,6 @@
 /** Why the machine stands where it stands, in one line. */
 import { assertUnreachable } from '../base/assert.ts';
-import type { MmioFaultPreview, RunState, StopReason } from '../protocol/snapshots.ts';
+import type { MachineStatus, MmioFaultPreview, RunState, StopReason } from '../protocol/snapshots.ts';
 import { formatAddress } from './address-text.ts';
 
 export function describeStop(reason: StopReason): string {
@@ -56,3 +56,13 @@ const STATE_NAMES: Readonly<Record<RunState, string>> = {
 };
 
 export const runStateName = (state: RunState): string => STATE_NAMES[state];
+
+/** `memslots generation 4, MMIO generation 0x2, 524285 changes before it wraps` */
+export function generationText({ moment, generationsToWrap }: MachineStatus): string {
+  const { memslotsGeneration, mmioGeneration } = moment;
+  if (mmioGeneration < 0) return `memslots generation ${memslotsGeneration}; sptes of this era carry none`;
+  return (
+    `memslots generation ${memslotsGeneration}, MMIO generation 0x${mmioGeneration.toString(16)}, ` +
+    `${generationsToWrap} changes before it wraps`
+  );
+}

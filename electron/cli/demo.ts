@@ -5,14 +5,14 @@
  */
 import type { Command } from 'commander';
 import { HVA_BASE } from '../../core/base/address.ts';
-import { describeFault } from '../../core/format/stop-reason.ts';
+import { spteLines, spteOver } from '../../core/debug/stop-report.ts';
+import { describeFault, generationText } from '../../core/format/stop-reason.ts';
 import type { MachineStatus, MmioFaultPreview } from '../../core/protocol/snapshots.ts';
 import type { CliIo } from './cli-io.ts';
 import { EngineSession } from './engine-session.ts';
 import { CliFailure, STATUS_FAILED, STATUS_MACHINE, STATUS_OK } from './exit-status.ts';
 import { readImage } from './image-file.ts';
 import { machineCreateOptions, machineOptions, type MachineRunOptions } from './machine-options.ts';
-import { generationLine, spteLines, spteOver } from './stop-report.ts';
 
 const GUEST = 'poller';
 /** The slot that the demo makes; the machine's own are 0 and 1. */
@@ -47,7 +47,7 @@ async function demo(options: MachineRunOptions, io: CliIo): Promise<number> {
     name: image.name,
     options: machineCreateOptions(options),
   });
-  await print(`1. ${GUEST}, ${options.mmu.toUpperCase()}, era ${options.era}; ${generationLine(created)}`);
+  await print(`1. ${GUEST}, ${options.mmu.toUpperCase()}, era ${options.era}; ${generationText(created)}`);
 
   // The first fault installs the spte; the one after it finds it there.
   const everywhere = { kind: 'mmio', start: 0n, length: 1n << 52n, access: 'any', freshness: 'any' } as const;
@@ -55,7 +55,7 @@ async function demo(options: MachineRunOptions, io: CliIo): Promise<number> {
   const first = expectFault(engine.runToStop(PATIENCE));
   await guestSays();
   await print(`2. Stopped before an ${describeFault(first.fault)}:`);
-  for (const line of spteLines(engine, first.status, first.fault.gpa)) await print(line);
+  for (const line of spteLines(engine.answer, first.status, first.fault.gpa)) await print(line);
 
   const gpa = first.fault.gpa & ~(PAGE - 1n);
   const region = { slot: SLOT, flags: 0, guestPhysAddr: gpa, memorySize: PAGE, userspaceAddr: spareHva(options.mem) };
@@ -65,7 +65,7 @@ async function demo(options: MachineRunOptions, io: CliIo): Promise<number> {
       `${report.generationBefore} → ${report.generationAfter}; ${report.mmioSptesGoneStale} MMIO sptes gone stale, ` +
       `${report.pagesZapped} shadow pages zapped (v3.10 would have walked ${report.pagesWalkedBefore})`,
   );
-  const row = spteOver(engine, gpa);
+  const row = spteOver(engine.answer, gpa);
   await print(
     row === undefined
       ? '   The spte is gone: this era zaps instead of letting it go stale.'
@@ -83,7 +83,7 @@ async function demo(options: MachineRunOptions, io: CliIo): Promise<number> {
   engine.ask('breakpoints.remove', { id: watch.id });
   engine.runToStop(second.moment.insns + 1_000_000);
   await guestSays();
-  const now = spteOver(engine, gpa);
+  const now = spteOver(engine.answer, gpa);
   if (now === undefined || now.kind === 'mmio') {
     await print('5. The access did not reach RAM.');
     return STATUS_FAILED;

@@ -1,5 +1,6 @@
 /** The engine in this thread, driven step by step: nothing but the guest and its input decides what happens. */
 import { DebugSession } from '../../core/debug/debug-session.ts';
+import type { Ask } from '../../core/debug/stop-report.ts';
 import type { EngineEvent } from '../../core/protocol/events.ts';
 import type { Params, Reply, RequestName } from '../../core/protocol/requests.ts';
 import type { MemslotRefusal } from '../../core/protocol/snapshots.ts';
@@ -30,9 +31,12 @@ export class EngineSession {
     });
   }
 
+  /** Refusals as data. */
+  readonly answer: Ask = (name, params) => this.#engine.handle(name, params);
+
   /** @throws RequestRefused */
   ask<K extends RequestName>(name: K, params: Params<K>): Reply<K> {
-    const answer = this.#engine.handle(name, params);
+    const answer = this.answer(name, params);
     if (!answer.ok) throw new RequestRefused(answer.error.message, answer.error.memslot);
     return answer.value;
   }

@@ -2,7 +2,7 @@
 import { Option, type Command } from 'commander';
 import type { MachineStatus } from '../../core/protocol/snapshots.ts';
 import { describeStop } from '../../core/format/stop-reason.ts';
-import { parseBreakSpec } from './break-spec.ts';
+import { parseBreakSpec } from '../../core/format/break-spec.ts';
 import type { CliIo } from './cli-io.ts';
 import { EngineSession } from './engine-session.ts';
 import { CliFailure } from './exit-status.ts';
@@ -50,7 +50,7 @@ export function holdGuest(image: string, options: GuestPointOptions, io: CliIo):
   engine.ask('machine.create', { image: file.bytes, name: file.name, options: machineCreateOptions(options) });
   for (const spec of options.break) {
     const parsed = parseBreakSpec(spec);
-    if (!parsed.ok) throw new CliFailure(parsed.error);
+    if (!parsed.ok) throw new CliFailure(`--break ${parsed.error}`);
     engine.ask('breakpoints.add', parsed.value);
   }
   const limit = options.atInsns ?? DEFAULT_INSNS;

@@ -1,9 +1,10 @@
 /** One run of a guest from its first instruction to its end, as `umbra run` has it. */
+import { stopReport } from '../../core/debug/stop-report.ts';
+import type { BreakpointWish } from '../../core/format/break-spec.ts';
 import type { EngineEvent } from '../../core/protocol/events.ts';
 import { TRACEPOINTS } from '../../core/base/tracepoints.ts';
 import type { TraceWording } from '../../core/format/trace-text.ts';
 import type { MachineStatus } from '../../core/protocol/snapshots.ts';
-import type { BreakpointWish } from './break-spec.ts';
 import { OutputClosed, type CliInput, type CliIo, type Interrupts } from './cli-io.ts';
 import { EngineSession } from './engine-session.ts';
 import { STATUS_PIPE } from './exit-status.ts';
@@ -12,7 +13,6 @@ import { machineCreateOptions, type MachineRunOptions } from './machine-options.
 import { exitStatusOf, summaryJson, summaryLine, type RunEnd } from './run-summary.ts';
 import type { SlotStep } from '../../core/format/slot-script.ts';
 import { applySlotEdit } from './slot-edits.ts';
-import { stopReport } from './stop-report.ts';
 import { TraceFile } from './trace-file.ts';
 
 const LATER_EVENTS = TRACEPOINTS.filter(({ modernOnly }) => modernOnly === true).map(({ name }) => name);
@@ -96,7 +96,7 @@ export class GuestRun {
       if (reason.kind === 'paused' && status.moment.insns < this.#limit) continue;
       if (reason.kind !== 'breakpoint' && reason.kind !== 'mmio-breakpoint') return end;
       this.#breakpointHits += 1;
-      for (const line of stopReport(this.#engine, status)) this.#io.complain(line);
+      for (const line of stopReport(this.#engine.answer, status)) this.#io.complain(line);
       if (this.#options.breakAction === 'stop') return end;
     }
   }

@@ -2,7 +2,7 @@
 import { Option, type Command } from 'commander';
 import { TRACE_WORDINGS } from '../../core/base/tracepoints.ts';
 import type { TraceWording } from '../../core/format/trace-text.ts';
-import { parseBreakSpec, type BreakpointWish } from './break-spec.ts';
+import { parseBreakSpec, type BreakpointWish } from '../../core/format/break-spec.ts';
 import type { CliIo } from './cli-io.ts';
 import { CliFailure } from './exit-status.ts';
 import { guestNames, readImage } from './image-file.ts';
@@ -82,6 +82,6 @@ async function runGuest(image: string, options: RunOptions, io: CliIo): Promise<
 
 function mustParse(spec: string): BreakpointWish {
   const parsed = parseBreakSpec(spec);
-  if (!parsed.ok) throw new CliFailure(parsed.error);
+  if (!parsed.ok) throw new CliFailure(`--break ${parsed.error}`);
   return parsed.value;
 }

@@ -1,5 +1,7 @@
 /** --slots SCRIPT: memslot calls on a machine that runs, each at its instruction count. */
+import { memslotReportText, refusalText } from '../../core/format/memslot-text.ts';
 import { MAX_SCRIPT_BYTES, parseSlotScript, type SlotStep } from '../../core/format/slot-script.ts';
+import type { UserMemoryRegion } from '../../core/protocol/snapshots.ts';
 import { readBoundedText } from './bounded-file.ts';
 import { RequestRefused, type EngineSession } from './engine-session.ts';
 import { CliFailure } from './exit-status.ts';
@@ -37,29 +39,12 @@ export function applySlotEdit(engine: EngineSession, { action }: SlotStep): stri
   } catch (error) {
     if (!(error instanceof RequestRefused)) throw error;
     const { memslot } = error;
-    return memslot === undefined ? error.message : `${memslot.errno} (${memslot.check}): ${memslot.message}`;
+    return memslot === undefined ? error.message : refusalText(memslot);
   }
 }
 
-function changeText(engine: EngineSession, region: Parameters<typeof setRegion>[1]): string {
-  const report = setRegion(engine, region);
-  const { change, generationBefore, generationAfter, mmioSptesGoneStale, pagesZapped } = report;
-  return (
-    `${change}, memslots generation ${generationBefore} → ${generationAfter}, ` +
-    `${mmioSptesGoneStale} MMIO sptes gone stale, ${pagesZapped} shadow pages zapped`
-  );
-}
-
-const setRegion = (
-  engine: EngineSession,
-  region: {
-    readonly slot: number;
-    readonly flags: number;
-    readonly guestPhysAddr: bigint;
-    readonly memorySize: bigint;
-    readonly userspaceAddr: bigint;
-  },
-) => engine.ask('memslots.set', { region });
+const changeText = (engine: EngineSession, region: UserMemoryRegion): string =>
+  memslotReportText(engine.ask('memslots.set', { region }));
 
 function bitsIn(byte: number): number {
   let count = 0;

@@ -1,15 +1,15 @@
 /**
- * The grammar of --break:
+ * The grammar of breakpoints, as --break of the command line and break of the console take them:
  *
  *     exec:SYMBOL | exec:0xADDRESS                     [:once] [:hit=N]
  *     mmio:GPA[+LENGTH] | mmio:any  [:read|:write] [:fresh|:stale] [:OUTCOME[,OUTCOME]…] [:once] [:hit=N]
  *
  * Numbers are hexadecimal with 0x, else decimal. Without LENGTH the range ends with the page of GPA.
  */
-import { parseSize } from '../../core/format/address-text.ts';
-import { err, ok, type Result } from '../../core/base/result.ts';
-import { MMIO_OUTCOMES, type MmioOutcome } from '../../core/base/mmio-outcomes.ts';
-import type { Params } from '../../core/protocol/requests.ts';
+import { parseSize } from './address-text.ts';
+import { err, ok, type Result } from '../base/result.ts';
+import { MMIO_OUTCOMES, type MmioOutcome } from '../base/mmio-outcomes.ts';
+import type { Params } from '../protocol/requests.ts';
 
 export type BreakpointWish = Params<'breakpoints.add'>;
 
@@ -20,7 +20,7 @@ const PAGE = 4096n;
 /** The error is a sentence. */
 export function parseBreakSpec(text: string): Result<BreakpointWish, string> {
   const [kind, place = '', ...words] = text.split(':').map((part) => part.trim());
-  const complain = (what: string): Result<never, string> => err(`--break ${text}: ${what}`);
+  const complain = (what: string): Result<never, string> => err(`${text}: ${what}`);
   if (place === '') return complain('say where, as in exec:main or mmio:0xfeb00000+0x1000.');
   if (kind === 'exec') return execSpec(place, words, complain);
   if (kind === 'mmio') return mmioSpec(place, words, complain);

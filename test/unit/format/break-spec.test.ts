@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { parseBreakSpec } from '../../../electron/cli/break-spec.ts';
+import { parseBreakSpec } from '../../../core/format/break-spec.ts';
 
 const mmio = { kind: 'mmio', start: 0xfeb0_0000n, length: 0x1000n, access: 'any', outcomes: [], freshness: 'any' };
 const plain = { once: false, stopAtHit: 1 };
