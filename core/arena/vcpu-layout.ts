@@ -84,8 +84,12 @@ export const VCPU_MSR_MORE = 164;
 
 /** Interruptibility: 0 none, 1 blocking by STI, 2 blocking by MOV SS (SDM vol 3C, "Guest Non-Register State"). */
 export const VCPU_INTERRUPT_SHADOW = 224;
-/** 0 running, 1 halted (HLT), 2 shut down (triple fault), 3 not started yet (KVM_MP_STATE_UNINITIALIZED). */
 export const VCPU_ACTIVITY = 225;
+/** It executes; has executed HLT; has met a triple fault; waits to be started (KVM_MP_STATE_UNINITIALIZED). */
+export const ACTIVE = 0;
+export const HALTED = 1;
+export const SHUT_DOWN = 2;
+export const UNINITIALIZED = 3;
 /** 1: leave with EXIT_INTERRUPT_WINDOW as soon as RFLAGS.IF allows an interrupt. Set by KVM. */
 export const VCPU_INTERRUPT_WINDOW = 226;
 
@@ -129,10 +133,13 @@ export const VCPU_EPT_AD = 254;
 
 /** KVM's per-vCPU state. REQUESTS: KVM_REQ_* bits, set by anyone with Atomics.or, served by the vCPU's thread. */
 export const VCPU_REQUESTS = 256;
-/** OUTSIDE_GUEST_MODE 0, IN_GUEST_MODE 1, EXITING_GUEST_MODE 2, READING_SHADOW_PAGE_TABLES 3. */
+/** vcpu->mode. */
 export const VCPU_MODE = 257;
-/** VCPU_MODE of a vCPU that was kicked: it leaves guest mode at the next look. */
-export const VCPU_MODE_EXITING = 2;
+export const OUTSIDE_GUEST_MODE = 0;
+export const IN_GUEST_MODE = 1;
+/** It was kicked, and leaves guest mode at the next look. */
+export const EXITING_GUEST_MODE = 2;
+export const READING_SHADOW_PAGE_TABLES = 3;
 /** vcpu->arch.mmio_gva (page aligned; 0 = none), access, mmio_gfn (64 bits; 0 = none). */
 export const VCPU_MMIO_GVA = 258;
 export const VCPU_MMIO_ACCESS = 260;

@@ -31,7 +31,7 @@ export interface SessionPlatform {
   now(): number;
   emit(event: EngineEvent): void;
   /** Starts a thread for a vCPU; without it there is no parallel mode. */
-  readonly launchVcpu?: LaunchVcpu;
+  readonly launchVcpu?: LaunchVcpu | undefined;
 }
 
 /** What a machine was made from, for making it again. */

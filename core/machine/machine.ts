@@ -24,6 +24,7 @@ import {
   type Vcpu,
   Vm,
 } from '../kvm/index.ts';
+import { RFLAGS_IF } from '../x86/index.ts';
 import { clearMachineState } from './arena-clearing.ts';
 import { enterImage } from './boot-state.ts';
 import type { LoadedImage } from './image.ts';
@@ -81,7 +82,6 @@ const SHADOW_PAGES = 32_768;
 const TRACE_RECORDS = 65_536;
 /** Pieces in one run in which nothing retires that the budget could count, before the caller gets a look in. */
 const MAX_FRUITLESS = 4096;
-const RFLAGS_IF = 0x200;
 const MIN_RAM_BYTES = 0x10_0000;
 
 const BUDGET: MachineStop = { kind: 'budget' };
@@ -204,6 +204,7 @@ export class Machine {
     this.#startSecondaries(plan.value, information.value.segment.gpa);
     this.#source = { bytes: bytes.slice(), append };
     this.#image = loadedImage(plan.value, name);
+    this.#parallel?.launch();
     return ok(this.#image);
   }
 

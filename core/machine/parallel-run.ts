@@ -4,7 +4,7 @@
  * for memslot calls and dirty logs.
  */
 import type { Arena } from '../arena/arena.ts';
-import { VCPU_MODE, VCPU_MODE_EXITING, VCPU_SKIP_MMIO_STOP } from '../arena/vcpu-layout.ts';
+import { EXITING_GUEST_MODE, IN_GUEST_MODE, VCPU_MODE, VCPU_SKIP_MMIO_STOP } from '../arena/vcpu-layout.ts';
 import { UmbraBug } from '../base/assert.ts';
 import {
   type KvmHooks,
@@ -22,7 +22,6 @@ import {
   COMMAND_PARK,
   COMMAND_QUIT,
   COMMAND_RUN,
-  FAULT,
   SKIP,
   STATE,
   STATE_DEAD,
@@ -34,6 +33,7 @@ import {
   STOP_IDLE,
   STOP_NONE,
   ThreadBoard,
+  UNTOUCHED,
 } from './thread-board.ts';
 
 /** Starts a thread that makes a VcpuThread of these and lets it serve. */
@@ -50,10 +50,12 @@ interface Bound {
   readonly insns: number;
 }
 
+const BUDGET: MachineStop = { kind: 'budget' };
 const WAIT_MS = 2;
+/** How long one look waits for threads that are starting: their failure is heard of in the event loop only. */
+const START_WAIT_MS = 20;
 const START_MS = 60_000;
 const PARK_MS = 60_000;
-const IN_GUEST_MODE = 1;
 
 export class ParallelRun {
   readonly #arena: Arena;
@@ -64,6 +66,9 @@ export class ParallelRun {
   readonly #stopOfMachine: (idle: boolean) => MachineStop | undefined;
   readonly #onSerial: (bytes: Uint8Array<ArrayBuffer>) => void;
   #vm: Vm;
+  #launchedAt = 0;
+  /** The execution breakpoints that the threads were given. */
+  #breakpoints: ReadonlySet<bigint> = new Set();
 
   /** @param stopOfMachine what a device asked for, or when `idle` why nothing can wake the machine */
   constructor(
@@ -85,19 +90,21 @@ export class ParallelRun {
   /** Lets the vCPUs run and comes back after a moment, or when something stopped one: all are parked then. */
   run(skips: number, bound: Bound | undefined): MachineStop {
     const board = this.#board;
-    this.#ensureThreads();
+    this.launch();
     const asked = this.#stopOfMachine(false);
     if (asked !== undefined) return this.#stopped(asked);
     board.mmioArmed = this.#hooks.mmioStopArmed;
     const seen = board.events();
-    const ran = this.#vm.vcpus.some(({ id }) => board.get(id, STATE) === STATE_RUNNING);
-    if (!ran) this.#start(skips, bound);
+    if (this.#anyIn(STATE_STARTING)) return this.#awaitStart(seen);
+    const newBreakpoints = this.#breakpointsChanged();
+    if (newBreakpoints) this.park();
+    if (!this.#anyIn(STATE_RUNNING)) this.#start(skips, bound, newBreakpoints);
     const stop = this.#look(bound);
     if (stop !== undefined) return this.#stopped(stop);
     board.awaitEvent(seen, WAIT_MS);
-    this.#drainSerial();
+    this.#drain();
     const after = this.#look(bound);
-    return after === undefined ? { kind: 'budget' } : this.#stopped(after);
+    return after === undefined ? BUDGET : this.#stopped(after);
   }
 
   /** Brings every vCPU to its parking place. */
@@ -112,26 +119,41 @@ export class ParallelRun {
         this.#kick(id);
         if (board.get(id, STATE) !== STATE_RUNNING) break;
         board.awaitEvent(seen, 1);
-        this.#drainSerial();
+        this.#drain();
         if (Date.now() > limit) throw new UmbraBug(`vCPU ${id} does not stop`);
       }
     }
     board.stopping = false;
-    this.#drainSerial();
+    this.#drain();
   }
 
-  /** The machine was cleared: all threads attach to what is there now. */
+  /** The machine was cleared: all threads attach to what is there now. Those that died are missing until {@link launch}. */
   reset(vm: Vm): void {
     this.#vm = vm;
-    if (this.#handles.length === 0) return;
     for (const { id } of vm.vcpus) {
-      if (this.#board.get(id, STATE) === STATE_DEAD) this.#relaunch(id);
-      else {
+      if (this.#handles[id] === undefined) continue;
+      if (this.#board.get(id, STATE) === STATE_DEAD) {
+        this.#handles[id].terminate();
+        this.#handles[id] = undefined;
+        // The command that it died of is not for its successor.
+        this.#board.set(id, COMMAND, COMMAND_PARK);
+        this.#board.set(id, STATE, STATE_STARTING);
+      } else if (this.#board.get(id, STATE) === STATE_PARKED) {
         this.#board.set(id, STATE, STATE_STARTING);
         this.#board.command(id, COMMAND_ATTACH);
       }
     }
-    this.#awaitParked();
+    const limit = Date.now() + START_MS;
+    for (const { id } of vm.vcpus) if (this.#handles[id] !== undefined) this.#awaitAttached(id, limit);
+  }
+
+  /** Starts the threads that are missing. They are not waited for: the user may look at the machine meanwhile. */
+  launch(): void {
+    for (const { id } of this.#vm.vcpus) {
+      if (this.#handles[id] !== undefined) continue;
+      this.#handles[id] = this.#launch(this.#arena.buffer, this.#board.buffer, id);
+      this.#launchedAt = Date.now();
+    }
   }
 
   /** The thread of a vCPU dies as of a bug of ours. */
@@ -149,49 +171,64 @@ export class ParallelRun {
     this.#handles.length = 0;
   }
 
-  #ensureThreads(): void {
-    if (this.#handles.length > 0) return;
-    for (const { id } of this.#vm.vcpus) this.#handles[id] = this.#launch(this.#arena.buffer, this.#board.buffer, id);
-    this.#awaitParked();
+  #anyIn(state: number): boolean {
+    return this.#vm.vcpus.some(({ id }) => this.#board.get(id, STATE) === state);
   }
 
-  #relaunch(id: number): void {
-    this.#handles[id]?.terminate();
-    // The command that it died of is not for its successor.
-    this.#board.set(id, COMMAND, COMMAND_PARK);
-    this.#board.set(id, STATE, STATE_STARTING);
-    this.#handles[id] = this.#launch(this.#arena.buffer, this.#board.buffer, id);
+  #awaitStart(seen: number): MachineStop {
+    this.#board.awaitEvent(seen, START_WAIT_MS);
+    if (this.#anyIn(STATE_STARTING) && Date.now() > this.#launchedAt + START_MS) {
+      throw new UmbraBug('the threads of the vCPUs did not start');
+    }
+    return BUDGET;
   }
 
-  #awaitParked(): void {
-    const limit = Date.now() + START_MS;
-    for (const { id } of this.#vm.vcpus) {
-      for (;;) {
-        const seen = this.#board.events();
-        if (this.#board.get(id, STATE) !== STATE_STARTING) break;
-        this.#board.awaitEvent(seen, 50);
-        if (Date.now() > limit) throw new UmbraBug(`the thread of vCPU ${id} did not start`);
-      }
+  #awaitAttached(id: number, limit: number): void {
+    for (;;) {
+      const seen = this.#board.events();
+      if (this.#board.get(id, STATE) !== STATE_STARTING) return;
+      this.#board.awaitEvent(seen, START_WAIT_MS);
+      if (Date.now() > limit) throw new UmbraBug(`the thread of vCPU ${id} does not answer`);
     }
   }
 
-  #start(skips: number, bound: Bound | undefined): void {
+  /** They may be set and taken away while the vCPUs run. */
+  #breakpointsChanged(): boolean {
+    const { breakpoints } = this.#vm.vcpus[0].cpu;
+    if (breakpoints.size !== this.#breakpoints.size) return true;
+    for (const address of breakpoints) if (!this.#breakpoints.has(address)) return true;
+    return false;
+  }
+
+  #start(skips: number, bound: Bound | undefined, newBreakpoints: boolean): void {
     const board = this.#board;
-    board.setBreakpoints(this.#vm.vcpus[0].cpu.breakpoints);
-    for (const { id } of this.#vm.vcpus) {
-      if (bound !== undefined && bound.vcpu !== id) continue;
-      if (board.get(id, STATE) !== STATE_PARKED) continue;
-      board.f64[board.limit(id)] = bound?.insns ?? Infinity;
-      this.#go(id, (skips >> id) & 1);
+    if (newBreakpoints) {
+      this.#breakpoints = new Set(this.#vm.vcpus[0].cpu.breakpoints);
+      board.setBreakpoints(this.#breakpoints);
     }
+    const ids = this.#vm.vcpus
+      .map(({ id }) => id)
+      .filter((id) => (bound === undefined || bound.vcpu === id) && board.get(id, STATE) === STATE_PARKED);
+    // All are known to run before the first does: it may look whether it is alone.
+    for (const id of ids) {
+      board.f64[board.limit(id)] = bound?.insns ?? Infinity;
+      this.#prepare(id, (skips >> id) & 1, 0);
+    }
+    for (const id of ids) board.command(id, COMMAND_RUN);
   }
 
-  #go(id: number, skip: number): void {
+  #prepare(id: number, skip: number, untouched: number): void {
     const board = this.#board;
     board.set(id, SKIP, skip);
+    board.set(id, UNTOUCHED, untouched);
     board.set(id, STOP_CODE, STOP_NONE);
     board.set(id, STATE, STATE_RUNNING);
-    board.command(id, COMMAND_RUN);
+  }
+
+  /** From where it parked, with nothing changed meanwhile. */
+  #goOn(id: number, skip: number): void {
+    this.#prepare(id, skip, 1);
+    this.#board.command(id, COMMAND_RUN);
   }
 
   /** Why one of the vCPUs stands, if that is anybody's business. */
@@ -199,6 +236,8 @@ export class ParallelRun {
     for (const { id } of this.#vm.vcpus) {
       const state = this.#board.get(id, STATE);
       if (state === STATE_DEAD) {
+        // One that could not say its end itself is not to be waited for either.
+        this.#vm.abandonVcpu(id);
         const message = `The thread of vCPU ${id} crashed: ${this.#board.text(id)}`;
         return { kind: 'error', vcpu: id, message };
       }
@@ -217,7 +256,7 @@ export class ParallelRun {
       case STOP_IDLE: {
         const stop = this.#stopOfMachine(code === STOP_IDLE);
         // Something came meanwhile: there is work again.
-        if (stop === undefined) this.#go(id, 0);
+        if (stop === undefined) this.#goOn(id, 0);
         return stop;
       }
       case RUN_SHUTDOWN:
@@ -231,29 +270,13 @@ export class ParallelRun {
       case RUN_DEBUG_EXEC:
         return { kind: 'exec-breakpoint', vcpu: id };
       case RUN_DEBUG_MMIO:
-        if (this.#hooks.onMmioFault(this.#fault(id))) return { kind: 'mmio-breakpoint', vcpu: id };
+        if (this.#hooks.onMmioFault(this.#board.fault(id))) return { kind: 'mmio-breakpoint', vcpu: id };
         this.#vm.vcpus[id].cpu.r[VCPU_SKIP_MMIO_STOP] = 1;
-        this.#go(id, 1);
+        this.#goOn(id, 1);
         return undefined;
       default:
         return undefined;
     }
-  }
-
-  #fault(id: number) {
-    const { i32 } = this.#board;
-    const at = this.#board.word(id, FAULT);
-    return {
-      vcpuId: id,
-      gvaLo: i32[at],
-      gvaHi: i32[at + 1],
-      gpaLo: i32[at + 2],
-      gpaHi: i32[at + 3],
-      access: i32[at + 4],
-      outcome: i32[at + 5],
-      spteGen: i32[at + 6],
-      kvmGen: i32[at + 7],
-    };
   }
 
   #stopped(stop: MachineStop): MachineStop {
@@ -264,11 +287,13 @@ export class ParallelRun {
   /** kvm_vcpu_kick. */
   #kick(id: number): void {
     const { r } = this.#vm.vcpus[id].cpu;
-    Atomics.compareExchange(r, VCPU_MODE, IN_GUEST_MODE, VCPU_MODE_EXITING);
+    Atomics.compareExchange(r, VCPU_MODE, IN_GUEST_MODE, EXITING_GUEST_MODE);
   }
 
-  #drainSerial(): void {
-    const bytes = this.#board.takeSerial();
+  /** What the threads have to say to the world. */
+  #drain(): void {
+    const bytes = this.#board.serial.take();
     if (bytes.length > 0) this.#onSerial(bytes);
+    for (const { level, text } of this.#board.log.take()) this.#hooks.onLog?.(level, text);
   }
 }

@@ -3,11 +3,14 @@
  * of it is the machine's. A vCPU's thread never returns to its event loop, so there are no messages; it sleeps on its COMMAND
  * word and the engine on EVENTS.
  */
+import type { PredictedMmioFault } from '../kvm/index.ts';
+import { LOG_RING_BYTES, LogRing } from './log-ring.ts';
+import { SERIAL_RING_BYTES, SerialRing } from './serial-ring.ts';
+
 const WORDS = 64;
 const MAX_VCPUS = 8;
 const TEXT_BYTES = 1024;
-export const MAX_BREAKPOINTS = 1024;
-const SERIAL_BYTES = 65_536;
+const MAX_BREAKPOINTS = 16_384;
 
 /** int32 indexes of what all share. EVENTS is bumped and notified for the engine. */
 const EVENTS = 0;
@@ -15,9 +18,6 @@ const STOP = 1;
 const MMIO_ARMED = 2;
 const BREAKPOINT_COUNT = 3;
 const BREAKPOINT_EPOCH = 4;
-/** Bytes ever written to and taken from the serial ring, modulo 2^32. */
-const SERIAL_HEAD = 5;
-const SERIAL_TAIL = 6;
 
 /** int32 indexes into a vCPU's block. */
 export const STATE = 0;
@@ -26,8 +26,10 @@ export const COMMAND = 1;
 export const STOP_CODE = 2;
 export const SKIP = 3;
 export const TEXT_LENGTH = 4;
+/** 1: nothing was edited since it parked, so what it has decoded and translated still holds. */
+export const UNTOUCHED = 5;
 /** The fault that it stands in front of: gva, gpa (two words each), access, outcome, spteGen, kvmGen. */
-export const FAULT = 8;
+const FAULT = 8;
 /** float64 index into the block: retired instructions at which it parks. */
 export const F_LIMIT = 12;
 
@@ -57,21 +59,24 @@ const BLOCKS = WORDS;
 const BREAKPOINTS_AT = (BLOCKS + MAX_VCPUS * WORDS) * 4;
 const TEXTS_AT = BREAKPOINTS_AT + MAX_BREAKPOINTS * 8;
 const SERIAL_AT = TEXTS_AT + MAX_VCPUS * TEXT_BYTES;
-const BOARD_BYTES = SERIAL_AT + SERIAL_BYTES;
+const LOG_AT = SERIAL_AT + SERIAL_RING_BYTES;
+const BOARD_BYTES = LOG_AT + LOG_RING_BYTES;
 
 export class ThreadBoard {
   readonly buffer: SharedArrayBuffer;
   readonly i32: Int32Array<SharedArrayBuffer>;
   readonly f64: Float64Array<SharedArrayBuffer>;
+  readonly serial: SerialRing;
+  readonly log: LogRing;
   readonly #u64: BigUint64Array<SharedArrayBuffer>;
-  readonly #u8: Uint8Array<SharedArrayBuffer>;
 
   constructor(buffer = new SharedArrayBuffer(BOARD_BYTES)) {
     this.buffer = buffer;
     this.i32 = new Int32Array(buffer);
     this.f64 = new Float64Array(buffer);
     this.#u64 = new BigUint64Array(buffer);
-    this.#u8 = new Uint8Array(buffer);
+    this.serial = new SerialRing(buffer, SERIAL_AT);
+    this.log = new LogRing(buffer, LOG_AT);
   }
 
   /** int32 index of a word of a vCPU. */
@@ -142,7 +147,9 @@ export class ThreadBoard {
   setBreakpoints(addresses: Iterable<bigint>): void {
     let count = 0;
     for (const address of addresses) {
-      if (count === MAX_BREAKPOINTS) break;
+      if (count === MAX_BREAKPOINTS) {
+        throw new RangeError(`vCPUs with threads of their own stop at ${MAX_BREAKPOINTS} places at most`);
+      }
       this.#u64[BREAKPOINTS_AT / 8 + count] = address;
       count += 1;
     }
@@ -176,24 +183,33 @@ export class ThreadBoard {
     return String.fromCharCode(...u16.slice(0, this.get(vcpu, TEXT_LENGTH)));
   }
 
-  /** A byte that the guest sends. Called with the devices locked; there is room while {@link serialIsFull} is heeded. */
-  putSerial(byte: number): void {
-    const head = this.i32[SERIAL_HEAD];
-    this.#u8[SERIAL_AT + (head & (SERIAL_BYTES - 1))] = byte;
-    Atomics.store(this.i32, SERIAL_HEAD, (head + 1) | 0);
+  /** The thread of a vCPU says in front of which fault it parks. */
+  putFault(vcpu: number, fault: PredictedMmioFault): void {
+    const { i32 } = this;
+    const at = this.word(vcpu, FAULT);
+    i32[at] = fault.gvaLo;
+    i32[at + 1] = fault.gvaHi;
+    i32[at + 2] = fault.gpaLo;
+    i32[at + 3] = fault.gpaHi;
+    i32[at + 4] = fault.access;
+    i32[at + 5] = fault.outcome;
+    i32[at + 6] = fault.spteGen;
+    i32[at + 7] = fault.kvmGen;
   }
 
-  /** Half full: vCPUs go and wait until the engine has taken some. */
-  serialIsFull(): boolean {
-    return ((Atomics.load(this.i32, SERIAL_HEAD) - Atomics.load(this.i32, SERIAL_TAIL)) | 0) > SERIAL_BYTES / 2;
-  }
-
-  takeSerial(): Uint8Array<ArrayBuffer> {
-    const tail = this.i32[SERIAL_TAIL];
-    const head = Atomics.load(this.i32, SERIAL_HEAD);
-    const bytes = new Uint8Array((head - tail) | 0);
-    for (let i = 0; i < bytes.length; i++) bytes[i] = this.#u8[SERIAL_AT + ((tail + i) & (SERIAL_BYTES - 1))];
-    Atomics.store(this.i32, SERIAL_TAIL, head);
-    return bytes;
+  fault(vcpuId: number): PredictedMmioFault {
+    const { i32 } = this;
+    const at = this.word(vcpuId, FAULT);
+    return {
+      vcpuId,
+      gvaLo: i32[at],
+      gvaHi: i32[at + 1],
+      gpaLo: i32[at + 2],
+      gpaHi: i32[at + 3],
+      access: i32[at + 4],
+      outcome: i32[at + 5],
+      spteGen: i32[at + 6],
+      kvmGen: i32[at + 7],
+    };
   }
 }

@@ -3,18 +3,9 @@
  * thread also keeps the devices' time. It never returns to its event loop until it is told to quit.
  */
 import { attachArena, type Arena } from '../arena/arena.ts';
-import { VCPU_ACTIVITY, VCPU_BYTES, VCPU_F_INSNS, VCPU_RFLAGS } from '../arena/vcpu-layout.ts';
+import { ACTIVE, VCPU_ACTIVITY, VCPU_BYTES, VCPU_F_INSNS, VCPU_RFLAGS } from '../arena/vcpu-layout.ts';
 import { DeviceSet, LockedBus, withDevices } from '../devices/index.ts';
-import {
-  type KvmHooks,
-  type PredictedMmioFault,
-  RUN_BUDGET,
-  RUN_HLT,
-  RUN_INTERNAL_ERROR,
-  RUN_VMM_STOP,
-  type Vcpu,
-  Vm,
-} from '../kvm/index.ts';
+import { type KvmHooks, RUN_BUDGET, RUN_HLT, RUN_INTERNAL_ERROR, RUN_VMM_STOP, type Vcpu, Vm } from '../kvm/index.ts';
 import {
   COMMAND,
   COMMAND_ATTACH,
@@ -22,7 +13,6 @@ import {
   COMMAND_PARK,
   COMMAND_QUIT,
   COMMAND_RUN,
-  FAULT,
   SKIP,
   STATE,
   STATE_PARKED,
@@ -33,11 +23,11 @@ import {
   STOP_IDLE,
   STOP_NONE,
   ThreadBoard,
+  UNTOUCHED,
 } from './thread-board.ts';
+import { RFLAGS_IF } from '../x86/index.ts';
 
 const SLICE_INSNS = 50_000;
-const RFLAGS_IF = 0x200;
-const ACTIVE = 0;
 /** How long a vCPU with nothing to do sleeps before it looks again. */
 const NAP_MS = 0.2;
 
@@ -55,9 +45,23 @@ export class VcpuThread {
     this.#arena = attachArena(arena);
     this.#board = new ThreadBoard(board);
     this.#id = id;
-    this.#devices = new DeviceSet(this.#arena, (byte) => this.#board.putSerial(byte));
-    this.#bus = new LockedBus(this.#arena, this.#devices.bus, () => this.#board.stopping || this.#board.serialIsFull());
-    this.#hooks = { mmioStopArmed: false, onMmioFault: (fault) => this.#stopAtFault(fault) };
+    this.#devices = new DeviceSet(this.#arena, (byte) => this.#board.serial.put(byte));
+    this.#bus = new LockedBus(
+      this.#arena,
+      this.#devices.bus,
+      () => this.#board.stopping || this.#board.serial.isFull(),
+    );
+    this.#hooks = {
+      mmioStopArmed: false,
+      onMmioFault: (fault) => {
+        this.#board.putFault(id, fault);
+        return true;
+      },
+      onLog: (level, text) => {
+        this.#board.log.put(level, text);
+        this.#board.announce();
+      },
+    };
     this.#vm = this.#attach();
   }
 
@@ -110,7 +114,7 @@ export class VcpuThread {
     let skip = board.get(this.#id, SKIP) !== 0;
     for (;;) {
       if (board.stopping) return STOP_ASKED;
-      if (board.serialIsFull()) {
+      if (board.serial.isFull()) {
         board.announce();
         board.awaitStop(NAP_MS);
         continue;
@@ -131,8 +135,10 @@ export class VcpuThread {
   #prepare(): void {
     const { cpu } = this.#vcpu;
     const board = this.#board;
-    cpu.cache.dropAll();
-    cpu.flushTlb();
+    if (board.get(this.#id, UNTOUCHED) === 0) {
+      cpu.cache.dropAll();
+      cpu.flushTlb();
+    }
     if (this.#breakpointEpoch !== board.breakpointEpoch) {
       this.#breakpointEpoch = board.breakpointEpoch;
       cpu.setExecBreakpoints(board.breakpoints());
@@ -154,42 +160,33 @@ export class VcpuThread {
 
   /** Sleeps a little; when all wait, the boot vCPU's thread lets the time pass. @returns whether nothing can wake the machine */
   #idle(): boolean {
-    if (this.#id !== 0 || this.#othersRun()) {
+    if (this.#id !== 0 || this.#others(true)) {
       this.#board.awaitStop(NAP_MS);
       return false;
     }
     const devices = this.#devices;
-    return withDevices(this.#arena, () => {
+    const wakes = withDevices(this.#arena, () => {
       devices.advance();
-      if (this.#vcpu.runnable()) return false;
-      if ((this.#vcpu.cpu.r[VCPU_RFLAGS] & RFLAGS_IF) === 0) return true;
+      if (this.#vcpu.runnable()) return true;
+      if ((this.#vcpu.cpu.r[VCPU_RFLAGS] & RFLAGS_IF) === 0) return false;
       const wakeUp = devices.nextWakeUp();
-      if (wakeUp === Infinity) return true;
+      if (wakeUp === Infinity) return false;
       devices.clock.skipTo(wakeUp);
-      return false;
+      return true;
     });
-  }
-
-  /** Interrupts reach the boot vCPU only, so another that waits goes on waiting. */
-  #othersRun(): boolean {
-    const { i32, layout } = this.#arena;
-    for (let id = 1; id < layout.config.vcpus; id++) {
-      if (Atomics.load(i32, ((layout.vcpus + id * VCPU_BYTES) >> 2) + VCPU_ACTIVITY) === ACTIVE) return true;
-    }
+    if (wakes || !this.#others(false)) return !wakes;
+    // Stepped alone. Another could go on, so this is not the machine's end.
+    this.#board.awaitStop(NAP_MS);
     return false;
   }
 
-  #stopAtFault(fault: PredictedMmioFault): boolean {
-    const { i32 } = this.#board;
-    const at = this.#board.word(this.#id, FAULT);
-    i32[at] = fault.gvaLo;
-    i32[at + 1] = fault.gvaHi;
-    i32[at + 2] = fault.gpaLo;
-    i32[at + 3] = fault.gpaHi;
-    i32[at + 4] = fault.access;
-    i32[at + 5] = fault.outcome;
-    i32[at + 6] = fault.spteGen;
-    i32[at + 7] = fault.kvmGen;
-    return true;
+  /** Whether another has something to do. Interrupts reach the boot vCPU only, so one that waits goes on waiting. */
+  #others(running: boolean): boolean {
+    const { i32, layout } = this.#arena;
+    for (let id = 1; id < layout.config.vcpus; id++) {
+      if (running && this.#board.get(id, STATE) !== STATE_RUNNING) continue;
+      if (Atomics.load(i32, ((layout.vcpus + id * VCPU_BYTES) >> 2) + VCPU_ACTIVITY) === ACTIVE) return true;
+    }
+    return false;
   }
 }

@@ -7,6 +7,7 @@ import {
   CS,
   SEG_BASE,
   SEG_LIMIT,
+  EXITING_GUEST_MODE,
   SEGMENT_WORDS,
   VCPU_ACTIVITY,
   VCPU_CODE_BITS,
@@ -18,7 +19,6 @@ import {
   VCPU_INTERRUPT_SHADOW,
   VCPU_INTERRUPT_WINDOW,
   VCPU_MODE,
-  VCPU_MODE_EXITING,
   VCPU_PENDING_DEBUG,
   VCPU_RFLAGS,
   VCPU_RIP,
@@ -66,7 +66,7 @@ export function runCpu(cpu: Cpu, budget: number, stopBeforeFirstBreakpoint: bool
     left -= piece;
     if (left <= 0) return EXIT_BUDGET;
     // The IPI of kvm_vcpu_kick; what it was sent for is looked at before the next entry.
-    if (Atomics.load(cpu.r, VCPU_MODE) === VCPU_MODE_EXITING) return EXIT_ATTENTION;
+    if (Atomics.load(cpu.r, VCPU_MODE) === EXITING_GUEST_MODE) return EXIT_ATTENTION;
     mayStop = true;
   }
 }

@@ -1,5 +1,7 @@
 /** What each VM exit leads to (kvm_vmx_exit_handlers of arch/x86/kvm/vmx.c and svm_exit_handlers of svm.c, v3.11). */
 import {
+  HALTED,
+  SHUT_DOWN,
   VCPU_ACTIVITY,
   VCPU_CODE_BITS,
   VCPU_EXIT_GPA,
@@ -64,11 +66,6 @@ import { RUN_DEBUG_EXEC, RUN_SHUTDOWN } from '../vcpu/vcpu-run.ts';
 const RAX = VCPU_GPR;
 const RCX = VCPU_GPR + 2;
 const RDX = VCPU_GPR + 4;
-
-/** Values of VCPU_ACTIVITY. */
-export const ACTIVE = 0;
-export const HALTED = 1;
-export const SHUT_DOWN = 2;
 
 /**
  * An instruction that cannot be emulated because its fetch or the delivery of its exception needs a page that the tables do

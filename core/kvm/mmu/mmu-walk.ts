@@ -2,11 +2,16 @@
  * Walking the shadow page table of a vCPU (for_each_shadow_entry and its lockless form, arch/x86/kvm/mmu.c of v3.11). A walk
  * is two numbers, sptep and level; nothing is allocated.
  */
-import { VCPU_ROOT_HPA, VCPU_ROOT_LEVELS } from '../../arena/vcpu-layout.ts';
+import {
+  OUTSIDE_GUEST_MODE,
+  READING_SHADOW_PAGE_TABLES,
+  VCPU_ROOT_HPA,
+  VCPU_ROOT_LEVELS,
+} from '../../arena/vcpu-layout.ts';
 import { PT32E_ROOT_LEVEL, PT64_ROOT_LEVEL, PT_PAGE_SIZE_MASK, PT_PRESENT_MASK, type Mmu } from './mmu.ts';
 import { VCPU_PAE_ROOT, VCPU_ROOT_VALID } from './mmu-words.ts';
 import { isMmioSpte } from '../spte/spte-mmio.ts';
-import { OUTSIDE_GUEST_MODE, READING_SHADOW_PAGE_TABLES, setVcpuMode } from '../vcpu/requests.ts';
+import { setVcpuMode } from '../vcpu/requests.ts';
 
 /** SHADOW_PT_INDEX, times 8: byte offset of the entry for a gpa in a table of that level. */
 export function entryOffset(lo: number, hi: number, level: number): number {

@@ -6,11 +6,10 @@
  * Only with vCPUs on threads of their own does anybody look at these words while a vCPU runs (Mmu.threaded). Otherwise the
  * fences that order them would be the dearest instructions of an exit.
  */
-import { VCPU_MODE, VCPU_REQUESTS } from '../../arena/vcpu-layout.ts';
+import { IN_GUEST_MODE, OUTSIDE_GUEST_MODE, VCPU_MODE, VCPU_REQUESTS } from '../../arena/vcpu-layout.ts';
 import { awaitOther } from '../../arena/futex-lock.ts';
 import type { Mmu } from '../mmu/mmu.ts';
 import { VCPU_SRCU } from '../mmu/mmu-words.ts';
-import { IN_GUEST_MODE, OUTSIDE_GUEST_MODE } from './requests.ts';
 
 type VcpuWords = Int32Array<SharedArrayBuffer>;
 

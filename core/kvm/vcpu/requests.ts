@@ -1,6 +1,13 @@
 /** vcpu->requests: what a vCPU must do before it enters the guest again (virt/kvm/kvm_main.c; numbers of v3.11). */
 import { awaitOther } from '../../arena/futex-lock.ts';
-import { VCPU_MODE, VCPU_REQUESTS } from '../../arena/vcpu-layout.ts';
+import {
+  EXITING_GUEST_MODE,
+  IN_GUEST_MODE,
+  OUTSIDE_GUEST_MODE,
+  READING_SHADOW_PAGE_TABLES,
+  VCPU_MODE,
+  VCPU_REQUESTS,
+} from '../../arena/vcpu-layout.ts';
 import { VM_TLBS_DIRTY } from '../../arena/mmu-layout.ts';
 import type { Mmu } from '../mmu/mmu.ts';
 import { vcpuCounterWord } from '../trace/stats.ts';
@@ -9,12 +16,6 @@ export const KVM_REQ_TLB_FLUSH = 0;
 export const KVM_REQ_MMU_RELOAD = 3;
 export const KVM_REQ_TRIPLE_FAULT = 4;
 export const KVM_REQ_MMU_SYNC = 7;
-
-/** vcpu->mode. */
-export const OUTSIDE_GUEST_MODE = 0;
-export const IN_GUEST_MODE = 1;
-export const EXITING_GUEST_MODE = 2;
-export const READING_SHADOW_PAGE_TABLES = 3;
 
 /**
  * Sets vcpu->mode. On one thread nobody watches it while the vCPU runs, and the fence that orders it before the

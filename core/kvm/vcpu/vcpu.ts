@@ -1,5 +1,9 @@
 /** One virtual processor and KVM's loop around it (__vcpu_run and vcpu_enter_guest of arch/x86/kvm/x86.c, v3.11). */
 import {
+  ACTIVE,
+  HALTED,
+  SHUT_DOWN,
+  UNINITIALIZED,
   VCPU_ACTIVITY,
   VCPU_EXIT_GPA,
   VCPU_EXIT_QUALIFICATION,
@@ -14,9 +18,17 @@ import {
   VCPU_SKIP_MMIO_STOP,
 } from '../../arena/vcpu-layout.ts';
 import { TP_KVM_EXIT } from '../../base/tracepoints.ts';
-import { EXIT_ATTENTION, EXIT_BUDGET, EXIT_DEBUG, EXIT_NPF, EXIT_UNIMPLEMENTED, type Cpu } from '../../x86/index.ts';
+import {
+  EXIT_ATTENTION,
+  EXIT_BUDGET,
+  EXIT_DEBUG,
+  EXIT_NPF,
+  EXIT_UNIMPLEMENTED,
+  RFLAGS_IF,
+  type Cpu,
+} from '../../x86/index.ts';
 import type { VmBus } from '../bus.ts';
-import { ACTIVE, HALTED, handleExit, SHUT_DOWN, shutDown } from '../exits/exit-handlers.ts';
+import { handleExit, shutDown } from '../exits/exit-handlers.ts';
 import { RESUME_GUEST } from '../exits/exit-handlers-emulate.ts';
 import { deliverQueuedException } from '../exits/exception-queue.ts';
 import { abandonGuestMode, beginReading, enterGuestMode, leaveGuestMode } from './guest-mode.ts';
@@ -32,10 +44,6 @@ import { KVM_ISA_SVM, KVM_ISA_VMX, traceKvmEntry, traceKvmExit, traceKvmInjVirq 
 import { VcpuContext } from './vcpu-context.ts';
 import { NO_EXIT } from './vcpu-exit-reasons.ts';
 import { RUN_BUDGET, RUN_DEBUG_MMIO, RUN_HLT, RUN_SHUTDOWN, RUN_VMM_STOP, type RunCode } from './vcpu-run.ts';
-
-const RFLAGS_IF = 0x200;
-/** Value of VCPU_ACTIVITY beside those of exit-handlers.ts: KVM_MP_STATE_UNINITIALIZED. */
-const UNINITIALIZED = 3;
 
 /** struct kvm_vcpu. */
 export class Vcpu {

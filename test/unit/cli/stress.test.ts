@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { runStress } from '../../../electron/cli/stress-run.ts';
-import { vcpuLauncher } from '../../../electron/host/vcpu-threads.ts';
+import { bundledThreads } from '../host/bundled-worker.ts';
 
-const launch = vcpuLauncher(new URL('../host/vcpu-worker-from-source.mjs', import.meta.url));
+const launch = await bundledThreads();
 const image = new Uint8Array(readFileSync(new URL('../../../electron/guests/smp.elf', import.meta.url)));
 
 describe('memslot changes under two busy vCPUs', () => {

@@ -1,6 +1,7 @@
 /** A session in this thread with a guest of the program in it, for tests of the debugger. */
 import { readFileSync } from 'node:fs';
 import { DebugSession } from '../../../core/debug/debug-session.ts';
+import type { LaunchVcpu } from '../../../core/machine/index.ts';
 import type { EngineEvent } from '../../../core/protocol/events.ts';
 import type { MachineOptionsInput, Params, Reply, RequestName } from '../../../core/protocol/requests.ts';
 
@@ -10,11 +11,12 @@ export class TestSession {
   /** Host time of the test: one millisecond a look, so that slices are cut the same way in every run. */
   #time = 0;
 
-  constructor() {
+  constructor(launchVcpu?: LaunchVcpu) {
     this.engine = new DebugSession({
       allocate: (bytes) => new SharedArrayBuffer(bytes),
       now: () => (this.#time += 1),
       emit: (event) => this.events.push(event),
+      launchVcpu,
     });
   }
 

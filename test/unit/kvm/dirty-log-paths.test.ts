@@ -1,10 +1,10 @@
 /** Which paths mark a page dirty, and what reading the log does to the sptes (mark_page_dirty's callers in v3.11). */
 import { describe, expect, it, vi } from 'vitest';
 import { MEMSLOT_DIRTY_BITMAP } from '../../../core/arena/memslot-layout.ts';
-import { VCPU_MODE, VCPU_REQUESTS } from '../../../core/arena/vcpu-layout.ts';
+import { IN_GUEST_MODE, VCPU_MODE, VCPU_REQUESTS } from '../../../core/arena/vcpu-layout.ts';
 import { HVA_BASE } from '../../../core/base/address.ts';
 import { gfnToMemslot } from '../../../core/kvm/memslots/memslots.ts';
-import { IN_GUEST_MODE, KVM_REQ_TLB_FLUSH } from '../../../core/kvm/vcpu/requests.ts';
+import { KVM_REQ_TLB_FLUSH } from '../../../core/kvm/vcpu/requests.ts';
 import { readVmCounters } from '../../../core/kvm/trace/stats.ts';
 import { KvmFixture, MIB, type FixtureOptions } from './kvm-fixture.ts';
 

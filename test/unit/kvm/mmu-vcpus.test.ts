@@ -1,14 +1,14 @@
 import { describe, expect, it } from 'vitest';
 import { SP_ROOT_COUNT } from '../../../core/arena/mmu-layout.ts';
-import { VCPU_MODE, VCPU_REQUESTS, VCPU_ROOT_PAGE } from '../../../core/arena/vcpu-layout.ts';
-import { mmuLoad, mmuUnload } from '../../../core/kvm/mmu/mmu-roots.ts';
 import {
   EXITING_GUEST_MODE,
-  flushRemoteTlbs,
   IN_GUEST_MODE,
-  KVM_REQ_MMU_RELOAD,
-  KVM_REQ_TLB_FLUSH,
-} from '../../../core/kvm/vcpu/requests.ts';
+  VCPU_MODE,
+  VCPU_REQUESTS,
+  VCPU_ROOT_PAGE,
+} from '../../../core/arena/vcpu-layout.ts';
+import { mmuLoad, mmuUnload } from '../../../core/kvm/mmu/mmu-roots.ts';
+import { flushRemoteTlbs, KVM_REQ_MMU_RELOAD, KVM_REQ_TLB_FLUSH } from '../../../core/kvm/vcpu/requests.ts';
 import { pageHeader } from '../../../core/kvm/mmu/shadow-page-pool.ts';
 import { readVmCounters } from '../../../core/kvm/trace/stats.ts';
 import { KvmFixture, MIB } from './kvm-fixture.ts';

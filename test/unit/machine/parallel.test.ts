@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { afterEach, describe, expect, test } from 'vitest';
 import type { Machine, MachineConfig, MachineStop } from '../../../core/machine/index.ts';
-import { vcpuLauncher } from '../../../electron/host/vcpu-threads.ts';
+import { bundledThreads } from '../host/bundled-worker.ts';
 import { type SmallMachine, smallMachine } from './small-machine.ts';
 
-const threads = vcpuLauncher(new URL('../host/vcpu-worker-from-source.mjs', import.meta.url));
+const threads = await bundledThreads();
 const image = (name: string): Uint8Array =>
   new Uint8Array(readFileSync(new URL(`../../../electron/guests/${name}.elf`, import.meta.url)));
 
