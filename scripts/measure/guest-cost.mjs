@@ -1,0 +1,84 @@
+/** What looking costs the guest: the same machine, with the window watching it and with nobody watching, in turns. */
+import { figure, quantile } from './figure.mjs';
+
+const QUANTUM_MS = 1500;
+const PAIRS = 10;
+const SETTLE_MS = 400;
+
+const GUESTS = [
+  { name: 'an MMIO storm', guest: 'storm', append: 'pages=20000 passes=4294967295 mode=long' },
+  { name: 'a loop in memory', guest: 'spin', append: 'n=4294967295' },
+];
+
+/**
+ * @param {import('./open-window.mjs').MeasuredWindow} window
+ * @returns {Promise<import('./figure.mjs').Figure[]>}
+ */
+export async function measureGuestCost(window) {
+  const figures = [];
+  for (const { name, guest, append } of GUESTS) {
+    await window.load(guest, { append });
+    await window.probe('umbraProbe.run()');
+    await window.page.waitForTimeout(1500);
+    const costs = [];
+    for (let pair = 0; pair < PAIRS; pair++) {
+      // Who comes first takes turns, or a machine that grows slower would be blamed on the second.
+      const order = pair % 2 === 0 ? [true, false] : [false, true];
+      /** @type {Map<boolean, number>} */
+      const speeds = new Map();
+      for (const isSeen of order) speeds.set(isSeen, await speed(window, isSeen));
+      costs.push(1 - (speeds.get(true) ?? 0) / (speeds.get(false) ?? 1));
+    }
+    await show(window, true);
+    await window.probe('umbraProbe.pause()');
+    figures.push(
+      figure(
+        `cost of the window to ${name}`,
+        quantile(costs, 0.5) * 100,
+        '%',
+        { atMost: 5 },
+        `median of ${PAIRS} pairs of ${QUANTUM_MS} ms, shown against hidden; quartiles ${percent(quantile(costs, 0.25))} to ${percent(quantile(costs, 0.75))}`,
+      ),
+    );
+  }
+  return figures;
+}
+
+const percent = (/** @type {number} */ part) => `${(part * 100).toFixed(1)} %`;
+
+/**
+ * Instructions a second, as the engine counts them; main asks, so the page has no part in it.
+ * @param {import('./open-window.mjs').MeasuredWindow} window
+ * @param {boolean} isSeen
+ */
+async function speed(window, isSeen) {
+  await show(window, isSeen);
+  await sleep(SETTLE_MS);
+  const before = await reading(window);
+  await sleep(QUANTUM_MS);
+  const after = await reading(window);
+  return (after.insns - before.insns) / (after.at - before.at);
+}
+
+/**
+ * @param {import('./open-window.mjs').MeasuredWindow} window
+ * @param {boolean} isSeen
+ */
+const show = ({ app }, isSeen) =>
+  app.evaluate(({ BrowserWindow }, shown) => {
+    const [only] = BrowserWindow.getAllWindows();
+    if (shown) only.show();
+    else only.hide();
+  }, isSeen);
+
+/**
+ * @param {import('./open-window.mjs').MeasuredWindow} window
+ * @returns {Promise<{ insns: number, at: number }>}
+ */
+const reading = ({ app }) =>
+  app.evaluate(async () => {
+    const status = await Reflect.get(globalThis, 'umbraEngine').request('machine.status', {});
+    return { insns: status.value.moment.insns, at: performance.now() };
+  });
+
+const sleep = (/** @type {number} */ ms) => new Promise((resolve) => setTimeout(resolve, ms));
