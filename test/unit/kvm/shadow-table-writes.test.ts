@@ -137,6 +137,42 @@ describe('one entry of 32-bit paging', () => {
   });
 });
 
+describe('the half of a table of 1024 entries that a write is in', () => {
+  const SELF = 3 << 22;
+  /** The page directory maps itself as a page table, too: its pages of level 1 stay protected, and are updated by emulation. */
+  const rigged = (): ShadowRig => {
+    const rig = new ShadowRig('32-bit');
+    const { pd, pt } = rig.tables;
+    rig.poke(pd, 3, BigInt(pd) | OPEN);
+    rig.poke(pd, 512, BigInt(data(0)) | OPEN);
+    rig.arena.u8[rig.arena.layout.ram + data(0)] = 0x5a;
+    rig.arena.u8[rig.arena.layout.ram + data(1)] = 0xa5;
+    expect(rig.read(SELF), 'entry 0, as a page').toEqual({ value: rig.entry(pt, 0) });
+    expect(rig.read(SELF + 0x20_0000), 'entry 512, as a page').toEqual({ value: 0x5an });
+    return rig;
+  };
+
+  it('is the quadrant whose spte changes; the spte at the same place of the other stays', () => {
+    const rig = rigged();
+    const { pd, pt } = rig.tables;
+    const other = rig.spte(SELF);
+    rig.writeEntry(pd, 512, BigInt(data(1)) | OPEN);
+    expect(rig.counters.mmu_flooded).toBe(0);
+    expect(rig.spte(SELF)).toBe(other);
+    expect(rig.read(SELF)).toEqual({ value: rig.entry(pt, 0) });
+    expect(rig.read(SELF + 0x20_0000)).toEqual({ value: 0xa5n });
+  });
+
+  it('is one of four for a page directory: sptes of the other three are not zapped', () => {
+    const rig = rigged();
+    rig.read(0x8000);
+    const kept = rig.spte(0x8000);
+    expect(kept & P).toBe(P);
+    rig.writeEntry(rig.tables.pd, 512, 0n);
+    expect(rig.spte(0x8000)).toBe(kept);
+  });
+});
+
 describe('a page that holds its own mapping', () => {
   it('can be written nevertheless, by emulation', () => {
     const rig = new ShadowRig('4-level');
