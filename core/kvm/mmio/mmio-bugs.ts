@@ -3,7 +3,6 @@
  * kernel's log and a count in the vm region. Nothing here changes what the machine does. Whoever calls has already found out
  * cheaply that something may be wrong; on the ordinary way of an MMIO exit that is one comparison.
  */
-import { VCPU_MMIO_GFN } from '../../arena/vcpu-layout.ts';
 import { MEMSLOT_ID } from '../../arena/memslot-layout.ts';
 import type { Arena } from '../../arena/arena.ts';
 import { ERA_V6_8 } from '../eras.ts';
@@ -147,17 +146,17 @@ export function nameServedMmio(
 /**
  * An MMIO spte of a generation that counts as fresh is about to be written. The frame was found to be without slot, but maybe
  * not in the table that is active now.
+ * @param resynced sync_mmio_spte writes it, which asks no table at all
  */
-export function nameCorruptMark(mmu: Mmu, vcpuId: number, gfn: number, gen: number): void {
+export function nameCorruptMark(mmu: Mmu, vcpuId: number, gfn: number, gen: number, resynced: boolean): void {
   const slot = mappingSlot(mmu, gfn, false);
   if (slot < 0) return;
   mmu.i32[mmu.mmioWatch] = WATCH_CORRUPT;
-  const block = mmu.vcpuBlock(vcpuId);
   const spte = `vCPU ${vcpuId} writes an MMIO spte of the current generation ${hex(gen)} for gfn ${hex(gfn)}, which slot ${slotId(mmu, slot)} maps`;
-  if (mmu.i32[block + VCPU_MMIO_GFN] === (gfn | 0)) {
-    bugStruck(mmu, BUG_CORRUPT_MMIO_SPTE, `${spte}: it looked the slots up before they changed`);
-  } else {
+  if (resynced) {
     bugStruck(mmu, BUG_RESYNCED_MMIO_SPTE, `${spte}: a stale one is marked afresh without a look at the slots`);
+  } else {
+    bugStruck(mmu, BUG_CORRUPT_MMIO_SPTE, `${spte}: it looked the slots up before they changed`);
   }
 }
 

@@ -32,8 +32,18 @@ export function freshGeneration(mmu: Mmu): number {
   return (mmu.i32[word] + mmu.generationBias) & mmu.generationMask;
 }
 
-/** mark_mmio_spte: the entry carries the generation that is current now (v3.10: none, which reads as 0). */
-export function markMmioSpte(mmu: Mmu, vcpuId: number, sptep: number, gfn: number, access: number): void {
+/**
+ * mark_mmio_spte: the entry carries the generation that is current now (v3.10: none, which reads as 0).
+ * @param resynced by sync_mmio_spte, over a stale entry
+ */
+export function markMmioSpte(
+  mmu: Mmu,
+  vcpuId: number,
+  sptep: number,
+  gfn: number,
+  access: number,
+  resynced: boolean,
+): void {
   const gen = currentGeneration(mmu);
   // v3.11 keeps what the guest's mapping allows in the event even where the entry has no room for it.
   const stored = access & (ACC_WRITE_MASK | ACC_USER_MASK);
@@ -46,7 +56,7 @@ export function markMmioSpte(mmu: Mmu, vcpuId: number, sptep: number, gfn: numbe
   const looked =
     mmu.i32[block + VCPU_MMIO_GFN] === (gfn | 0) && mmu.i32[block + VCPU_MMIO_GEN] === mmu.i32[generationWord(mmu)];
   if (!looked && mmu.era !== ERA_V3_10 && (gen >>> mmu.mmio.genShift) << mmu.mmio.genShift === freshGeneration(mmu)) {
-    nameCorruptMark(mmu, vcpuId, gfn, gen);
+    nameCorruptMark(mmu, vcpuId, gfn, gen, resynced);
   }
   traceMarkMmioSpte(mmu.arena, vcpuId, sptep, gfn, stored, gen);
   mmuSpteSet(mmu, sptep, mmioSpteLow(mmu.mmio, gfn, stored, gen), mmioSpteHigh(mmu.mmio, gfn, gen));
@@ -62,7 +72,7 @@ export function setMmioSpte(
   access: number,
 ): boolean {
   if (pfn !== KVM_PFN_NOSLOT) return false;
-  markMmioSpte(mmu, vcpuId, sptep, gfn, access);
+  markMmioSpte(mmu, vcpuId, sptep, gfn, access, false);
   return true;
 }
 

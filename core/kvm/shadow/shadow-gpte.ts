@@ -79,7 +79,7 @@ export function syncMmioSpte(mmu: Mmu, vcpuId: number, sptep: number, gfn: numbe
   const lo = mmu.i32[sptep >> 2];
   const hi = mmu.i32[(sptep >> 2) + 1];
   if (!isMmio(mmu, lo, hi)) return false;
-  if (mmioSpteGfn(mmu.mmio, lo, hi) === gfn) markMmioSpte(mmu, vcpuId, sptep, gfn, access);
+  if (mmioSpteGfn(mmu.mmio, lo, hi) === gfn) markMmioSpte(mmu, vcpuId, sptep, gfn, access, true);
   else mmuSpteClear(mmu, sptep);
   return true;
 }

@@ -2,6 +2,9 @@
 import { describe, expect, it } from 'vitest';
 import { PTE_LIST_DESC_BYTES, VM_PTE_LIST_FREE } from '../../../core/arena/mmu-layout.ts';
 import { VCPU_MMIO_GFN, VCPU_MMIO_GVA } from '../../../core/arena/vcpu-layout.ts';
+import { HVA_BASE } from '../../../core/base/address.ts';
+import { auditMmu } from '../../../core/kvm/audit/audit.ts';
+import { bugStrikes } from '../../../core/kvm/mmio/mmio-bugs.ts';
 import { slotRmapWord, gfnToMemslot } from '../../../core/kvm/memslots/memslots.ts';
 import { VM_PTE_LIST_USED } from '../../../core/kvm/mmu/mmu-words.ts';
 import { pteListCount, pteListDescsFree } from '../../../core/kvm/mmu/rmap-list.ts';
@@ -193,6 +196,42 @@ describe.each(PAGING_MODES)('MMIO under %s paging', (mode) => {
     rig.arena.u8[rig.arena.layout.ram + data(7)] = 0x77;
     rig.read(rig.page(8));
     expect(rig.read(rig.page(0))).toEqual({ value: 0x77n });
+  });
+});
+
+describe.each(['v3.11', 'v3.17', 'v6.8'] as const)('sync_mmio_spte of %s', (era) => {
+  /** A stale MMIO spte of a frame that a slot maps by now, in a table that turns unsync and is synced. */
+  const resynced = (): ShadowRig => {
+    const rig = new ShadowRig('4-level', { era, audited: false });
+    rig.poke(rig.tables.window, 0, HOLE | OPEN);
+    rig.bus.value = 0x1234n;
+    rig.read(rig.page(0));
+    rig.slot(2, HOLE, 0x1000n, 0, HVA_BASE + BigInt(data(7)));
+    rig.arena.u8[rig.arena.layout.ram + data(7)] = 0x77;
+    return rig;
+  };
+
+  it('marks it afresh without a look at the slots: the guest never gets to the memory, and the bug is named', () => {
+    const rig = resynced();
+    // Anything above would be found by check_mmio_spte. The table is written, though not this entry of it.
+    rig.writeEntry(rig.tables.window, 9, BigInt(data(1)) | OPEN);
+    rig.reloadCr3();
+    expect(bugStrikes(rig.arena)['resynced-mmio-spte']).toBe(1);
+    expect(
+      auditMmu(rig.vm.mmu)
+        .violations.map(({ text }) => text)
+        .join(),
+    ).toMatch(/MMIO spte of the current generation/);
+    expect(rig.read(rig.page(0)), 'still MMIO').toEqual({ value: 0x1234n });
+    expect(rig.read(rig.page(0) + 4)).toEqual({ value: 0x1234n });
+    expect(rig.bus.accesses).toHaveLength(3);
+  });
+
+  it('that does not come in between leaves the stale entry to be found', () => {
+    const rig = resynced();
+    rig.r[VCPU_MMIO_GVA] = 0;
+    expect(rig.read(rig.page(0))).toEqual({ value: 0x77n });
+    expect(bugStrikes(rig.arena)['resynced-mmio-spte']).toBe(0);
   });
 });
 
