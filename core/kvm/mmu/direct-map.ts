@@ -80,7 +80,8 @@ function directMap(
   mapWritable: boolean,
 ): boolean {
   const { i32 } = mmu;
-  traceMmuSpteRequested(mmu.arena, vcpuId, gfn, pfn, level);
+  const inPage = (lo >>> 12) % KVM_PAGES_PER_HPAGE[level];
+  traceMmuSpteRequested(mmu.arena, vcpuId, gfn + inPage, pfn < 0 ? pfn : pfn + inPage, level);
   let table = walkRoot(r, lo);
   for (let at = walkLevel(r); at > level; at--) {
     const sptep = table + entryOffset(lo, hi, at);

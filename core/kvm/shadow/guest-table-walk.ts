@@ -93,6 +93,7 @@ export function walkAddr(mmu: Mmu, cpu: Cpu, walker: GuestWalker, lo: number, hi
     let pteHi = 0;
     for (; ; level--) {
       ptAccess &= pteAccess;
+      walker.accessAbove[level - 1] = ptAccess;
       const tableGfn = gpteToGfn(r, tableLo, tableHi, 1);
       const offset = gpteIndex(r, level, lo, hi) * bytes;
       walker.tableGfn[level - 1] = tableGfn;

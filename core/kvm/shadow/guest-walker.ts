@@ -23,6 +23,8 @@ export class GuestWalker {
   /** The last table's eight entries around the one walked, as fetch read them again. */
   readonly prefetchLo = new Int32Array(PTE_PREFETCH_NUM);
   readonly prefetchHi = new Int32Array(PTE_PREFETCH_NUM);
+  /** ACC_* of the entries above level n, at n − 1: what a table of that level inherits. */
+  readonly accessAbove = new Int32Array(LEVELS);
   /** ACC_* of the levels above the last, and of all. */
   ptAccess = 0;
   pteAccess = 0;

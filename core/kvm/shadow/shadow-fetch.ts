@@ -4,6 +4,7 @@
  * each gets write-protected, because the walk was made without the lock.
  */
 import { SP_ROLE } from '../../arena/mmu-layout.ts';
+import { ERA_V6_8 } from '../eras.ts';
 import { gpteBytes, guestRootLevel } from './guest-paging.ts';
 import { PTE_PREFETCH_NUM, type GuestWalker } from './guest-walker.ts';
 import { directPtePrefetch } from '../mmu/direct-map.ts';
@@ -19,6 +20,7 @@ import { clearSpWriteFloodingCount, getPage, linkShadowPage, putPage } from '../
 import { pageHeader, pageOfHpa, pageRole } from '../mmu/shadow-page-pool.ts';
 import { ROLE_DIRECT, roleAccess } from '../mmu/shadow-page-role.ts';
 import { dropParentPte } from '../mmu/shadow-page-zap.ts';
+import { traceMmuSpteRequested } from '../trace/trace-events.ts';
 import { prefetchGpte } from './shadow-gpte.ts';
 
 /** FNAME(gpte_changed). At level 1 the eight entries around are read along, for prefetching. */
@@ -96,7 +98,9 @@ export function fetch(
     dropLargeSpte(mmu, sptep);
     let page = -1;
     if (!isShadowPresent(mmu, i32[sptep >> 2], i32[(sptep >> 2) + 1])) {
-      page = getPage(mmu, vcpuId, walker.tableGfn[level - 2], lo, level - 1, false, walker.ptAccess, sptep);
+      // v3.11 gives every table the rights of the whole way down to the leaf (CVE-2021-38198), since 5.13 each has its own.
+      const access = mmu.era === ERA_V6_8 ? walker.accessAbove[level - 2] : walker.ptAccess;
+      page = getPage(mmu, vcpuId, walker.tableGfn[level - 2], lo, level - 1, false, access, sptep);
     }
     if (gpteChanged(mmu, r, walker, level - 1)) {
       if (page >= 0) putPage(mmu, page, sptep);
@@ -105,6 +109,9 @@ export function fetch(
     if (page >= 0) linkShadowPage(mmu, sptep, page);
     table = i32[sptep >> 2] & ~0xfff;
   }
+  // Later kernels: the frame and level asked for, once the tables that the guest has are there.
+  const inPage = (lo >>> 12) % KVM_PAGES_PER_HPAGE[hlevel];
+  traceMmuSpteRequested(mmu.arena, vcpuId, walker.gfn + inPage, pfn < 0 ? pfn : pfn + inPage, hlevel);
   for (; level > hlevel; level--) {
     const sptep = table + entryOffset(lo, hi, level);
     clearSpWriteFloodingCount(mmu, sptep);

@@ -136,6 +136,22 @@ export interface FixtureOptions {
   readonly threaded?: boolean;
 }
 
+export function traceIn(arena: Arena, events: readonly string[]): void {
+  for (const { id, name } of TRACEPOINTS) if (events.includes(name)) setTraceEnabled(arena, id, true);
+}
+
+/** Events so far, as `name field=value …` with hexadecimal values; the ring must not have wrapped. */
+export function tracedIn(arena: Arena): string[] {
+  const total = arena.f64[(arena.layout.trace + RING_HEAD) >> 3];
+  return Array.from({ length: total }, (_, n) => {
+    const at = arena.layout.trace + TRACE_RING_HEADER_BYTES + n * TRACE_RECORD_BYTES;
+    const spec = TRACEPOINTS.find(({ id }) => id === arena.u16[(at + TRACE_EVENT) >> 1]);
+    if (spec === undefined) return '?';
+    const fields = spec.fields.map((name, i) => `${name}=${arena.u64[((at + TRACE_ARGS) >> 3) + i].toString(16)}`);
+    return `${spec.name} ${fields.join(' ')}`;
+  });
+}
+
 export const MIB = 0x10_0000n;
 const RAM_BYTES = 8 * 1024 * 1024;
 
@@ -249,21 +265,13 @@ export class KvmFixture {
   }
 
   trace(...events: string[]): this {
-    for (const { id, name } of TRACEPOINTS) if (events.includes(name)) setTraceEnabled(this.arena, id, true);
+    traceIn(this.arena, events);
     return this;
   }
 
   /** Events so far, as `name field=value …` with hexadecimal values. */
   traced(): string[] {
-    const { arena } = this;
-    const total = arena.f64[(arena.layout.trace + RING_HEAD) >> 3];
-    return Array.from({ length: total }, (_, n) => {
-      const at = arena.layout.trace + TRACE_RING_HEADER_BYTES + n * TRACE_RECORD_BYTES;
-      const spec = TRACEPOINTS.find(({ id }) => id === arena.u16[(at + TRACE_EVENT) >> 1]);
-      if (spec === undefined) return '?';
-      const fields = spec.fields.map((name, i) => `${name}=${arena.u64[((at + TRACE_ARGS) >> 3) + i].toString(16)}`);
-      return `${spec.name} ${fields.join(' ')}`;
-    });
+    return tracedIn(this.arena);
   }
 
   faults(): MmioFaultView[] {

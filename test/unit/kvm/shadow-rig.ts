@@ -41,7 +41,7 @@ import { HVA_BASE, highHalf, lowHalf, u64FromHalves } from '../../../core/base/a
 import type { HostPages } from '../../../core/base/host-pages.ts';
 import type { Era } from '../../../core/base/machine-modes.ts';
 import { auditMmu } from '../../../core/kvm/audit/audit.ts';
-import { noHooks, Vm } from '../../../core/kvm/index.ts';
+import { type KvmHooks, noHooks, Vm } from '../../../core/kvm/index.ts';
 import { lastSptep } from '../../../core/kvm/mmu/mmu-walk.ts';
 import { pageOfHpa } from '../../../core/kvm/mmu/shadow-page-pool.ts';
 import { readVcpuCounters, readVmCounters } from '../../../core/kvm/trace/stats.ts';
@@ -103,6 +103,7 @@ export interface RigOptions {
   readonly hostPages?: HostPages;
   /** Whether the shadow is audited after every instruction; it is unless told. */
   readonly audited?: boolean;
+  readonly hooks?: KvmHooks;
 }
 
 export class ShadowRig {
@@ -125,6 +126,7 @@ export class ShadowRig {
       shadowPages = 256,
       hostPages = '4k',
       audited = true,
+      hooks = noHooks(),
     } = options;
     this.audited = audited;
     this.mode = mode;
@@ -134,7 +136,7 @@ export class ShadowRig {
       { ramBytes: RAM_BYTES, vcpus: 1, memslots, shadowPages, traceRecords: 64 },
       (bytes) => new SharedArrayBuffer(bytes),
     );
-    this.vm = new Vm(this.arena, { mmu: 'shadow', era, maxPhyAddr, vcpus: 1, hostPages }, this.bus, noHooks());
+    this.vm = new Vm(this.arena, { mmu: 'shadow', era, maxPhyAddr, vcpus: 1, hostPages }, this.bus, hooks);
     this.slot(0, 0n, BigInt(RAM_BYTES));
     this.buildTables();
     const [vcpu] = this.vm.vcpus;
@@ -350,6 +352,14 @@ export class ShadowRig {
   setCr4(value: number): void {
     this.operands(0, BigInt(value >>> 0));
     this.run([0x0f, 0x22, 0xe0]);
+  }
+
+  /** wrmsr of EFER */
+  setEfer(value: number): void {
+    this.operands(0, BigInt(value >>> 0));
+    this.r[VCPU_GPR + 2] = 0xc000_0080 | 0;
+    this.r[VCPU_GPR + 4] = 0;
+    this.run([0x0f, 0x30]);
   }
 
   /** The spte at which a walk for the address ends. */
