@@ -119,6 +119,8 @@ export function mmuUnload(mmu: Mmu, r: Int32Array): void {
 
 /** The roots of PAE tables. False: a page directory of the guest's lies outside memory. */
 function takePaeRoots(mmu: Mmu, r: Int32Array, vcpuId: number, rootLevel: number): boolean {
+  // mmu_check_root looks at the page of the PDPTEs, too, though they are in registers.
+  if (rootLevel !== 0 && !isVisibleGfn(mmu.arena, r[VCPU_CR3] >>> 12)) return false;
   for (let i = 0; i < 4; i++) {
     let gfn = rootLevel === 0 ? i << 18 : r[VCPU_CR3] >>> 12;
     if (rootLevel === PT32E_ROOT_LEVEL) {

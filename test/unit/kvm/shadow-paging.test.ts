@@ -1,6 +1,8 @@
 /** What a guest with paging sees under the shadow MMU: its own page tables, and nothing of KVM's. */
 import { describe, expect, it } from 'vitest';
-import { VCPU_CR4 } from '../../../core/arena/vcpu-layout.ts';
+import { VCPU_CR4, VCPU_EFER } from '../../../core/arena/vcpu-layout.ts';
+import { HVA_BASE } from '../../../core/base/address.ts';
+import { ROLE_NXE } from '../../../core/kvm/mmu/shadow-page-role.ts';
 import { RUN_SHUTDOWN } from '../../../core/kvm/vcpu/vcpu-run.ts';
 import { A, D, data, NX, OPEN, P, PAGING_MODES, PS, ShadowRig, U, W } from './shadow-rig.ts';
 
@@ -77,6 +79,18 @@ describe.each(PAGING_MODES)('a guest with %s paging', (mode) => {
     expect(rig.stops).toContain(RUN_SHUTDOWN);
   });
 
+  it('is shut down when the slot goes that its root table is in', () => {
+    const rig = new ShadowRig(mode);
+    const root = { '4-level': rig.tables.pml4, pae: rig.tables.pdpt, '32-bit': rig.tables.pd }[mode];
+    rig.slot(1, 0x80_0000n, 0x1000n, 0, HVA_BASE + BigInt(root));
+    rig.setCr3(0x80_0000);
+    rig.read(0x8000);
+    expect(rig.stops).toEqual([]);
+    rig.slot(1, 0n, 0n);
+    rig.read(0x8000);
+    expect(rig.stops).toContain(RUN_SHUTDOWN);
+  });
+
   it('sees its tables only where they can be written: in read-only memory they do not exist', () => {
     const rig = new ShadowRig(mode);
     rig.slot(1, 0x80_0000n, 0x1000n, 2, 0x7f00_0000_0000n);
@@ -116,5 +130,38 @@ describe('execution', () => {
     rig.writeEntry(rig.tables.pt, 1, 0x1000n | OPEN | NX);
     rig.invlpg(0x1000);
     expect(rig.read(0x8000)).toEqual({ pageFault: 0x11, cr2: 0x1000 });
+  });
+});
+
+describe.each(PAGING_MODES)('a change of EFER.NXE by itself under %s paging', (mode) => {
+  const NXE = 0x800;
+  const rigged = (entry: bigint): ShadowRig => {
+    const rig = new ShadowRig(mode);
+    rig.poke(rig.tables.window, 0, BigInt(data(0)) | entry);
+    rig.arena.u8[rig.arena.layout.ram + data(0)] = 0x5a;
+    expect(rig.read(rig.page(0))).toEqual({ value: 0x5an });
+    return rig;
+  };
+  const nxe = (rig: ShadowRig): boolean[] => rig.roles(rig.tables.window).map((role) => (role & ROLE_NXE) !== 0);
+
+  it('gives pages of another role, and the old ones again when it is taken back', () => {
+    const rig = rigged(OPEN);
+    expect(nxe(rig)).toEqual([true]);
+    rig.setEfer(rig.r[VCPU_EFER] & ~NXE);
+    expect(rig.read(rig.page(0))).toEqual({ value: 0x5an });
+    expect(nxe(rig).sort()).toEqual([false, true]);
+    const { mmu_cache_miss: before } = rig.counters;
+    rig.setEfer(rig.r[VCPU_EFER] | NXE);
+    expect(rig.read(rig.page(0))).toEqual({ value: 0x5an });
+    expect(rig.counters.mmu_cache_miss).toBe(before);
+  });
+
+  it.runIf(mode !== '32-bit')('makes bit 63 of an entry reserved, and a flag again', () => {
+    const rig = rigged(OPEN | NX);
+    rig.setEfer(rig.r[VCPU_EFER] & ~NXE);
+    expect(rig.read(rig.page(0))).toEqual({ pageFault: 9, cr2: rig.page(0) });
+    rig.setEfer(rig.r[VCPU_EFER] | NXE);
+    expect(rig.read(rig.page(0))).toEqual({ value: 0x5an });
+    expect(rig.spte(rig.page(0)) & NX).toBe(NX);
   });
 });
