@@ -274,8 +274,12 @@ export class KvmEmulator implements EmulatorOps, GuestFrames {
 
   /** emulator_write_phys: the bytes, then whatever shadows them. */
   private store(gpaLo: number, gpaHi: number, at: number, size: number, lo: number, hi: number): void {
-    const { u8 } = this.mmu.arena;
-    for (let i = 0; i < size; i++) u8[at + i] = i < 4 ? lo >>> (8 * i) : hi >>> (8 * (i - 4));
+    const { u8, i32 } = this.mmu.arena;
+    if ((at & 3) === 0 && (size === 4 || size === 8)) {
+      // In words, like copy_to_user: whoever walks the table meanwhile reads no half of one. What makes an entry present goes last.
+      if (size === 8) i32[(at >> 2) + 1] = hi;
+      i32[at >> 2] = lo;
+    } else for (let i = 0; i < size; i++) u8[at + i] = i < 4 ? lo >>> (8 * i) : hi >>> (8 * (i - 4));
     noteGuestWrite(this.cpu, at, size);
     mmuPteWrite(this.mmu, this.vcpuId, gpaLo, gpaHi, size, lo, hi);
   }

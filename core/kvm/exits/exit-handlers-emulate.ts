@@ -16,7 +16,13 @@ import { ABORT_NONE, EMULATE_FAIL, GUEST_WALK_GPA, walkGuest } from '../../x86/i
 import { traceEnabled } from '../trace/trace.ts';
 import { KEI_CR0_PE, KEI_CS_D, KEI_CS_L, traceKvmEmulateInsn, traceKvmUserspaceExit } from '../trace/trace-events.ts';
 import type { VcpuContext } from '../vcpu/vcpu-context.ts';
-import { KVM_EXIT_INTERNAL_ERROR, KVM_EXIT_IO, KVM_EXIT_MMIO, NO_EXIT } from '../vcpu/vcpu-exit-reasons.ts';
+import {
+  KVM_EXIT_INTERNAL_ERROR,
+  KVM_EXIT_IO,
+  KVM_EXIT_MMIO,
+  KVM_EXIT_UNKNOWN,
+  NO_EXIT,
+} from '../vcpu/vcpu-exit-reasons.ts';
 import { RUN_INTERNAL_ERROR } from '../vcpu/vcpu-run.ts';
 
 /** Go on in the guest. Anything ≥ 0 is a RUN_* code. */
@@ -28,6 +34,21 @@ export function internalError(vcpu: VcpuContext, text: string): number {
   traceKvmUserspaceExit(vcpu.mmu.arena, vcpu.id, KVM_EXIT_INTERNAL_ERROR, 0);
   return RUN_INTERNAL_ERROR;
 }
+
+/** KVM_RUN itself fails, with a negative errno; run->exit_reason is whatever it was. */
+export function runFailed(vcpu: VcpuContext, errno: number, text: string): number {
+  vcpu.internalError = text;
+  traceKvmUserspaceExit(vcpu.mmu.arena, vcpu.id, KVM_EXIT_UNKNOWN, errno);
+  return RUN_INTERNAL_ERROR;
+}
+
+/** A frame in a slot whose userspace address maps no memory. */
+export const badPage = (vcpu: VcpuContext, gfn: number): number =>
+  runFailed(
+    vcpu,
+    -14,
+    `KVM_RUN failed with EFAULT at rip ${ripText(vcpu)}: gfn 0x${gfn.toString(16)} is in a memslot whose userspace address maps no memory`,
+  );
 
 /** Emulation needs the guest to run first: VCPU_EXIT_REASON says which exit its fetch or its exception ran into. */
 export const EMULATE_NEEDS_EXIT = -2;

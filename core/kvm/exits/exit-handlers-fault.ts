@@ -8,7 +8,7 @@ import { MMIO_FIRST } from '../../base/mmio-outcomes.ts';
 import { EXIT_EPT_MISCONFIG, EXIT_EPT_VIOLATION, EXIT_EXCEPTION_NMI, EXIT_NPF, lastAccess } from '../../x86/index.ts';
 import { ERA_V6_8 } from '../eras.ts';
 import { directPageFault, FAULT_RESUME } from '../mmu/direct-map.ts';
-import { emulateInstruction, internalError, RESUME_GUEST, ripText } from './exit-handlers-emulate.ts';
+import { badPage, emulateInstruction, RESUME_GUEST, runFailed } from './exit-handlers-emulate.ts';
 import {
   handleMmioPageFaultCommon,
   RET_MMIO_PF_BUG,
@@ -18,17 +18,17 @@ import {
   visibleSpteGeneration,
 } from '../mmio/mmio-fault.ts';
 import { gfnToPfn, KVM_PFN_NOSLOT } from '../memslots/memslots.ts';
+import { vcpuMatchMmioGpa } from '../mmio/mmio-cache.ts';
 import { gfnOf, predictMmioFault } from '../mmio/mmio-predict.ts';
 import { PFERR_FETCH_MASK, PFERR_PRESENT_MASK, PFERR_RSVD_MASK, PFERR_WRITE_MASK } from '../mmu/mmu-fault-error.ts';
 import { lastSptep } from '../mmu/mmu-walk.ts';
 import { isPaging } from '../shadow/guest-paging.ts';
 import { mmioBugText } from '../probe/probe-hierarchy.ts';
+import { retryInstruction } from './retry-instruction.ts';
 import { reservedHierarchyText } from '../spte/spte-reserved.ts';
 import { predictShadowMmioFault } from '../mmio/shadow-mmio-predict.ts';
-import { traceKvmPageFault, traceKvmUserspaceExit } from '../trace/trace-events.ts';
+import { traceKvmPageFault } from '../trace/trace-events.ts';
 import type { VcpuContext } from '../vcpu/vcpu-context.ts';
-import { KVM_EXIT_UNKNOWN } from '../vcpu/vcpu-exit-reasons.ts';
-import { RUN_INTERNAL_ERROR } from '../vcpu/vcpu-run.ts';
 
 const READ = 0;
 const WRITE = 1;
@@ -90,9 +90,9 @@ function bug(vcpu: VcpuContext, gpaLo: number, gpaHi: number, ept: boolean): num
   const reserved = mmu.era === ERA_V6_8 ? reservedHierarchyText(mmu, r, gpaLo, gpaHi) : undefined;
   const text = reserved ?? mmioBugText(mmu, r, gpaLo, gpaHi, ept);
   mmu.log('error', text);
-  vcpu.internalError = reserved === undefined ? text : `KVM_RUN failed with EINVAL\n${text}`;
-  traceKvmUserspaceExit(mmu.arena, vcpu.id, KVM_EXIT_UNKNOWN, reserved === undefined ? 0 : -22);
-  return RUN_INTERNAL_ERROR;
+  if (reserved !== undefined) return runFailed(vcpu, -22, `KVM_RUN failed with EINVAL\n${text}`);
+  // handle_ept_misconfig answers KVM_EXIT_UNKNOWN; kvm_mmu_page_fault hands RET_MMIO_PF_BUG up as it is, and −1 is EPERM.
+  return runFailed(vcpu, ept ? 0 : -1, text);
 }
 
 /**
@@ -108,14 +108,13 @@ function mmuPageFault(vcpu: VcpuContext, gpaLo: number, gpaHi: number, errorCode
   }
   // A stale entry is an ordinary fault: the slow path makes whatever belongs there now.
   if (answer === RET_MMIO_PF_INVALID) answer = directPageFault(mmu, r, vcpu.id, gpaLo, gpaHi, errorCode);
-  if (answer < 0) {
-    const gfn = gfnOf(gpaLo, gpaHi).toString(16);
-    return internalError(
-      vcpu,
-      `KVM_RUN failed with EFAULT at rip ${ripText(vcpu)}: gfn 0x${gfn} is in a memslot whose userspace address maps no memory`,
-    );
-  }
+  if (answer < 0) return badPage(vcpu, gfnOf(gpaLo, gpaHi));
   if (answer === FAULT_RESUME) return RESUME_GUEST;
+  // EMULTYPE_RETRY, unless is_mmio_page_fault: a write to a read-only slot.
+  if (!vcpuMatchMmioGpa(mmu, r, gpaLo, gpaHi) && retryInstruction(vcpu, gpaLo, gpaHi)) {
+    vcpu.count(vcpu.cInsnEmulation);
+    return RESUME_GUEST;
+  }
   const result = emulateInstruction(vcpu);
   // EMULATE_DO_MMIO.
   if (vcpu.emulator.mmioNeeded) vcpu.count(vcpu.cMmioExits);
@@ -136,7 +135,8 @@ export function handleEptViolation(vcpu: VcpuContext): number {
   const gvaHi = r[VCPU_EXIT_GVA + 1];
   // "Final translation" without a valid linear address cannot be.
   if (((qualification >> 7) & 3) === 2) {
-    return internalError(vcpu, `EPT: Handling EPT violation failed! qualification 0x${qualification.toString(16)}`);
+    // KVM_EXIT_UNKNOWN.
+    return runFailed(vcpu, 0, `EPT: Handling EPT violation failed! qualification 0x${qualification.toString(16)}`);
   }
   const access = (qualification & 2) !== 0 ? WRITE : (qualification & 4) !== 0 ? FETCH : READ;
   traceKvmPageFault(mmu.arena, vcpu.id, gpaLo, gpaHi, qualification);

@@ -13,11 +13,11 @@ import {
 } from '../../arena/vcpu-layout.ts';
 import { FAULT_RESUME } from '../mmu/direct-map.ts';
 import { vectoringEvent } from './exception-queue.ts';
-import { emulateInstruction, executeForGuest, internalError, RESUME_GUEST, ripText } from './exit-handlers-emulate.ts';
+import { badPage, emulateInstruction, executeForGuest, RESUME_GUEST } from './exit-handlers-emulate.ts';
 import { isPaging } from '../shadow/guest-paging.ts';
 import { walkAddr } from '../shadow/guest-table-walk.ts';
 import { mmuUnprotectPage } from '../shadow/guest-table-write.ts';
-import { vcpuMatchMmioGpa, vcpuMatchMmioGva } from '../mmio/mmio-cache.ts';
+import { vcpuMatchMmioGva } from '../mmio/mmio-cache.ts';
 import { MMU_SHADOW } from '../mmu/mmu.ts';
 import { PFERR_FETCH_MASK, PFERR_RSVD_MASK, PFERR_WRITE_MASK } from '../mmu/mmu-fault-error.ts';
 import { mmuFollowRegisters, mmuUnload } from '../mmu/mmu-roots.ts';
@@ -47,10 +47,6 @@ function openReservedRecord(vcpu: VcpuContext, lo: number, hi: number, errorCode
   vcpu.openRecord(lo, hi, gpaLo, gfn < 0 ? hi : (gfn / 0x10_0000) | 0, access);
 }
 
-/** is_mmio_page_fault. */
-const isMmioPageFault = (vcpu: VcpuContext, lo: number, hi: number): boolean =>
-  vcpuMatchMmioGva(vcpu.mmu, vcpu.r, lo, hi) || vcpuMatchMmioGpa(vcpu.mmu, vcpu.r, lo, hi);
-
 /** The intercepted #PF. */
 export function handlePagingPageFault(vcpu: VcpuContext): number {
   const { mmu, r, record } = vcpu;
@@ -65,13 +61,9 @@ export function handlePagingPageFault(vcpu: VcpuContext): number {
   r[VCPU_IDT_VECTORING] = 0;
   let result = RESUME_GUEST;
   if (answer < 0) {
-    const gfn = mmu.walker.gfn.toString(16);
-    result = internalError(
-      vcpu,
-      `KVM_RUN failed with EFAULT at rip ${ripText(vcpu)}: gfn 0x${gfn} is in a memslot whose userspace address maps no memory`,
-    );
-  } else if (answer !== FAULT_RESUME && !isMmioPageFault(vcpu, lo, hi) && retryInstruction(vcpu, lo, hi)) {
-    // EMULTYPE_RETRY: counted as emulated, executed by the guest.
+    result = badPage(vcpu, mmu.walker.gfn);
+  } else if (answer !== FAULT_RESUME && !vcpuMatchMmioGva(mmu, r, lo, hi) && retryInstruction(vcpu, lo, hi)) {
+    // EMULTYPE_RETRY, unless is_mmio_page_fault: counted as emulated, executed by the guest.
     vcpu.count(vcpu.cInsnEmulation);
   } else if (answer !== FAULT_RESUME) {
     result = emulateInstruction(vcpu);

@@ -11,10 +11,12 @@ import {
   VCPU_RIP,
   VCPU_SEGMENTS,
 } from '../../arena/vcpu-layout.ts';
+import { isPaging } from '../shadow/guest-paging.ts';
 import { walkAddr } from '../shadow/guest-table-walk.ts';
 import { mmuUnprotectPage } from '../shadow/guest-table-write.ts';
 import { isPageTableWriter } from '../shadow/guest-table-writers.ts';
 import { gfnToPfn } from '../memslots/memslots.ts';
+import { MMU_SHADOW } from '../mmu/mmu.ts';
 import { PFERR_FETCH_MASK, PFERR_USER_MASK, PFERR_WRITE_MASK } from '../mmu/mmu-fault-error.ts';
 import { VCPU_LAST_RETRY_ADDR, VCPU_LAST_RETRY_EIP } from '../mmu/mmu-words.ts';
 import type { VcpuContext } from '../vcpu/vcpu-context.ts';
@@ -26,8 +28,12 @@ function atWriter(vcpu: VcpuContext, user: number): boolean {
   const { mmu, cpu, r } = vcpu;
   const long = r[VCPU_CODE_BITS] === 64;
   const lo = long ? r[VCPU_RIP] : (r[VCPU_RIP] + r[CS_BASE]) | 0;
-  if (!walkAddr(mmu, cpu, mmu.walker, lo, long ? r[VCPU_RIP + 1] : 0, user | PFERR_FETCH_MASK)) return true;
-  const pfn = gfnToPfn(mmu.arena, mmu.walker.gfn, false);
+  let gfn = lo >>> 12;
+  if (isPaging(r)) {
+    if (!walkAddr(mmu, cpu, mmu.walker, lo, long ? r[VCPU_RIP + 1] : 0, user | PFERR_FETCH_MASK)) return true;
+    gfn = mmu.walker.gfn;
+  }
+  const pfn = gfnToPfn(mmu.arena, gfn, false);
   if (pfn < 0) return true;
   const page = pfn << 12;
   return isPageTableWriter(mmu.arena.u8, page + (lo & 0xfff), page + 0x1000, long);
@@ -36,7 +42,7 @@ function atWriter(vcpu: VcpuContext, user: number): boolean {
 /**
  * Not the same instruction at the same address twice in a row: it may write to the table that maps it, whose shadow comes back
  * at once.
- * @param lo, hi linear address of the fault
+ * @param lo, hi linear address of the fault; with a direct map its guest physical address
  * @returns true: the guest is to try again
  */
 export function retryInstruction(vcpu: VcpuContext, lo: number, hi: number): boolean {
@@ -53,6 +59,7 @@ export function retryInstruction(vcpu: VcpuContext, lo: number, hi: number): boo
   r[VCPU_LAST_RETRY_EIP + 1] = r[VCPU_RIP + 1];
   r[VCPU_LAST_RETRY_ADDR] = lo;
   r[VCPU_LAST_RETRY_ADDR + 1] = hi;
-  if (walkAddr(mmu, cpu, mmu.walker, lo, hi, user | PFERR_WRITE_MASK)) mmuUnprotectPage(mmu, mmu.walker.gfn);
+  if (mmu.mode !== MMU_SHADOW || !isPaging(r)) mmuUnprotectPage(mmu, (lo >>> 12) + (hi >>> 0) * 0x10_0000);
+  else if (walkAddr(mmu, cpu, mmu.walker, lo, hi, user | PFERR_WRITE_MASK)) mmuUnprotectPage(mmu, mmu.walker.gfn);
   return true;
 }

@@ -1,5 +1,6 @@
 /** KVM_MEM_READONLY: reads are RAM, writes are MMIO, and nothing turns the one into the other. */
 import { describe, expect, it } from 'vitest';
+import { CS, SEG_BASE, SEGMENT_WORDS, VCPU_RIP, VCPU_SEGMENTS } from '../../../core/arena/vcpu-layout.ts';
 import { HVA_BASE } from '../../../core/base/address.ts';
 import { MMU_MODES } from '../../../core/base/machine-modes.ts';
 import { RESUME_GUEST } from '../../../core/kvm/exits/exit-handlers-emulate.ts';
@@ -41,6 +42,21 @@ describe.each(MMU_MODES)('a read-only slot under %s', (mmu) => {
     kvm.touch(0x9000n, true);
     expect(kvm.bus.accesses).toHaveLength(1);
     expect(kvm.spte(0x9000n)).toBe(0n);
+  });
+
+  it('lets the guest try again first when no writer of page tables writes: EMULTYPE_RETRY', () => {
+    const kvm = fixture();
+    const { r } = kvm.cpu;
+    // inc dword [rdi]
+    kvm.arena.u8.set([0xff, 0x07, 0x90], kvm.arena.layout.ram + 0x3000);
+    r[VCPU_RIP] = 0x3000;
+    r[VCPU_SEGMENTS + CS * SEGMENT_WORDS + SEG_BASE] = 0;
+    const emulated = kvm.cpu.emulated;
+    expect(write(kvm, 0x5008n)).toBe(RESUME_GUEST);
+    expect(kvm.cpu.emulated, 'kvm_mmu_unprotect_page finds nothing').toBe(emulated);
+    expect(write(kvm, 0x5008n)).toBe(RESUME_GUEST);
+    expect(kvm.cpu.emulated, 'the same again is emulated').toBe(emulated + 1);
+    expect(kvm.bus.accesses).toHaveLength(1);
   });
 
   it('is not prefetched: prefetching asks for frames that can be written', () => {

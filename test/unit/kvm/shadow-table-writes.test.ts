@@ -1,5 +1,6 @@
 /** kvm_mmu_pte_write: what becomes of the shadow when the guest writes to a table that is write-protected. */
 import { describe, expect, it } from 'vitest';
+import { VCPU_MMIO_GFN } from '../../../core/arena/vcpu-layout.ts';
 import { isPageTableWriter } from '../../../core/kvm/shadow/guest-table-writers.ts';
 import { ROLE_INVALID } from '../../../core/kvm/mmu/shadow-page-role.ts';
 import { RUN_SHUTDOWN } from '../../../core/kvm/vcpu/vcpu-run.ts';
@@ -233,6 +234,22 @@ describe('a write to a table by an instruction that is none for page tables', ()
       expect(rig.counters.mmu_pte_write - writes).toBe(kept ? 1 : 0);
     }
     expect(rig.counters.insn_emulation).toBe(4);
+  });
+
+  it('is no MMIO where its linear address equals a cached guest physical one: is_mmio_page_fault', () => {
+    const rig = new ShadowRig('4-level');
+    const gva = 8 * rig.window;
+    rig.poke(rig.tables.window, 0, BigInt(gva) | OPEN);
+    rig.poke(rig.tables.window, 1, BigInt(data(0)) | OPEN);
+    rig.poke(rig.tables.pd, 8, BigInt(rig.tables.spare) | OPEN);
+    rig.poke(rig.tables.spare, 0, BigInt(rig.tables.far) | OPEN);
+    rig.read(FAR + 0x1000);
+    rig.read(rig.page(0));
+    expect(rig.r[VCPU_MMIO_GFN] * 0x1000).toBe(gva);
+    const { mmu_pte_write: writes } = rig.counters;
+    rig.increment(gva + 0x800);
+    expect(rig.byteAt(rig.tables.far + 0x800)).toBe(1);
+    expect(rig.counters.mmu_pte_write, 'the shadow went instead').toBe(writes);
   });
 
   it.each([
