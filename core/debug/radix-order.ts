@@ -11,6 +11,8 @@ export interface RowKeys {
 
 /** @returns the rows' numbers in ascending order of their keys; rows of equal keys stay in order */
 export function radixOrder(rows: Uint32Array, keys: RowKeys): Uint32Array {
+  // Tables lie in the order of what they map more often than not.
+  if (isAscending(rows, keys)) return rows;
   let from: Uint32Array = rows;
   let to: Uint32Array = new Uint32Array(rows.length);
   const counts = new Uint32Array(BUCKETS);
@@ -39,5 +41,14 @@ function sameDigit(rows: Uint32Array, words: Uint32Array, shift: number): boolea
   if (rows.length === 0) return true;
   const first = (words[rows[0]] >>> shift) & (BUCKETS - 1);
   for (let i = 1; i < rows.length; i++) if (((words[rows[i]] >>> shift) & (BUCKETS - 1)) !== first) return false;
+  return true;
+}
+
+function isAscending(rows: Uint32Array, { low, high }: RowKeys): boolean {
+  for (let i = 1; i < rows.length; i++) {
+    const before = rows[i - 1];
+    const row = rows[i];
+    if (high[before] > high[row] || (high[before] === high[row] && low[before] > low[row])) return false;
+  }
   return true;
 }

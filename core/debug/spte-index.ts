@@ -66,6 +66,8 @@ export interface SpteIndex {
   readonly low: Int32Array;
   readonly high: Int32Array;
   readonly gen: Int32Array;
+  /** Role words by page. */
+  readonly roles: Int32Array;
 }
 
 export function indexSptes(arena: Arena): SpteIndex {
@@ -78,10 +80,12 @@ export function indexSptes(arena: Arena): SpteIndex {
   const lows = new Int32Array(capacity);
   const highs = new Int32Array(capacity);
   const gens = new Int32Array(capacity);
+  const roles = new Int32Array(arena.layout.config.shadowPages);
   let count = 0;
-  for (let page = 0; page < arena.layout.config.shadowPages; page++) {
+  for (let page = 0; page < roles.length; page++) {
     if (!pageInUse(arena, page)) continue;
-    const level = roleLevel(pageRole(arena, page));
+    roles[page] = pageRole(arena, page);
+    const level = roleLevel(roles[page]);
     const words = pageTable(arena, page) >> 2;
     for (let entry = 0; entry < ENTRIES_PER_PAGE; entry++) {
       const low = arena.i32[words + 2 * entry];
@@ -99,7 +103,7 @@ export function indexSptes(arena: Arena): SpteIndex {
       count += 1;
     }
   }
-  return { format, count, place, kind: kinds, level: levels, gfn: gfns, low: lows, high: highs, gen: gens };
+  return { format, count, place, kind: kinds, level: levels, gfn: gfns, low: lows, high: highs, gen: gens, roles };
 }
 
 function countEntries(arena: Arena): number {

@@ -13,8 +13,9 @@ import { KIND_MMIO, SPTE_KINDS, indexSptes, type SpteFormat, type SpteIndex } fr
 
 export type SpteFilter = ParsedParams<'sptes.rows'>['filter'];
 
-/** A million sptes take tens of milliseconds to index, which a running guest should not give many times a second. */
 const LIVE_MS = 250;
+/** A million sptes take a tenth of a second to index and to order. Of a running guest's time that is to be one part in so many. */
+const LIVE_SHARE = 40;
 const TWO_32 = 0x1_0000_0000;
 const NX = 1 << 31;
 
@@ -23,36 +24,67 @@ export class SpteTable {
   #moment: Moment | undefined;
   #order: Uint32Array | undefined;
   #filterKey = '';
+  #gfns: GfnExtent | undefined;
   #indexedAt = -Infinity;
+  /** Host milliseconds that the present index and its orders have taken. */
+  #spent = 0;
 
   /**
-   * What was indexed at the same moment is used again; while the guest runs, also what is a fraction of a second old, and
-   * the moment that goes with it says so.
+   * What was indexed at the same moment is used again; while the guest runs, also what is a little older, and the moment that
+   * goes with it says so.
    * @param now host milliseconds
    */
-  refresh(arena: Arena, moment: Moment, now: number): { readonly index: SpteIndex; readonly moment: Moment } {
-    const isRecent = moment.live && moment.epoch === this.#moment?.epoch && now - this.#indexedAt < LIVE_MS;
+  refresh(arena: Arena, moment: Moment, now: () => number): { readonly index: SpteIndex; readonly moment: Moment } {
+    const began = now();
+    const patience = Math.max(LIVE_MS, LIVE_SHARE * this.#spent);
+    const isRecent = moment.live && moment.epoch === this.#moment?.epoch && began - this.#indexedAt < patience;
     if (this.#index === undefined || this.#moment === undefined || !(isRecent || sameMoment(this.#moment, moment))) {
       this.#index = indexSptes(arena);
       this.#moment = moment;
-      this.#indexedAt = now;
       this.#order = undefined;
+      this.#indexedAt = now();
+      this.#spent = this.#indexedAt - began;
     }
     return { index: this.#index, moment: this.#moment };
   }
 
   /** Row numbers of the index that match, in order. */
-  order(filter: SpteFilter): Uint32Array {
+  order(filter: SpteFilter, now: () => number): Uint32Array {
     const index = this.#index;
     if (index === undefined) return new Uint32Array(0);
     const key = JSON.stringify(filter);
     if (this.#order === undefined || this.#filterKey !== key) {
+      const began = now();
       const sorted = sortRows(index, selectRows(index, filter), filter.sort);
       this.#order = filter.descending ? sorted.toReversed() : sorted;
       this.#filterKey = key;
+      this.#gfns = extentOf(index, this.#order);
+      this.#spent += now() - began;
     }
     return this.#order;
   }
+
+  /** Lowest and highest gfn of the rows in order. */
+  get gfns(): GfnExtent | undefined {
+    return this.#gfns;
+  }
+}
+
+interface GfnExtent {
+  readonly first: number;
+  readonly last: number;
+}
+
+function extentOf({ gfn }: SpteIndex, rows: Uint32Array): GfnExtent | undefined {
+  if (rows.length === 0) return undefined;
+  let first = Infinity;
+  let last = 0;
+  for (let i = 0; i < rows.length; i++) {
+    const at = gfn[rows[i]];
+    if (at < first) first = at;
+    if (at > last) last = at;
+  }
+  return { first, last };
 }
 
 const sameMoment = (a: Moment, b: Moment): boolean =>
@@ -110,6 +142,9 @@ function selectRows(index: SpteIndex, filter: SpteFilter): Uint32Array {
     const gfn = index.gfn[row];
     // A large page or a table counts where it begins or where it covers the first frame asked for.
     if (gfn >= end || gfn + 2 ** (9 * (index.level[row] - 1)) <= first) continue;
+    if (filter.level !== undefined && index.level[row] !== filter.level) continue;
+    if (filter.role !== undefined && index.roles[Math.floor(index.place[row] / ENTRIES_PER_PAGE)] >>> 0 !== filter.role)
+      continue;
     if (filter.page !== undefined && Math.floor(index.place[row] / ENTRIES_PER_PAGE) !== filter.page) continue;
     rows[count++] = row;
   }

@@ -80,6 +80,9 @@ export const spteFilterSchema = v.strictObject({
   gfnLength: v.optional(integer(1, 2 ** 40)),
   /** Only this shadow page. */
   page: v.optional(integer(0, 32767)),
+  level: v.optional(integer(1, 5)),
+  /** Only entries of pages with this role word. */
+  role: v.optional(integer(0, 0xffff_ffff)),
   sort: v.optional(v.picklist(['gfn', 'value', 'gen', 'level', 'sptep']), 'gfn'),
   descending: v.optional(v.boolean(), false),
 });

@@ -253,6 +253,8 @@ export interface SpteTable {
   readonly moment: Moment;
   /** Rows that match, of which `rows` is the window asked for. */
   readonly total: number;
+  /** Lowest and highest gfn of those that match; undefined when none does. */
+  readonly gfns: { readonly first: number; readonly last: number } | undefined;
   readonly offset: number;
   readonly rows: readonly SpteRow[];
 }

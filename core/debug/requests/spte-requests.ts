@@ -13,14 +13,15 @@ export const spteRequests: RequestFamily<'sptes.pages' | 'sptes.rows' | 'sptes.h
     ok({ moment: session.moment(), pages: listShadowPages(presentMachine(session).machine.arena) }),
   'sptes.rows': (session, { filter, offset, limit }) => {
     const { machine, sptes } = presentMachine(session);
-    const { index, moment } = sptes.refresh(machine.arena, session.moment(), session.platform.now());
-    const order = sptes.order(filter);
+    const now = (): number => session.platform.now();
+    const { index, moment } = sptes.refresh(machine.arena, session.moment(), now);
+    const order = sptes.order(filter, now);
     const rows = [...order.subarray(offset, offset + limit)].map((row) => spteRow(machine.arena, index, row));
-    return ok({ moment, total: order.length, offset, rows });
+    return ok({ moment, total: order.length, gfns: sptes.gfns, offset, rows });
   },
   'sptes.heat': (session, { start, length, buckets }) => {
     const { machine, sptes } = presentMachine(session);
-    const { index, moment } = sptes.refresh(machine.arena, session.moment(), session.platform.now());
+    const { index, moment } = sptes.refresh(machine.arena, session.moment(), () => session.platform.now());
     return ok({ moment, ...spteHeat(index, start, length, buckets) });
   },
   'spte.decode': (session, { value, era, mmu, maxPhyAddr }) => {

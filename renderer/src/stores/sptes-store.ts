@@ -10,7 +10,11 @@ export type SpteFilter = Params<'sptes.rows'>['filter'];
 export type SpteSort = NonNullable<SpteFilter['sort']>;
 
 /** Rows asked for at once. */
-const WINDOW = 200;
+const WINDOW = 800;
+/** Rows kept behind the reader; the rest of a window lies ahead. */
+const BEHIND = 120;
+/** The table asks for more when fewer rows than this many of its last steps are left ahead. */
+const STEPS_AHEAD = 6;
 
 function setup() {
   const desktop = useDesktopStore();
@@ -26,7 +30,14 @@ function setup() {
   const selected = shallowRef<SpteRow>();
   const moment = shallowRef<Moment>();
   const error = shallowRef<RequestError>();
-  let wantedFirst = 0;
+  /** Lowest and highest gfn of all rows that match. */
+  const gfns = shallowRef<{ readonly first: number; readonly last: number }>();
+  /** Whether somebody looks at the shadow pages: counting what is in them costs as much as the whole table. */
+  const wantsPages = ref(false);
+  let wanted = { first: 0, last: 0 };
+  /** Rows that the reader has moved by, down or up. */
+  let step = 0;
+  let isFetching = false;
   /** Instruction count of the stop whose spte was brought under the glass; from then on the reader chooses. */
   let shownStop = -1;
 
@@ -47,19 +58,25 @@ function setup() {
     if (answer?.ok && machine.admit(answer.value.moment)) pages.value = answer.value.pages;
   }
 
-  async function refreshRows(): Promise<void> {
-    const first = Math.max(0, Math.floor(wantedFirst / 50) * 50 - 50);
+  /** The window of rows for where the reader is and goes. */
+  async function fetchRows(): Promise<boolean> {
+    const ahead = step < 0 ? wanted.last + BEHIND - WINDOW : wanted.first - BEHIND;
     const answer = await rowRequests.run(() =>
-      desktop.call('sptes.rows', { filter: filter.value, offset: first, limit: WINDOW }),
+      desktop.call('sptes.rows', { filter: filter.value, offset: Math.max(0, ahead), limit: WINDOW }),
     );
-    if (answer === undefined) return;
+    if (answer === undefined) return false;
     error.value = answer.ok ? undefined : answer.error;
-    if (!answer.ok || !machine.admit(answer.value.moment)) return;
+    if (!answer.ok || !machine.admit(answer.value.moment)) return false;
     moment.value = answer.value.moment;
     rows.value = answer.value.rows;
     offset.value = answer.value.offset;
     total.value = answer.value.total;
-    if (!(await followStop())) await followSelected();
+    gfns.value = answer.value.gfns;
+    return true;
+  }
+
+  async function refreshRows(): Promise<void> {
+    if ((await fetchRows()) && !(await followStop())) await followSelected();
   }
 
   /** In front of an MMIO fault the spte of its gfn is what there is to see. */
@@ -101,19 +118,40 @@ function setup() {
   }
 
   const refresh = async (): Promise<void> => {
-    await Promise.all([refreshPages(), refreshRows()]);
+    await Promise.all([wantsPages.value ? refreshPages() : undefined, refreshRows()]);
   };
 
-  /** Makes sure that the rows from `first` to `last` are there. */
+  async function showPages(shown: boolean): Promise<void> {
+    wantsPages.value = shown;
+    if (shown) await refreshPages();
+  }
+
+  function isThere(): boolean {
+    const begin = Math.max(0, wanted.first + Math.min(0, step) * STEPS_AHEAD);
+    const end = Math.min(total.value, wanted.last + 1 + Math.max(0, step) * STEPS_AHEAD);
+    return begin >= offset.value && end <= offset.value + rows.value.length;
+  }
+
+  /**
+   * Makes sure that the rows from `first` to `last` are there, and those that come next. One question at a time: an answer
+   * that came late would be asked for again and again while somebody scrolls.
+   */
   async function ensure(first: number, last: number): Promise<void> {
-    wantedFirst = first;
-    const isThere = first >= offset.value && last < offset.value + rows.value.length;
-    if (!isThere && total.value > 0) await refreshRows();
+    // A leap is no direction.
+    const moved = first - wanted.first;
+    step = Math.abs(moved) < WINDOW / 2 ? moved : 0;
+    wanted = { first, last };
+    if (isFetching) return;
+    isFetching = true;
+    // A window holds less than six very wide steps; then it is asked for at every step and not in between.
+    for (let round = 0; round < 2 && !isThere() && total.value > 0; round++) await fetchRows();
+    isFetching = false;
   }
 
   async function setFilter(next: SpteFilter): Promise<void> {
     filter.value = next;
-    wantedFirst = 0;
+    wanted = { first: 0, last: 0 };
+    step = 0;
     await refreshRows();
   }
 
@@ -145,8 +183,10 @@ function setup() {
     selected,
     moment,
     error,
+    gfns,
     rowAt,
     refresh,
+    showPages,
     ensure,
     setFilter,
     sortBy,

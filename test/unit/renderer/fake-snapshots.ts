@@ -140,7 +140,9 @@ export const fakeSptes = {
         (filter.page === undefined || filter.page === page) &&
         (filter.gfnStart === undefined || (gfn >= filter.gfnStart && gfn < filter.gfnStart + (filter.gfnLength ?? 1))),
     );
-    return { moment, total: all.length, offset, rows: all.slice(offset, offset + limit) };
+    const gfns = all.map(({ gfn }) => gfn);
+    const extent = gfns.length === 0 ? undefined : { first: Math.min(...gfns), last: Math.max(...gfns) };
+    return { moment, total: all.length, gfns: extent, offset, rows: all.slice(offset, offset + limit) };
   },
 };
 

@@ -23,7 +23,7 @@ describe('the table of sptes', () => {
     await sptes.setFilter({});
     expect(sptes.total).toBe(1200);
     await sptes.ensure(900, 930);
-    expect(sptes.rows.length).toBeLessThanOrEqual(200);
+    expect(sptes.rows.length).toBeLessThanOrEqual(800);
     expect(sptes.rowAt(0)).toBeUndefined();
     expect(sptes.rowAt(915)?.gfn).toBe(0x100 + 915);
   });
@@ -68,9 +68,28 @@ describe('the table of sptes', () => {
     expect(sptes.filter).toMatchObject({ sort: 'gen', descending: true });
   });
 
-  it('knows the children of a shadow page', async () => {
+  it('asks for what comes next before it is looked at, and for one window at a time', async () => {
+    const sptes = useSptesStore();
+    await sptes.setFilter({});
+    const asked = (): number => engine.requests.filter(({ name }) => name === 'sptes.rows').length;
+    const before = asked();
+    await Promise.all([sptes.ensure(640, 670), sptes.ensure(700, 730), sptes.ensure(760, 790)]);
+    expect(asked() - before).toBe(1);
+    expect(sptes.rowAt(790)?.gfn).toBe(0x100 + 790);
+    expect(sptes.rowAt(1100)).toBeDefined();
+  });
+
+  it('counts what is in the shadow pages only while somebody looks at them', async () => {
     const sptes = useSptesStore();
     await sptes.refresh();
+    expect(engine.requests.some(({ name }) => name === 'sptes.pages')).toBe(false);
+    await sptes.showPages(true);
+    expect(sptes.pages.length).toBeGreaterThan(0);
+  });
+
+  it('knows the children of a shadow page', async () => {
+    const sptes = useSptesStore();
+    await sptes.showPages(true);
     expect(sptes.children.get(-1)?.map(({ index }) => index)).toEqual([0]);
     expect(sptes.children.get(1)?.map(({ index }) => index)).toEqual([2, 3]);
   });
