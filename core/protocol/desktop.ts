@@ -8,6 +8,28 @@ import type { MachineOptionsInput } from './requests.ts';
 
 export const MAX_CLIPBOARD_CHARACTERS = 4 * 1024 * 1024;
 
+export const THEME_CHOICES = ['system', 'dark', 'light'] as const;
+export type ThemeChoice = (typeof THEME_CHOICES)[number];
+
+const label = v.pipe(v.string(), v.minLength(1), v.maxLength(200));
+
+/** One entry of a menu: a command of the page's, as it stands now. */
+export const menuItemSchema = v.strictObject({
+  id: v.pipe(v.string(), v.minLength(1), v.maxLength(100)),
+  title: label,
+  /** `Ctrl+Shift+P`: shown beside the title; the page itself listens for it. */
+  key: v.optional(v.pipe(v.string(), v.maxLength(40))),
+  isEnabled: v.boolean(),
+  isChecked: v.optional(v.boolean()),
+});
+export type MenuItem = v.InferOutput<typeof menuItemSchema>;
+
+export const menuModelSchema = v.strictObject({
+  title: label,
+  items: v.pipe(v.array(menuItemSchema), v.maxLength(100)),
+});
+export type MenuModel = v.InferInput<typeof menuModelSchema>;
+
 /** Parameter schemas of the host's own verbs, checked at the border as those of the engine are. */
 export const DESKTOP_SCHEMAS = {
   /** The image named on the command line, else the demo guest. */
@@ -20,6 +42,10 @@ export const DESKTOP_SCHEMAS = {
   'guest.list': v.strictObject({}),
   'guest.read': v.strictObject({ name: v.pipe(v.string(), v.maxLength(64), v.regex(/^[a-z0-9-]+$/)) }),
   'clipboard.write': v.strictObject({ text: v.pipe(v.string(), v.maxLength(MAX_CLIPBOARD_CHARACTERS)) }),
+  'theme.read': v.strictObject({}),
+  'theme.set': v.strictObject({ choice: v.picklist(THEME_CHOICES) }),
+  /** The menus of the application: made from the page's own table of commands, so that both say the same. */
+  'menu.set': v.strictObject({ menus: v.pipe(v.array(menuModelSchema), v.maxLength(12)) }),
 } as const;
 
 export type DesktopVerb = keyof typeof DESKTOP_SCHEMAS;
@@ -32,6 +58,9 @@ export interface DesktopReplies {
   'guest.list': readonly string[];
   'guest.read': ImageAnswer;
   'clipboard.write': undefined;
+  'theme.read': ThemeChoice;
+  'theme.set': undefined;
+  'menu.set': undefined;
 }
 
 /** An image as `machine.create` takes it: `name` is a path, or the name of a guest that comes with the program. */
@@ -50,10 +79,10 @@ export type ImageAnswer =
   { readonly ok: true; readonly value: GuestImage } | { readonly ok: false; readonly message: string };
 
 /**
- * Commands from outside the page: `image.open` of the menu wants the chooser, `image.startup` says that `startupImage()`
+ * Commands from outside the page: one of its own, chosen from a menu; or `image.startup`, which says that `startupImage()`
  * has another answer now (Umbra was started once more, with an image).
  */
-export type MenuCommand = 'image.open' | 'image.startup';
+export type MenuCommand = 'image.startup' | { readonly command: string };
 
 export interface PlatformInfo {
   readonly os: string;
@@ -73,6 +102,9 @@ export interface UmbraDesktop extends EngineClient {
   readGuest(name: string): Promise<ImageAnswer>;
   /** The page itself has no permission for the clipboard. */
   copyText(text: string): Promise<void>;
+  theme(): Promise<ThemeChoice>;
+  setTheme(choice: ThemeChoice): Promise<void>;
+  setMenu(menus: readonly MenuModel[]): Promise<void>;
   /** @returns unsubscribe */
   onMenu(listener: (command: MenuCommand) => void): () => void;
 }

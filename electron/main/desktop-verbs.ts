@@ -2,7 +2,9 @@
 import { clipboard, dialog } from 'electron';
 import type { BrowserWindow } from 'electron';
 import type { DesktopParams, DesktopReplies, DesktopVerb, PresentMachine } from '../../core/protocol/desktop.ts';
+import type { ApplicationMenu } from './application-menu.ts';
 import { guestNames, readGuest, readImageFile } from './guest-files.ts';
+import type { WindowTheme } from './theme-choice.ts';
 
 /** What a window without an argument starts with. */
 const DEMO_GUEST = 'poller';
@@ -20,6 +22,8 @@ export function desktopVerbs(
   startupImage: () => string | undefined,
   presentMachine: () => Promise<PresentMachine | undefined>,
   window: BrowserWindow,
+  menu: ApplicationMenu,
+  theme: WindowTheme,
 ): DesktopVerbs {
   return {
     async 'image.startup'() {
@@ -43,6 +47,13 @@ export function desktopVerbs(
     'guest.read': ({ name }) => readGuest(name),
     async 'clipboard.write'({ text }) {
       clipboard.writeText(text);
+    },
+    'theme.read': async () => theme.choice,
+    async 'theme.set'({ choice }) {
+      theme.choose(choice);
+    },
+    async 'menu.set'({ menus }) {
+      menu.show(menus);
     },
   };
 }

@@ -1,4 +1,5 @@
 /** The main process: puts the parts together. What each does is in its own file. */
+import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { BrowserWindow, app, protocol } from 'electron';
 import { CHANNEL } from '../../core/protocol/desktop-channels.ts';
@@ -10,7 +11,7 @@ import type { Params, RequestName } from '../../core/protocol/requests.ts';
 import { EngineHost } from '../host/engine-host.ts';
 import { APP_SCHEME, developmentServer, isOwnPage } from './app-origin.ts';
 import { APP_SCHEME_PRIVILEGES, serveApp } from './app-protocol.ts';
-import { installMenu } from './application-menu.ts';
+import { ApplicationMenu } from './application-menu.ts';
 import { confineWebContents, refusePermissions } from './browsing-policy.ts';
 import { imageArgument } from './command-line.ts';
 import { desktopVerbs } from './desktop-verbs.ts';
@@ -18,6 +19,7 @@ import { EngineLink, refusal } from './engine-link.ts';
 import { listenAtBorder } from './ipc-border.ts';
 import { createMainWindow } from './main-window.ts';
 import { measureStartupIfAsked } from './startup-measure.ts';
+import { WindowTheme } from './theme-choice.ts';
 
 const startsWithFolder = process.defaultApp === true;
 const devServer = developmentServer(app.isPackaged, process.env['ELECTRON_RENDERER_URL']);
@@ -59,7 +61,8 @@ async function main(): Promise<void> {
   await app.whenReady();
   refusePermissions();
   protocol.handle(APP_SCHEME, serveApp(fileURLToPath(new URL('../renderer', import.meta.url))));
-  installMenu((command) => send(CHANNEL.menu, command));
+  const menu = new ApplicationMenu((command) => send(CHANNEL.menu, { command }));
+  const theme = new WindowTheme(path.join(app.getPath('userData'), 'theme.json'));
 
   const isOwn = (address: string): boolean => isOwnPage(address, devServer);
   const window = createMainWindow(devServer);
@@ -68,6 +71,8 @@ async function main(): Promise<void> {
     () => startupImage,
     () => engine.present(),
     window,
+    menu,
+    theme,
   );
   listenAtBorder(
     CHANNEL.engine,

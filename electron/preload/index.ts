@@ -30,6 +30,9 @@ const desktop: UmbraDesktop = {
   guestNames: () => ask('guest.list'),
   readGuest: (name) => ask('guest.read', { name }),
   copyText: (text) => ask('clipboard.write', { text }),
+  theme: () => ask('theme.read'),
+  setTheme: (choice) => ask('theme.set', { choice }),
+  setMenu: (menus) => ask('menu.set', { menus }),
   onMenu: (listener) => listen(CHANNEL.menu, listener),
 };
 

@@ -49,9 +49,9 @@ describe('the keys', () => {
     await breakpoints.getByRole('button', { name: 'Remove' }).click();
   });
 
-  it('Ctrl-G goes to a symbol', async () => {
-    await umbra.page.keyboard.press('Control+G');
-    await umbra.page.getByLabel('Address or symbol').fill('p32_guest_main');
+  it('Ctrl-P goes to a symbol', async () => {
+    await umbra.page.keyboard.press('Control+P');
+    await umbra.page.getByRole('combobox', { name: 'Go to anything' }).fill('p32_guest_main');
     await umbra.page.getByRole('option', { name: 'p32_guest_main' }).first().waitFor();
     await umbra.page.keyboard.press('Enter');
     await bench.panel('disassembly').getByText('p32_guest_main:', { exact: true }).waitFor();

@@ -3,6 +3,7 @@ import type { UmbraDesktop } from '@core/protocol/index.ts';
 import { PROTOCOL_VERSION } from '@core/protocol/index.ts';
 import type { Pinia } from 'pinia';
 import { watch } from 'vue';
+import { menusOf } from '../commands/menus.ts';
 import { useBreakpointsStore } from '../stores/breakpoints-store.ts';
 import { useCommandsStore } from '../stores/commands-store.ts';
 import { useDesktopStore } from '../stores/desktop-store.ts';
@@ -10,6 +11,7 @@ import { useMachineStore } from '../stores/machine-store.ts';
 import { useMmioStore } from '../stores/mmio-store.ts';
 import { useNoticesStore } from '../stores/notices-store.ts';
 import { useSerialStore } from '../stores/serial-store.ts';
+import { useThemeStore } from '../stores/theme-store.ts';
 import { useTraceStore } from '../stores/trace-store.ts';
 
 export function connectStores(pinia: Pinia, host: UmbraDesktop): void {
@@ -25,8 +27,8 @@ export function connectStores(pinia: Pinia, host: UmbraDesktop): void {
     serial.handleEvent(event);
   });
   desktop.onMenu((command) => {
-    if (command === 'image.open') commands.execute('open');
-    else void machine.loadStartup();
+    if (command === 'image.startup') void machine.loadStartup();
+    else commands.execute(command.command);
   });
   // A new machine, or the same from its start, has sent nothing yet.
   watch(
@@ -37,6 +39,13 @@ export function connectStores(pinia: Pinia, host: UmbraDesktop): void {
       void trace.restart();
     },
   );
+  // As text: a running guest changes what the menus are made from far more often than the menus.
+  watch(
+    () => JSON.stringify(menusOf(commands.commands)),
+    () => void desktop.setMenu(menusOf(commands.commands)),
+    { immediate: true },
+  );
+  void useThemeStore(pinia).load();
   void greet(pinia);
 }
 

@@ -11,11 +11,13 @@ export interface Command {
   readonly menu?: MenuName;
   /** Its key belongs to the text that is being typed, where some is. */
   readonly yieldsToText?: boolean;
+  /** For a choice among several: whether it is the one that holds. */
+  readonly isChecked?: () => boolean;
   readonly isEnabled: () => boolean;
   readonly run: () => unknown;
 }
 
-export const MENU_NAMES = ['File', 'Edit', 'View', 'Go', 'Run', 'Panels'] as const;
+export const MENU_NAMES = ['File', 'Edit', 'View', 'Go', 'Run', 'Panels', 'Help'] as const;
 export type MenuName = (typeof MENU_NAMES)[number];
 
 export const always = (): boolean => true;

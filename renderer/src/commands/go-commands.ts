@@ -13,8 +13,9 @@ export function goCommands(): readonly Command[] {
   return [
     {
       id: 'go-to',
-      title: 'Go to an address or symbol…',
-      key: 'Ctrl+G',
+      title: 'Go to anything…',
+      key: 'Ctrl+P',
+      moreKeys: ['Ctrl+G'],
       menu: 'Go',
       isEnabled: always,
       run: () => dialogs.show('go-to'),
@@ -27,6 +28,7 @@ export function goCommands(): readonly Command[] {
       isEnabled: always,
       run: () => dialogs.show('palette'),
     },
+    { id: 'keys', title: 'Keys', key: 'F1', menu: 'Help', isEnabled: always, run: () => dialogs.show('keys') },
     {
       id: 'go-to-rip',
       title: 'Show the current instruction',

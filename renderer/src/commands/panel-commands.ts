@@ -1,9 +1,18 @@
 /** Panels: showing one, another of its kind, locking, closing, the whole window for one. */
 import { PANELS_BY_KIND, PANEL_KINDS, panelTitle, parsePanelId } from '../layout/panel-kinds.ts';
+import { DIRECTIONS } from '../layout/panel-groups.ts';
+import type { Direction } from '../layout/panel-groups.ts';
 import { useLayoutStore } from '../stores/layout-store.ts';
 import { usePanelsStore } from '../stores/panels-store.ts';
 import { always } from './command.ts';
 import type { Command } from './command.ts';
+
+const ARROWS: Readonly<Record<Direction, string>> = {
+  left: 'ArrowLeft',
+  right: 'ArrowRight',
+  up: 'ArrowUp',
+  down: 'ArrowDown',
+};
 
 export function panelCommands(): readonly Command[] {
   const layout = useLayoutStore();
@@ -52,17 +61,54 @@ export function panelCommands(): readonly Command[] {
     {
       id: 'close-panel',
       title: 'Close the panel',
-      key: 'Ctrl+F4',
+      key: 'Ctrl+W',
+      moreKeys: ['Ctrl+F4'],
       menu: 'Panels',
       isEnabled: hasActive,
       run: withActive((id) => layout.close(id)),
     },
     {
-      id: 'reset-layout',
-      title: 'Reset the layout',
-      menu: 'View',
-      isEnabled: always,
-      run: layout.reset,
+      id: 'maximize-panel',
+      title: 'Give the panel the whole window, or take it back',
+      key: 'Ctrl+M',
+      menu: 'Panels',
+      isEnabled: hasActive,
+      run: withActive((id) => layout.toggleMaximized(id)),
     },
+    {
+      id: 'next-group',
+      title: 'Next group of panels',
+      key: 'F6',
+      isEnabled: always,
+      run: () => layout.showNextGroup(1),
+    },
+    {
+      id: 'previous-group',
+      title: 'Previous group of panels',
+      key: 'Shift+F6',
+      isEnabled: always,
+      run: () => layout.showNextGroup(-1),
+    },
+    {
+      id: 'next-tab',
+      title: 'Next panel of the group',
+      key: 'Ctrl+PageDown',
+      isEnabled: always,
+      run: () => layout.showNextTab(1),
+    },
+    {
+      id: 'previous-tab',
+      title: 'Previous panel of the group',
+      key: 'Ctrl+PageUp',
+      isEnabled: always,
+      run: () => layout.showNextTab(-1),
+    },
+    ...DIRECTIONS.map((direction): Command => ({
+      id: `move-panel-${direction}`,
+      title: `Move the panel ${direction}`,
+      key: `Ctrl+Alt+${ARROWS[direction]}`,
+      isEnabled: hasActive,
+      run: withActive((id) => layout.move(id, direction)),
+    })),
   ];
 }

@@ -3,42 +3,44 @@ import type { DockviewApi } from 'dockview-vue';
 import { PANELS_BY_KIND } from './panel-kinds.ts';
 import type { PanelKind } from './panel-kinds.ts';
 
-type Direction = 'right' | 'below' | 'within';
-
-interface Placement {
-  readonly kind: PanelKind;
+interface Group {
+  /** Left to right; the first is the one in front. */
+  readonly panels: readonly PanelKind[];
+  /** The group that it is put beside, by its first panel. */
   readonly beside?: PanelKind;
-  readonly direction?: Direction;
+  readonly direction?: 'right' | 'below';
 }
 
-/** In the order of placing; the first panel of a group is the one in front. */
-const PLACEMENTS: readonly Placement[] = [
-  { kind: 'disassembly' },
-  { kind: 'memslots', beside: 'disassembly', direction: 'right' },
-  { kind: 'registers', beside: 'memslots', direction: 'right' },
-  { kind: 'serial', beside: 'disassembly', direction: 'below' },
-  { kind: 'memory', beside: 'serial', direction: 'within' },
-  { kind: 'screen', beside: 'serial', direction: 'within' },
-  { kind: 'trace', beside: 'serial', direction: 'within' },
-  { kind: 'sptes', beside: 'memslots', direction: 'below' },
-  { kind: 'mmio', beside: 'sptes', direction: 'within' },
-  { kind: 'walk', beside: 'sptes', direction: 'within' },
-  { kind: 'generation', beside: 'registers', direction: 'below' },
-  { kind: 'breakpoints', beside: 'generation', direction: 'within' },
-  { kind: 'statistics', beside: 'registers', direction: 'within' },
+/** In the order of placing. No group has more tabs than fit at 1280 pixels. */
+const GROUPS: readonly Group[] = [
+  { panels: ['disassembly'] },
+  { panels: ['memslots', 'memory'], beside: 'disassembly', direction: 'right' },
+  { panels: ['registers', 'statistics'], beside: 'memslots', direction: 'right' },
+  { panels: ['serial', 'screen', 'trace'], beside: 'disassembly', direction: 'below' },
+  { panels: ['sptes', 'mmio', 'walk'], beside: 'memslots', direction: 'below' },
+  { panels: ['generation', 'breakpoints'], beside: 'registers', direction: 'below' },
 ];
 
-const IN_FRONT: readonly PanelKind[] = ['disassembly', 'memslots', 'registers', 'serial', 'sptes', 'generation'];
+/** The kinds that share a group with `kind`. */
+export const groupOf = (kind: PanelKind): readonly PanelKind[] =>
+  GROUPS.find(({ panels }) => panels.includes(kind))?.panels ?? [];
 
 export function applyDefaultLayout(api: DockviewApi): void {
-  for (const { kind, beside, direction } of PLACEMENTS) {
-    api.addPanel({
-      id: kind,
-      component: 'DockPanel',
-      title: PANELS_BY_KIND[kind].title,
-      params: { kind },
-      ...(beside && direction ? { position: { referencePanel: beside, direction } } : {}),
-    });
+  for (const { panels, beside, direction } of GROUPS) {
+    const [first] = panels;
+    for (const kind of panels) {
+      const position =
+        kind === first
+          ? beside && direction && { referencePanel: beside, direction }
+          : ({ referencePanel: first, direction: 'within' } as const);
+      api.addPanel({
+        id: kind,
+        component: 'DockPanel',
+        title: PANELS_BY_KIND[kind].title,
+        params: { kind },
+        ...(position ? { position } : {}),
+      });
+    }
   }
   const { width, height } = api;
   api.getPanel('disassembly')?.api.setSize({ width: width * 0.3 });
@@ -46,6 +48,6 @@ export function applyDefaultLayout(api: DockviewApi): void {
   api.getPanel('serial')?.api.setSize({ height: height * 0.36 });
   api.getPanel('sptes')?.api.setSize({ height: height * 0.52 });
   api.getPanel('generation')?.api.setSize({ height: height * 0.4 });
-  for (const kind of IN_FRONT) api.getPanel(kind)?.api.setActive();
+  for (const { panels } of GROUPS) api.getPanel(panels[0])?.api.setActive();
   api.getPanel('disassembly')?.api.setActive();
 }

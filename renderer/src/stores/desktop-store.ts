@@ -4,9 +4,11 @@ import type {
   EngineEvent,
   ImageAnswer,
   MenuCommand,
+  MenuModel,
   Params,
   PresentMachine,
   RequestName,
+  ThemeChoice,
   UmbraDesktop,
 } from '@core/protocol/index.ts';
 import { defineStore } from 'pinia';
@@ -66,6 +68,9 @@ export const useDesktopStore = defineStore('desktop', () => {
   }
 
   const copyText = (text: string): Promise<void> => connected().copyText(text);
+  const theme = (): Promise<ThemeChoice> => connected().theme();
+  const setTheme = (choice: ThemeChoice): Promise<void> => connected().setTheme(choice);
+  const setMenu = (menu: readonly MenuModel[]): Promise<void> => connected().setMenu(menu);
   const onEvent = (listener: (event: EngineEvent) => void): (() => void) => connected().onEvent(listener);
   const onMenu = (listener: (command: MenuCommand) => void): (() => void) => connected().onMenu(listener);
 
@@ -79,6 +84,9 @@ export const useDesktopStore = defineStore('desktop', () => {
     readGuest,
     loadGuestNames,
     copyText,
+    theme,
+    setTheme,
+    setMenu,
     onEvent,
     onMenu,
   };

@@ -2,7 +2,7 @@
 import { defineStore } from 'pinia';
 import { ref } from 'vue';
 
-export type Dialog = 'palette' | 'open' | 'go-to';
+export type Dialog = 'palette' | 'open' | 'go-to' | 'keys' | 'save-layout';
 
 export const useDialogStore = defineStore('dialog', () => {
   const dialog = ref<Dialog>();

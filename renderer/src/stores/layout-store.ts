@@ -2,7 +2,10 @@
 import type { DockviewApi } from 'dockview-vue';
 import { defineStore } from 'pinia';
 import { ref, shallowRef, watch } from 'vue';
-import { applyDefaultLayout } from '../layout/default-layout.ts';
+import { applyDefaultLayout, groupOf } from '../layout/default-layout.ts';
+import { focusPanel } from '../layout/panel-keyboard.ts';
+import { movePanel, nextGroupPanel, nextTab } from '../layout/panel-groups.ts';
+import type { Direction } from '../layout/panel-groups.ts';
 import { PANELS_BY_KIND, panelId, panelTitle, parsePanelId } from '../layout/panel-kinds.ts';
 import type { PanelKind } from '../layout/panel-kinds.ts';
 import { LAYOUT_VERSION, parseSavedLayout, readSavedLayout } from '../layout/saved-layout.ts';
@@ -98,9 +101,19 @@ export const useLayoutStore = defineStore('layout', () => {
     const ids = openIds(kind);
     const inUse = ids.find((id) => id === active.value && !panels.isLocked(id));
     const id = inUse ?? ids.find((one) => !panels.isLocked(one)) ?? ids.at(0);
-    if (id === undefined) add(kind, undefined);
-    else dock.value?.getPanel(id)?.api.setActive();
+    if (id === undefined) add(kind, homeOf(kind));
+    show(id ?? kind);
     return id ?? kind;
+  }
+
+  /** Where the default layout has the kind: beside a panel that is in its group there. */
+  const homeOf = (kind: PanelKind): string | undefined =>
+    groupOf(kind).find((one) => dock.value?.getPanel(one) !== undefined);
+
+  function show(id: string | undefined): void {
+    if (id === undefined) return;
+    dock.value?.getPanel(id)?.api.setActive();
+    focusPanel(id);
   }
 
   /** Opens one more panel of a kind that can be at several places. @returns its id, undefined when there are too many */
@@ -111,7 +124,8 @@ export const useLayoutStore = defineStore('layout', () => {
     ).find((id) => !ids.includes(id));
     if (free === undefined) return undefined;
     panels.setState(free, state);
-    add(free, ids.at(-1));
+    add(free, ids.at(-1) ?? homeOf(kind));
+    show(free);
     return free;
   }
 
@@ -124,5 +138,37 @@ export const useLayoutStore = defineStore('layout', () => {
     dock.value?.getPanel(id)?.api.close();
   }
 
-  return { dock, active, snapshot, restore, attach, reset, open, openAnother, duplicate, close };
+  function move(id: string, direction: Direction): void {
+    const panel = dock.value?.getPanel(id);
+    if (dock.value && panel) movePanel(dock.value, panel, direction);
+    show(id);
+  }
+
+  const showNextGroup = (distance: number): void => show(dock.value && nextGroupPanel(dock.value, distance)?.id);
+  const showNextTab = (distance: number): void => show(dock.value && nextTab(dock.value, distance)?.id);
+
+  /** The whole dock for one group, and back. */
+  function toggleMaximized(id: string): void {
+    const panel = dock.value?.getPanel(id);
+    if (dock.value?.hasMaximizedGroup()) dock.value.exitMaximizedGroup();
+    else panel?.api.maximize();
+    show(id);
+  }
+
+  return {
+    dock,
+    active,
+    snapshot,
+    restore,
+    attach,
+    reset,
+    open,
+    openAnother,
+    duplicate,
+    close,
+    move,
+    showNextGroup,
+    showNextTab,
+    toggleMaximized,
+  };
 });

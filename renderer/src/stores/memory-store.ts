@@ -2,11 +2,12 @@
 import type { AddressSpace, MemorySnapshot, RequestError } from '@core/protocol/index.ts';
 import { hexRows } from '@core/format/hex-grid.ts';
 import { defineStore } from 'pinia';
-import { computed, ref, shallowRef } from 'vue';
+import { computed, ref, shallowRef, watch } from 'vue';
 import { latestRequest } from '../api/latest-request.ts';
 import { isLeft } from '../api/stop-change.ts';
 import { useDesktopStore } from './desktop-store.ts';
 import { useMachineStore } from './machine-store.ts';
+import { useMemoryEditsStore } from './memory-edits-store.ts';
 
 const U64 = (1n << 64n) - 1n;
 const MAX_ROWS_SHOWN = 256;
@@ -14,6 +15,7 @@ const MAX_ROWS_SHOWN = 256;
 function setup() {
   const desktop = useDesktopStore();
   const machine = useMachineStore();
+  const edits = useMemoryEditsStore();
   const requests = latestRequest();
   const space = ref<AddressSpace>('gva');
   /** First byte of the first row. */
@@ -77,17 +79,14 @@ function setup() {
   }
 
   /** @returns why not, undefined when it is done */
-  async function write(at: bigint, bytes: Uint8Array<ArrayBuffer>): Promise<RequestError | undefined> {
-    const answer = await desktop.call('memory.write', {
-      space: space.value,
-      vcpu: machine.selectedVcpu,
-      address: at,
-      bytes,
-    });
-    if (!answer.ok) return answer.error;
-    await refresh();
-    return undefined;
-  }
+  const write = (at: bigint, bytes: Uint8Array<ArrayBuffer>): Promise<RequestError | undefined> =>
+    edits.write({ space: space.value, address: at }, bytes);
+
+  // Another panel may show the same bytes.
+  watch(
+    () => edits.writes,
+    () => void refresh(),
+  );
 
   return {
     space,

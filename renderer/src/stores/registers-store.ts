@@ -1,11 +1,14 @@
 /** The registers of the selected vCPU, and what has changed in them since the last stop. */
 import type { RegisterValue, RegistersSnapshot, RequestError } from '@core/protocol/index.ts';
+import { formatHex } from '@core/format/address-text.ts';
 import { defineStore } from 'pinia';
 import { computed, shallowRef } from 'vue';
 import { latestRequest } from '../api/latest-request.ts';
 import { isLeft } from '../api/stop-change.ts';
 import { useDesktopStore } from './desktop-store.ts';
+import { useEditHistoryStore } from './edit-history-store.ts';
 import { useMachineStore } from './machine-store.ts';
+import { useNoticesStore } from './notices-store.ts';
 
 export const REGISTER_GROUPS = ['general', 'segment', 'control', 'msr', 'debug'] as const;
 export type RegisterGroup = (typeof REGISTER_GROUPS)[number];
@@ -13,6 +16,8 @@ export type RegisterGroup = (typeof REGISTER_GROUPS)[number];
 export const useRegistersStore = defineStore('registers', () => {
   const desktop = useDesktopStore();
   const machine = useMachineStore();
+  const edits = useEditHistoryStore();
+  const notices = useNoticesStore();
   const requests = latestRequest();
   const snapshot = shallowRef<RegistersSnapshot>();
   /** The registers of the stop before. */
@@ -48,10 +53,32 @@ export const useRegistersStore = defineStore('registers', () => {
   }
 
   /** @returns why not, undefined when it is done */
-  async function write(name: string, value: bigint): Promise<RequestError | undefined> {
-    const answer = await desktop.call('registers.write', { vcpu: machine.selectedVcpu, name, value });
+  async function put(vcpu: number, name: string, value: bigint): Promise<RequestError | undefined> {
+    const answer = await desktop.call('registers.write', { vcpu, name, value });
     if (!answer.ok) return answer.error;
-    apply(answer.value);
+    if (vcpu === machine.selectedVcpu) apply(answer.value);
+    return undefined;
+  }
+
+  /** The edit can be taken back. @returns why not, undefined when it is done */
+  async function write(name: string, value: bigint): Promise<RequestError | undefined> {
+    const vcpu = machine.selectedVcpu;
+    const before = await desktop.call('registers.read', { vcpu });
+    if (!before.ok) return before.error;
+    const old = before.value.registers.find((register) => register.name === name)?.value;
+    const refusal = await put(vcpu, name, value);
+    if (refusal || old === undefined || old === value) return refusal;
+    const again = async (wanted: bigint): Promise<boolean> => {
+      const reason = await put(vcpu, name, wanted);
+      if (reason) notices.addError(reason);
+      return reason === undefined;
+    };
+    const of = (machine.status?.vcpus.length ?? 1) > 1 ? `vCPU ${vcpu}: ` : '';
+    edits.record({
+      title: `${of}${name} = ${formatHex(value)}`,
+      undo: () => again(old),
+      redo: () => again(value),
+    });
     return undefined;
   }
 

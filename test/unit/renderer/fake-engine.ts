@@ -9,6 +9,7 @@ import type {
   MachineStatus,
   MemslotSnapshot,
   MenuCommand,
+  MenuModel,
   MmioFaultRecord,
   Moment,
   Params,
@@ -16,6 +17,7 @@ import type {
   Reply,
   RequestError,
   RequestName,
+  ThemeChoice,
   TraceLine,
   UmbraDesktop,
   UserMemoryRegion,
@@ -41,6 +43,11 @@ export class FakeEngine implements UmbraDesktop {
   /** Every request, in order. */
   readonly requests: { readonly name: RequestName; readonly params: unknown }[] = [];
   readonly copied: string[] = [];
+  themeChoice: ThemeChoice = 'system';
+  menus: readonly MenuModel[] = [];
+  /** Registers and bytes that were written, over what the script says. */
+  readonly written = new Map<string, bigint>();
+  readonly poked = new Map<string, number>();
   epoch = 1;
   insns = 0;
   generation = 2n;
@@ -105,6 +112,18 @@ export class FakeEngine implements UmbraDesktop {
 
   async copyText(text: string) {
     this.copied.push(text);
+  }
+
+  async theme() {
+    return this.themeChoice;
+  }
+
+  async setTheme(choice: ThemeChoice) {
+    this.themeChoice = choice;
+  }
+
+  async setMenu(menus: readonly MenuModel[]) {
+    this.menus = menus;
   }
 
   emit(event: EngineEvent): void {
@@ -177,6 +196,12 @@ export class FakeEngine implements UmbraDesktop {
     this.spteGeneration = kvmGen;
   }
 
+  #registers(): Reply<'registers.read'> {
+    const read = fakeRegisters(this.moment, this.rip);
+    const withWritten = read.registers.map((one) => ({ ...one, value: this.written.get(one.name) ?? one.value }));
+    return { ...read, registers: withWritten };
+  }
+
   #change(region: UserMemoryRegion, isReal: boolean): Reply<'memslots.set'> | RequestError {
     const colliding = this.slots.find(
       ({ id, gpa, size }) =>
@@ -247,10 +272,17 @@ export class FakeEngine implements UmbraDesktop {
       this.rip = address;
       return this.stop({ kind: 'run-to', address });
     },
-    'registers.read': () => fakeRegisters(this.moment, this.rip),
-    'registers.write': ({ name }) => refused(`${name} cannot be written in this script.`),
-    'memory.read': (params) => fakeMemory(this.moment, params),
-    'memory.write': () => this.moment,
+    'registers.read': () => this.#registers(),
+    'registers.write': ({ name, value }) => {
+      if (name.startsWith('cr')) return refused(`${name} cannot be written in this script.`);
+      this.written.set(name, value);
+      return this.#registers();
+    },
+    'memory.read': (params) => fakeMemory(this.moment, params, this.poked),
+    'memory.write': ({ space, address, bytes }) => {
+      bytes.forEach((byte, i) => this.poked.set(`${space}:${address + BigInt(i)}`, byte));
+      return this.moment;
+    },
     'disassembly.read': ({ address, before, count }) => fakeDisassembly(this.moment, address, before, count, this.rip),
     'symbols.search': ({ query }) =>
       [

@@ -36,10 +36,14 @@ export function fakeRegisters(moment: Moment, rip: bigint): Reply<'registers.rea
   };
 }
 
-export function fakeMemory(moment: Moment, { space, address, length }: Params<'memory.read'>): Reply<'memory.read'> {
-  const bytes = Uint8Array.from({ length }, (_unused, i) =>
-    i % 5 === 0 ? 0 : (Number(address & 0xffn) + i * 7) & 0xff,
-  );
+/** @param poked what was written, by `space:address` */
+export function fakeMemory(
+  moment: Moment,
+  { space, address, length }: Params<'memory.read'>,
+  poked: ReadonlyMap<string, number>,
+): Reply<'memory.read'> {
+  const byteAt = (i: number): number => (i % 5 === 0 ? 0 : (Number(address & 0xffn) + i * 7) & 0xff);
+  const bytes = Uint8Array.from({ length }, (_unused, i) => poked.get(`${space}:${address + BigInt(i)}`) ?? byteAt(i));
   const isMmio = space !== 'hva' && address >= 0xfeb0_0000n && address < 0xfeb0_1000n;
   const isRam = space === 'hva' || address < 0x800_0000n;
   const span: MemorySpan = isMmio

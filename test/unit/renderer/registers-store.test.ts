@@ -1,5 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest';
+import { useEditHistoryStore } from '../../../renderer/src/stores/edit-history-store.ts';
 import { useMachineStore } from '../../../renderer/src/stores/machine-store.ts';
+import { useNoticesStore } from '../../../renderer/src/stores/notices-store.ts';
 import { useRegistersStore } from '../../../renderer/src/stores/registers-store.ts';
 import type { FakeEngine } from './fake-engine.ts';
 import { startStores } from './stores.ts';
@@ -60,5 +62,36 @@ describe('the registers', () => {
   it('hand back why a value was not taken', async () => {
     const refusal = await useRegistersStore().write('cr0', 0n);
     expect(refusal?.message).toMatch(/cr0 cannot be written/);
+  });
+
+  it('are edited so that it can be taken back and made again', async () => {
+    const registers = useRegistersStore();
+    const edits = useEditHistoryStore();
+    const valueOf = (name: string): bigint | undefined =>
+      registers.snapshot?.registers.find((register) => register.name === name)?.value;
+    await registers.refresh();
+    const before = valueOf('rax');
+    expect(await registers.write('rax', 0x77n)).toBeUndefined();
+    expect([valueOf('rax'), edits.undoTitle]).toEqual([0x77n, 'rax = 0x77']);
+    await edits.undo();
+    expect(valueOf('rax')).toBe(before);
+    await edits.redo();
+    expect(valueOf('rax')).toBe(0x77n);
+  });
+
+  it('say why an undo was refused, and keep it', async () => {
+    const edits = useEditHistoryStore();
+    await useRegistersStore().write('rax', 0x77n);
+    engine.refuseAll = { code: 'not-allowed', message: 'pause the machine to edit registers.', memslot: undefined };
+    await edits.undo();
+    expect([useNoticesStore().problem?.text, edits.undoTitle]).toEqual([
+      'pause the machine to edit registers.',
+      'rax = 0x77',
+    ]);
+  });
+
+  it('record nothing when the value was refused', async () => {
+    await useRegistersStore().write('cr0', 0n);
+    expect(useEditHistoryStore().canUndo).toBe(false);
   });
 });
