@@ -1,7 +1,7 @@
 /** Edits of the user's that can be taken back: registers, memory, memslots, breakpoints. */
 import { defineStore } from 'pinia';
 import { computed, ref, shallowRef, watch } from 'vue';
-import { formatCount } from '@core/format/quantity.ts';
+import { formatPlural } from '@core/format/quantity.ts';
 import { useMachineStore } from './machine-store.ts';
 import { useNoticesStore } from './notices-store.ts';
 
@@ -70,7 +70,7 @@ export const useEditHistoryStore = defineStore('edit-history', () => {
   /** The old value comes back whatever the guest has done meanwhile; that it has gone on is said. */
   function tell(what: string, { title, insns }: RecordedEdit): void {
     const since = now() - insns;
-    const gone = since > 0 ? ` — the guest has run ${formatCount(since)} instructions since that edit` : '';
+    const gone = since > 0 ? ` — the guest has run ${formatPlural(since, 'instruction')} since that edit` : '';
     notices.add('info', `${what}: ${title}${gone}`);
   }
 

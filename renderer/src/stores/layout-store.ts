@@ -138,6 +138,11 @@ export const useLayoutStore = defineStore('layout', () => {
     dock.value?.getPanel(id)?.api.close();
   }
 
+  function closeOthers(id: string): void {
+    const others = dock.value?.getPanel(id)?.group.panels.filter((panel) => panel.id !== id) ?? [];
+    for (const panel of [...others]) panel.api.close();
+  }
+
   function move(id: string, direction: Direction): void {
     const panel = dock.value?.getPanel(id);
     if (dock.value && panel) movePanel(dock.value, panel, direction);
@@ -166,6 +171,7 @@ export const useLayoutStore = defineStore('layout', () => {
     openAnother,
     duplicate,
     close,
+    closeOthers,
     move,
     showNextGroup,
     showNextTab,

@@ -98,6 +98,7 @@ function setup() {
     rows,
     hasChanged,
     refresh,
+    place,
     goTo,
     scrollRows,
     write,
