@@ -25,7 +25,7 @@ export class DebugSession {
   #lastSerial = 0;
 
   constructor(platform: SessionPlatform) {
-    this.#session = new Session(platform);
+    this.#session = new Session(platform, (name, params) => this.handle(name, params));
   }
 
   /** Whether `slice` has anything to do. An idle guest that waits for its serial line has not. */
@@ -128,6 +128,8 @@ const WITHOUT_MACHINE: ReadonlySet<RequestName> = new Set<RequestName>([
   'machine.create',
   'machine.status',
   'spte.decode',
+  'console.run',
+  'console.complete',
   'breakpoints.list',
   'breakpoints.add',
   'breakpoints.update',

@@ -19,6 +19,7 @@ import { mmioFaultCount } from './mmio-records.ts';
 import { momentOf, momentOfNothing, retiredByAll } from './moment.ts';
 import { RateMeter } from './rate-meter.ts';
 import type { RunControl } from './run-control.ts';
+import type { Ask } from './stop-report.ts';
 import { SerialHistory } from './serial-history.ts';
 import type { SpteTable } from './spte-table.ts';
 import { vcpuSummary } from './vcpu-view.ts';
@@ -62,8 +63,12 @@ export class Session {
   epoch = 0;
   #unsentSerial: Uint8Array[] = [];
 
-  constructor(platform: SessionPlatform) {
+  /** The session's own requests, for what is made of several: the console. */
+  readonly answer: Ask;
+
+  constructor(platform: SessionPlatform, answer: Ask) {
     this.platform = platform;
+    this.answer = answer;
   }
 
   get arena(): Arena | undefined {

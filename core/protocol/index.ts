@@ -1,4 +1,5 @@
 export * from './client.ts';
+export * from './console.ts';
 export * from './desktop.ts';
 export * from './events.ts';
 export type * from './probe-snapshots.ts';

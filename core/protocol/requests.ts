@@ -7,6 +7,7 @@ import { HOST_PAGES } from '../base/host-pages.ts';
 import { ERAS, MMU_MODES } from '../base/machine-modes.ts';
 import { MMIO_OUTCOMES } from '../base/mmio-outcomes.ts';
 import { TRACE_WORDINGS } from '../base/tracepoints.ts';
+import { MAX_CONSOLE_CHARACTERS, type ConsoleCompletion, type ConsoleReply } from './console.ts';
 import type * as p from './probe-snapshots.ts';
 import type * as s from './snapshots.ts';
 
@@ -175,6 +176,7 @@ export const REQUEST_SCHEMAS = {
   'stats.read': none,
   'stats.reset': none,
   'trace.enable': v.strictObject({ events: v.pipe(v.array(text(64)), v.maxLength(64)) }),
+  'trace.enabled': none,
   /** `wording`: of v3.11 or of later kernels; by the era unless said. */
   'trace.read': v.strictObject({
     since: integer(0, Number.MAX_SAFE_INTEGER),
@@ -191,6 +193,13 @@ export const REQUEST_SCHEMAS = {
   /** Everything the guest has sent so far that is still kept (the last 256 KiB). */
   'serial.read': none,
   'vga.read': none,
+  /** A command of the console, about a vCPU. What it refuses is in the reply. */
+  'console.run': v.strictObject({ line: text(4 * MAX_CONSOLE_CHARACTERS), vcpu }),
+  'console.complete': v.strictObject({
+    line: text(MAX_CONSOLE_CHARACTERS),
+    cursor: integer(0, MAX_CONSOLE_CHARACTERS),
+    vcpu,
+  }),
 } as const;
 
 export type RequestName = keyof typeof REQUEST_SCHEMAS;
@@ -239,11 +248,14 @@ interface Replies {
   'stats.read': s.StatsSnapshot;
   'stats.reset': s.StatsSnapshot;
   'trace.enable': { readonly events: readonly string[] };
+  'trace.enabled': { readonly events: readonly string[] };
   'trace.read': s.TraceSnapshot;
   'trace.export': s.TraceExport;
   'serial.write': { readonly accepted: number };
   'serial.read': { readonly bytes: Uint8Array };
   'vga.read': s.VgaSnapshot;
+  'console.run': ConsoleReply;
+  'console.complete': ConsoleCompletion;
 }
 
 export type Reply<K extends RequestName> = Replies[K];

@@ -3,6 +3,7 @@ import { err, ok } from '../../base/result.ts';
 import { PROTOCOL_VERSION } from '../../protocol/version.ts';
 import type { RequestTable } from '../request-table.ts';
 import { breakpointRequests } from './breakpoint-requests.ts';
+import { consoleRequests } from './console-requests.ts';
 import { disassemblyRequests } from './disassembly-requests.ts';
 import { expressionRequests } from './expression-requests.ts';
 import { generationRequests } from './generation-requests.ts';
@@ -46,4 +47,5 @@ export const REQUEST_TABLE: RequestTable = {
   ...traceRequests,
   ...serialRequests,
   ...vgaRequests,
+  ...consoleRequests,
 };
