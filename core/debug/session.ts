@@ -14,6 +14,7 @@ import { BreakpointTable } from './breakpoint-table.ts';
 import type { LaunchVcpu, Machine } from '../machine/index.ts';
 import { Disassembler } from './disassembler.ts';
 import type { GenerationHistory } from './generation-history.ts';
+import type { MemslotTrials } from './memslot-lists.ts';
 import type { MmioStopHooks } from './mmio-stop.ts';
 import { mmioFaultCount } from './mmio-records.ts';
 import { momentOf, momentOfNothing, retiredByAll } from './moment.ts';
@@ -50,6 +51,7 @@ export interface Debuggee {
   readonly hooks: MmioStopHooks;
   readonly history: GenerationHistory;
   readonly sptes: SpteTable;
+  readonly trials: MemslotTrials;
 }
 
 export class Session {

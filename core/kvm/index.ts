@@ -5,6 +5,7 @@ export * from './vcpu/vcpu-run.ts';
 export { Vcpu } from './vcpu/vcpu.ts';
 export { Vm, type NrMmuPagesError, type VmConfig } from './vm.ts';
 export type { VmMemslotReport } from './vm-report.ts';
+export { MemslotRehearsal } from './memslot-rehearsal.ts';
 export type { Mmu } from './mmu/mmu.ts';
 export { getSpteHierarchy, type HierarchyEntry } from './probe/probe-hierarchy.ts';
 export { probeRmap } from './probe/probe-rmap.ts';

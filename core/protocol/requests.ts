@@ -61,6 +61,9 @@ export const userMemoryRegionSchema = v.strictObject({
   userspaceAddr: u64,
 });
 
+export const MAX_REGIONS = 64;
+const regionListSchema = v.pipe(v.array(userMemoryRegionSchema), v.minLength(1), v.maxLength(MAX_REGIONS));
+
 export const breakpointSpecSchema = v.variant('kind', [
   v.strictObject({ kind: v.literal('exec'), address: u64, symbol: v.optional(text(256)) }),
   v.strictObject({
@@ -126,6 +129,10 @@ export const REQUEST_SCHEMAS = {
   /** What setting the region would do or why it would be refused; changes nothing. */
   'memslots.preview': v.strictObject({ region: userMemoryRegionSchema }),
   'memslots.set': v.strictObject({ region: userMemoryRegionSchema }),
+  /** What these calls would do one after the other, tried out on a copy; changes nothing. */
+  'memslots.previewAll': v.strictObject({ regions: regionListSchema }),
+  /** All of them in order, or, when one of them would be refused, none. */
+  'memslots.apply': v.strictObject({ regions: regionListSchema }),
   'memslots.dirtyLog': v.strictObject({ slot: integer(0, 0xffff_ffff) }),
   'sptes.pages': none,
   'sptes.rows': v.strictObject({ filter: spteFilterSchema, offset: integer(0, 2 ** 31), limit: integer(1, MAX_ROWS) }),
@@ -226,6 +233,8 @@ interface Replies {
   'memslots.read': s.MemslotsSnapshot;
   'memslots.preview': s.MemslotReport;
   'memslots.set': s.MemslotReport;
+  'memslots.previewAll': s.MemslotsPreview;
+  'memslots.apply': s.MemslotsApplied;
   'memslots.dirtyLog': { readonly moment: s.Moment; readonly bitmap: Uint8Array };
   'sptes.pages': { readonly moment: s.Moment; readonly pages: readonly s.SptePageSnapshot[] };
   'sptes.rows': s.SpteTable;

@@ -209,6 +209,29 @@ export interface MemslotRefusal {
   readonly collidingSlot: number | undefined;
 }
 
+/** What comes of one call of several. After a refusal the rest is not reached. */
+export type MemslotOutcome =
+  | { readonly kind: 'report'; readonly report: MemslotReport }
+  | { readonly kind: 'refusal'; readonly refusal: MemslotRefusal }
+  | { readonly kind: 'unreached' };
+
+export interface MemslotsPreview {
+  readonly moment: Moment;
+  /** One for each region, in their order. */
+  readonly outcomes: readonly MemslotOutcome[];
+}
+
+export interface MemslotsApplied {
+  readonly moment: Moment;
+  /** False: one of them would have been refused, so nothing was changed, and the outcomes are those of the trial. */
+  readonly applied: boolean;
+  readonly outcomes: readonly MemslotOutcome[];
+  /** What the trial said right before. */
+  readonly promised: readonly MemslotOutcome[];
+  /** Calls that take it all back, in order. What a slot's dirty bitmap held does not come back with it. */
+  readonly inverse: readonly UserMemoryRegion[];
+}
+
 export interface SptePageSnapshot {
   /** Index in the shadow page pool. */
   readonly index: number;

@@ -3,6 +3,7 @@ import { ok, type Result } from '../../base/result.ts';
 import { createMachine, type Machine, type MachineError } from '../../machine/index.ts';
 import type { MachineStatus } from '../../protocol/snapshots.ts';
 import { GenerationHistory } from '../generation-history.ts';
+import { MemslotTrials } from '../memslot-lists.ts';
 import { MmioStopHooks } from '../mmio-stop.ts';
 import { refused, type Handled } from '../refusal.ts';
 import type { RequestFamily } from '../request-table.ts';
@@ -67,6 +68,7 @@ function install(
     run: new RunControl(machine, session.breakpoints, hooks, () => session.platform.now()),
     history: new GenerationHistory(),
     sptes: new SpteTable(),
+    trials: new MemslotTrials(),
   });
   session.announceChange();
   return ok(session.status());
