@@ -92,6 +92,18 @@ export class BreakpointTable {
     return this.#entries.length !== before;
   }
 
+  /** Before those of a saved session are set. */
+  clear(): void {
+    this.#entries = [];
+    this.#rearm();
+  }
+
+  /** The hits that a breakpoint had when it was saved. */
+  restoreHits(id: number, hits: number): void {
+    const entry = this.#entries.find((candidate) => candidate.id === id);
+    if (entry !== undefined) entry.hits = hits;
+  }
+
   list(): readonly BreakpointSnapshot[] {
     return this.#entries.map(snapshotOf);
   }

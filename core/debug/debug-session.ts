@@ -134,6 +134,10 @@ const WITHOUT_MACHINE: ReadonlySet<RequestName> = new Set<RequestName>([
   'breakpoints.add',
   'breakpoints.update',
   'breakpoints.remove',
+  'state.openBegin',
+  'state.openNext',
+  'state.openEnd',
+  'state.cancel',
 ]);
 
 /** Requests that only look: an error in one says nothing about the machine. */

@@ -12,6 +12,10 @@ export class GenerationHistory {
     if (this.#events.length > 2 * KEPT_EVENTS) this.#events = this.#events.slice(-KEPT_EVENTS);
   }
 
+  restore(events: readonly GenerationEvent[]): void {
+    this.#events = [...events];
+  }
+
   events(): readonly GenerationEvent[] {
     return this.#events.slice(-KEPT_EVENTS);
   }

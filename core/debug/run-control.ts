@@ -6,6 +6,7 @@
 import { VCPU_F_INSNS } from '../arena/vcpu-layout.ts';
 import { assertUnreachable } from '../base/assert.ts';
 import type { MachineStop } from '../machine/machine-stop.ts';
+import type { SavedStopPlace } from '../protocol/machine-state.ts';
 import type { RunState, StopReason } from '../protocol/snapshots.ts';
 import type { Vcpu } from '../kvm/index.ts';
 import type { BreakpointTable } from './breakpoint-table.ts';
@@ -103,6 +104,19 @@ export class RunControl {
   /** The user moved rip or memory under it: the next instruction is another one. */
   forgetStop(): void {
     this.#stops.forget();
+  }
+
+  /** Where it has stopped already, for a machine that is saved. */
+  get stopPlaces(): readonly SavedStopPlace[] {
+    return this.#stops.list();
+  }
+
+  /** A machine that was saved stands as it stood. */
+  resume(state: RunState, reason: StopReason, places: readonly SavedStopPlace[]): void {
+    this.state = state;
+    this.reason = reason;
+    this.#stops.restore(places);
+    this.armBreakpoints();
   }
 
   /** Begins to execute `count` instructions. */

@@ -11,7 +11,7 @@ import { eraOf, generationsToWrap } from '../kvm/eras.ts';
 import type { Vcpu } from '../kvm/index.ts';
 import { Symbols } from '../machine/symbols.ts';
 import { BreakpointTable } from './breakpoint-table.ts';
-import type { LaunchVcpu, Machine } from '../machine/index.ts';
+import type { LaunchVcpu, Machine, StateCodec } from '../machine/index.ts';
 import { Disassembler } from './disassembler.ts';
 import type { GenerationHistory } from './generation-history.ts';
 import type { MemslotTrials } from './memslot-lists.ts';
@@ -23,6 +23,7 @@ import type { RunControl } from './run-control.ts';
 import type { Ask } from './stop-report.ts';
 import { SerialHistory } from './serial-history.ts';
 import type { SpteTable } from './spte-table.ts';
+import type { StateTransfer } from './state-transfer.ts';
 import { vcpuSummary } from './vcpu-view.ts';
 
 /** What the session needs of the thread it lives in. */
@@ -32,6 +33,8 @@ export interface SessionPlatform {
   /** Host milliseconds, for rates and for the length of slices; nothing of the machine depends on it. */
   now(): number;
   emit(event: EngineEvent): void;
+  /** Packs and unpacks machine states; without it they are written as they are, and packed ones cannot be opened. */
+  readonly codec?: StateCodec;
   /** Starts a thread for a vCPU; without it there is no parallel mode. */
   readonly launchVcpu?: LaunchVcpu | undefined;
 }
@@ -61,6 +64,8 @@ export class Session {
   readonly insnRate = new RateMeter();
   readonly mmioRate = new RateMeter();
   serial = new SerialHistory();
+  /** A machine state on its way out or in. */
+  transfer: StateTransfer | undefined;
   debuggee: Debuggee | undefined;
   epoch = 0;
   #unsentSerial: Uint8Array[] = [];

@@ -4,6 +4,7 @@
  */
 import { VCPU_F_INSNS, VCPU_RIP, VCPU_SKIP_MMIO_STOP } from '../arena/vcpu-layout.ts';
 import type { Vcpu } from '../kvm/index.ts';
+import type { SavedStopPlace } from '../protocol/machine-state.ts';
 
 interface StopPlace {
   /** An MMIO fault is one of an instruction whose execution has begun: its breakpoint was met before. */
@@ -23,6 +24,15 @@ export class StopPlaces {
   /** The user moved rip or memory under it: the next instruction is another one. */
   forget(): void {
     this.#places.clear();
+  }
+
+  list(): readonly SavedStopPlace[] {
+    return [...this.#places].map(([vcpu, place]) => ({ vcpu, ...place }));
+  }
+
+  restore(places: readonly SavedStopPlace[]): void {
+    this.#places.clear();
+    for (const { vcpu, ...place } of places) this.#places.set(vcpu, place);
   }
 
   standsAt({ id, cpu: { r, f } }: Vcpu): boolean {

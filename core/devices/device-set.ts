@@ -1,5 +1,16 @@
 /** All devices of one machine, wired together. */
 import type { Arena } from '../arena/arena.ts';
+import {
+  DEV_CLOCK,
+  DEV_CMOS,
+  DEV_DEBUG_EXIT,
+  DEV_PIT,
+  DEV_TURNS,
+  DEV_UART,
+  DEVICES_LOCK,
+  SPLIT_LOCK,
+} from '../arena/device-layout.ts';
+import { RestoredWords } from '../arena/restored-words.ts';
 import type { TimedDevice } from './device.ts';
 import { DeviceBus } from './device-bus.ts';
 import { KeyboardController } from './keyboard-controller.ts';
@@ -59,6 +70,20 @@ export class DeviceSet {
     this.vga.reset();
     this.keyboard.reset();
     this.#bank.reset();
+  }
+
+  /** What the devices' blocks came out of a file with. @throws RestoreRefused */
+  checkRestored(arena: Arena): void {
+    const words = (block: number, name: string) => new RestoredWords(arena, arena.layout.devices + block, name);
+    const turns = words(DEV_TURNS, 'the locks of the devices');
+    turns.int(DEVICES_LOCK, 0, 0, 'the lock');
+    turns.int(SPLIT_LOCK, 0, 0, 'the lock of split accesses');
+    this.clock.checkRestored(words(DEV_CLOCK, 'the clock'));
+    this.uart.checkRestored(words(DEV_UART, this.uart.name));
+    this.pit.checkRestored(words(DEV_PIT, this.pit.name));
+    this.rtc.checkRestored(words(DEV_CMOS, this.rtc.name));
+    this.requests.checkRestored(words(DEV_DEBUG_EXIT, 'what devices ask of the machine'));
+    // The others keep bytes and words that they only mask and compare: any value of theirs is one that a guest could write.
   }
 
   /** Brings every timer up to the clock. */

@@ -4,6 +4,7 @@
  */
 import type { Arena } from '../arena/arena.ts';
 import { DEV_DEBUG_EXIT } from '../arena/device-layout.ts';
+import type { RestoredWords } from '../arena/restored-words.ts';
 
 const EXITED = 0; // int32 indexes into the block
 const EXIT_STATUS = 1;
@@ -20,6 +21,15 @@ export class MachineRequests {
 
   constructor(arena: Arena) {
     this.#words = new Int32Array(arena.buffer, arena.layout.devices + DEV_DEBUG_EXIT, 16);
+  }
+
+  /** @throws RestoreRefused when what came out of a file cannot be */
+  checkRestored(words: RestoredWords): void {
+    words.int(EXITED * 4, 0, 1, 'the exit');
+    words.int(EXIT_STATUS * 4, 0, 0xff, 'the exit status');
+    words.int(RESET_BY * 4, 0, RESET_SOURCES.length - 1, 'the source of a reset');
+    words.int(TIMERS_CHANGED * 4, 0, 1, 'the mark of changed timers');
+    words.int(A20_CLOSED * 4, 0, 1, 'the A20 gate');
   }
 
   exit(status: number): void {

@@ -3,6 +3,8 @@
  * nothing runs between two looks: the counting element and OUT are worked out from the cycle at which counting started.
  */
 
+import type { RestoredWords } from '../arena/restored-words.ts';
+
 // float64 indexes into the counter's block: cycles need more than 32 bits.
 const MODE = 0;
 const ACCESS = 1; // 1 low byte, 2 high byte, 3 low then high
@@ -31,6 +33,33 @@ export class PitCounter {
 
   constructor(doubles: Float64Array) {
     this.#f = doubles;
+  }
+
+  /**
+   * @param words checks of the whole device, of which this counter is number `n`
+   * @param cycle the present one
+   * @throws RestoreRefused when what came out of a file cannot be
+   */
+  static checkRestored(words: RestoredWords, n: number, cycle: number): void {
+    const whole = (index: number, low: number, high: number, what: string): number =>
+      words.whole((n * PIT_COUNTER_DOUBLES + index) * 8, low, high, `${what} of counter ${n}`);
+    const mode = whole(MODE, 0, 5, 'the mode');
+    whole(ACCESS, 0, 3, 'the access');
+    whole(BCD, 0, 1, 'the number system');
+    const count = whole(COUNT, 0, 0x1_0000, 'the count');
+    whole(NEXT_COUNT, 0, 0x1_0000, 'the next count');
+    // A period that has begun lasts a while: square waves and rates need two cycles at least, and none begins far ahead.
+    const start = whole(START, -1, cycle + 2 * 0x1_0000, 'the start');
+    words.require(start < 0 || count > 0, `counter ${n} counts from nothing`);
+    words.require(mode !== 3 || count !== 1 || start < 0, `counter ${n} has half periods of no length`);
+    whole(HALF, 0, 1, 'the half period');
+    whole(GATE, 0, 1, 'the gate');
+    whole(STOPPED_AT, -1, cycle + 2 * 0x1_0000, 'the stop');
+    whole(ARMED, 0, 1, 'the trigger');
+    whole(WRITE_LOW, -1, 0xff, 'the low byte written');
+    whole(READ_HIGH_NEXT, 0, 1, 'the byte read next');
+    whole(LATCH, -1, 0xffff, 'the latch');
+    whole(STATUS_LATCH, -1, 0xff, 'the status latch');
   }
 
   /** The counter as it stands, on memory of its own: what is done to it does not reach the arena. */

@@ -4,6 +4,7 @@
  */
 import type { Arena } from '../arena/arena.ts';
 import { DEV_PIT } from '../arena/device-layout.ts';
+import type { RestoredWords } from '../arena/restored-words.ts';
 import type { PortDevice, TimedDevice } from './device.ts';
 import type { MachineRequests } from './machine-requests.ts';
 import { cyclesAt, timeOfCycle } from './oscillator.ts';
@@ -57,6 +58,15 @@ export class Pit implements PortDevice, TimedDevice {
     this.#f[IRQ_LEVEL] = 0;
     this.#f[SEEN_CYCLE] = 0;
     this.#drive(ticks.output(0));
+  }
+
+  /** @throws RestoreRefused when what came out of a file cannot be */
+  checkRestored(words: RestoredWords): void {
+    const cycle = cyclesAt(PIT_HERTZ, this.#clock.now());
+    for (const n of this.#counters.keys()) PitCounter.checkRestored(words, n, cycle);
+    words.whole(PORT_61 * 8, 0, 15, 'port 0x61');
+    words.whole(IRQ_LEVEL * 8, 0, 1, 'the level of IRQ0');
+    words.whole(SEEN_CYCLE * 8, 0, cycle, 'the cycle seen last');
   }
 
   advance(now: number): void {

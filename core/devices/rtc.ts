@@ -8,13 +8,14 @@
  */
 import type { Arena } from '../arena/arena.ts';
 import { DEV_CMOS } from '../arena/device-layout.ts';
+import type { RestoredWords } from '../arena/restored-words.ts';
 import { civilFromSeconds } from './calendar.ts';
 import type { PortDevice, TimedDevice } from './device.ts';
 import type { MachineRequests } from './machine-requests.ts';
 import { cyclesAt, timeOfCycle } from './oscillator.ts';
 import type { InterruptController } from './pic.ts';
 import { B_24_HOURS, nextAlarm, readTime, RTC_CENTURY, RTC_YEAR, storeTime } from './rtc-registers.ts';
-import type { VirtualClock } from './virtual-clock.ts';
+import { MAX_RESTORED_NS, type VirtualClock } from './virtual-clock.ts';
 
 const IRQ = 8;
 const CRYSTAL_HERTZ = 32_768;
@@ -22,6 +23,8 @@ const NS_PER_SECOND = 1_000_000_000;
 const UIP_NS = 244_000 + 1_984_000;
 /** "The first update cycle is 500 ms after the divider reset is removed." */
 const FIRST_UPDATE_NS = 500_000_000;
+
+const MAX_SECONDS = 2 ** 41;
 
 const REGISTER_A = 0x0a;
 const REGISTER_B = 0x0b;
@@ -81,6 +84,15 @@ export class Rtc implements PortDevice, TimedDevice {
     this.#f[DIVIDER_NS] = 0;
     this.#f[SEEN_NS] = 0;
     this.#describeMemory(ramBytes);
+  }
+
+  /** @throws RestoreRefused when what came out of a file cannot be */
+  checkRestored(words: RestoredWords): void {
+    words.int(INDEX * 4, 0, 0xff, 'the index');
+    words.whole(BASE_SECONDS * 8, -MAX_SECONDS, MAX_SECONDS, 'the time');
+    words.whole(BASE_NS * 8, -MAX_RESTORED_NS, MAX_RESTORED_NS, 'the moment of its time');
+    words.whole(DIVIDER_NS * 8, 0, MAX_RESTORED_NS, 'the start of its divider');
+    words.whole(SEEN_NS * 8, 0, this.#clock.now(), 'the moment seen last');
   }
 
   advance(now: number): void {

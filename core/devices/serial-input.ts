@@ -1,6 +1,7 @@
 /** What was typed on the serial line and the UART has not taken yet: a ring in the arena. */
 import type { Arena } from '../arena/arena.ts';
 import { DEV_SERIAL_INPUT, DEV_UART, SERIAL_INPUT_BYTES } from '../arena/device-layout.ts';
+import type { RestoredWords } from '../arena/restored-words.ts';
 
 // int32 indexes behind the UART's own words
 const HEAD = 128;
@@ -19,6 +20,12 @@ export class SerialInput {
   reset(): void {
     this.#words[HEAD] = 0;
     this.#words[COUNT] = 0;
+  }
+
+  /** @throws RestoreRefused when what came out of a file cannot be */
+  checkRestored(words: RestoredWords): void {
+    words.int(HEAD * 4, 0, SERIAL_INPUT_BYTES - 1, 'the place of the input');
+    words.int(COUNT * 4, 0, SERIAL_INPUT_BYTES, 'the length of the input');
   }
 
   length(): number {

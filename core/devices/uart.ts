@@ -5,11 +5,12 @@
  */
 import type { Arena } from '../arena/arena.ts';
 import { DEV_UART } from '../arena/device-layout.ts';
+import type { RestoredWords } from '../arena/restored-words.ts';
 import type { PortDevice, TimedDevice } from './device.ts';
 import type { MachineRequests } from './machine-requests.ts';
 import type { InterruptController } from './pic.ts';
 import { SerialInput } from './serial-input.ts';
-import type { VirtualClock } from './virtual-clock.ts';
+import { MAX_RESTORED_NS, type VirtualClock } from './virtual-clock.ts';
 
 const IRQ = 4;
 const BASE = 0x3f8;
@@ -34,6 +35,8 @@ const MODEM_DELTAS = 11;
 const TIMED_OUT = 12;
 const FIFO = 16; // 16 words
 const TIMEOUT_AT = 64 >> 1; // float64 index; 0 = not running
+
+const REGISTER_NAMES = ['IER', 'FCR', 'LCR', 'MCR', 'the error bits of LSR', 'SCR'] as const;
 
 const LCR_DLAB = 0x80;
 const LCR_BREAK = 0x40;
@@ -83,6 +86,17 @@ export class Uart implements PortDevice, TimedDevice {
     this.#w[LCR] = 3;
     this.#w[MODEM_LINES] = CABLE_LINES;
     this.#input.reset();
+  }
+
+  /** @throws RestoreRefused when what came out of a file cannot be */
+  checkRestored(words: RestoredWords): void {
+    for (const [index, name] of REGISTER_NAMES.entries()) words.int(index * 4, 0, 0xff, name);
+    words.int(DIVISOR * 4, 0, 0xffff, 'the divisor');
+    words.int(FIFO_HEAD * 4, 0, 15, 'the place of the FIFO');
+    words.int(FIFO_COUNT * 4, 0, 16, 'the length of the FIFO');
+    for (let n = 0; n < 16; n += 1) words.int((FIFO + n) * 4, 0, 0xff, 'a byte of the FIFO');
+    words.whole(TIMEOUT_AT * 8, 0, MAX_RESTORED_NS, 'the time-out');
+    this.#input.checkRestored(words);
   }
 
   /** Bytes from the other end of the line. @returns how many fit */

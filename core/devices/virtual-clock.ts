@@ -4,7 +4,12 @@
  */
 import type { Arena } from '../arena/arena.ts';
 import { CLOCK_IDLE_NS, CLOCK_START_SECONDS, DEV_CLOCK, NS_PER_INSN } from '../arena/device-layout.ts';
+import type { RestoredWords } from '../arena/restored-words.ts';
 import { VCPU_BYTES, VCPU_F_INSNS } from '../arena/vcpu-layout.ts';
+
+/** A guest time beyond which the clock is no longer exact: what comes out of a file must lie before it. */
+export const MAX_RESTORED_NS = 2 ** 52;
+const MAX_START_SECONDS = 2 ** 40;
 
 export class VirtualClock {
   readonly #f64: Float64Array<SharedArrayBuffer>;
@@ -19,6 +24,14 @@ export class VirtualClock {
     this.#start = (arena.layout.devices + DEV_CLOCK + CLOCK_START_SECONDS) >> 3;
     this.#firstInsns = (arena.layout.vcpus >> 3) + VCPU_F_INSNS;
     this.#vcpus = arena.layout.config.vcpus;
+  }
+
+  /** @throws RestoreRefused when what came out of a file cannot be */
+  checkRestored(words: RestoredWords): void {
+    const idle = words.whole(CLOCK_IDLE_NS, 0, MAX_RESTORED_NS, 'the idle time');
+    words.require(idle % NS_PER_INSN === 0, 'the idle time is no whole number of instruction times');
+    words.whole(CLOCK_START_SECONDS, -MAX_START_SECONDS, MAX_START_SECONDS, 'the time at power-on');
+    words.require(this.now() <= MAX_RESTORED_NS, 'it is later than the clock can tell');
   }
 
   /** Instructions retired by all vCPUs. */

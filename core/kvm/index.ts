@@ -19,3 +19,6 @@ export * from './eras.ts';
 export * from './memslots/limits.ts';
 export { readVcpuCounters, readVmCounters, resetCounters } from './trace/stats.ts';
 export { setTraceEnabled, traceEnabled } from './trace/trace.ts';
+export { checkRestoredVm, vmIdentity } from './restore/restored-vm.ts';
+/** Where KVM keeps what, beside core/arena's names: part of what a saved arena depends on. */
+export * as ARENA_WORDS_OF_KVM from './mmu/mmu-words.ts';

@@ -1,5 +1,15 @@
 /** The machine's public face. */
-export { createMachine, Machine, type MachineConfig, type MachineError, type VcpuBound } from './machine.ts';
+export {
+  createMachine,
+  type ImageSource,
+  Machine,
+  type MachineConfig,
+  type MachineError,
+  type VcpuBound,
+} from './machine.ts';
+export type { StateCodec } from './state/state-format.ts';
+export { StateReader, type StateSink } from './state/state-reader.ts';
+export { StateWriter } from './state/state-writer.ts';
 export type { LaunchVcpu, VcpuHandle } from './parallel-run.ts';
 export { ThreadBoard } from './thread-board.ts';
 export type { MachineStop } from './machine-stop.ts';

@@ -8,9 +8,11 @@ import { VCPU_F_INSNS, VCPU_RFLAGS } from '../arena/vcpu-layout.ts';
 import { assert, assertUnreachable } from '../base/assert.ts';
 import type { HostPages } from '../base/host-pages.ts';
 import type { Era, MmuMode } from '../base/machine-modes.ts';
+import { refuseUnless } from '../base/restore-refused.ts';
 import { err, ok, type Result } from '../base/result.ts';
 import { DeviceSet, withDevices } from '../devices/index.ts';
 import {
+  checkRestoredVm,
   type KvmHooks,
   memslotsOf,
   noHooks,
@@ -23,6 +25,7 @@ import {
   RUN_VMM_STOP,
   type Vcpu,
   Vm,
+  vmIdentity,
 } from '../kvm/index.ts';
 import { RFLAGS_IF } from '../x86/index.ts';
 import { clearMachineState } from './arena-clearing.ts';
@@ -60,6 +63,13 @@ export interface MachineConfig {
   readonly vcpus?: number | undefined;
   /** Parallel mode: starts a thread for each vCPU. Without it all take turns on this thread. */
   readonly threads?: LaunchVcpu | undefined;
+}
+
+/** What an image is loaded from, and was. */
+export interface ImageSource {
+  readonly bytes: Uint8Array;
+  readonly name: string;
+  readonly append: string;
 }
 
 export interface MachineError {
@@ -141,7 +151,7 @@ export class Machine {
   readonly #parallel: ParallelRun | undefined;
   #image: LoadedImage | undefined = undefined;
   /** How to load the image once more. */
-  #source: { readonly bytes: Uint8Array; readonly append: string } | undefined = undefined;
+  #source: ImageSource | undefined = undefined;
   /** False until something ran: a machine fresh from power-on needs no clearing. */
   #hasRun = false;
 
@@ -202,7 +212,7 @@ export class Machine {
     for (const segment of [...plan.value.segments, information.value.segment]) this.#place(segment);
     enterImage(this.#vm.vcpus[0], plan.value.entry, information.value.segment.gpa);
     this.#startSecondaries(plan.value, information.value.segment.gpa);
-    this.#source = { bytes: bytes.slice(), append };
+    this.#source = { bytes: bytes.slice(), name, append };
     this.#image = loadedImage(plan.value, name);
     this.#parallel?.launch();
     return ok(this.#image);
@@ -212,7 +222,39 @@ export class Machine {
   reset(): Result<LoadedImage, ImageError> {
     assert(this.#source !== undefined && this.#image !== undefined, 'there is no image to start again');
     this.#hasRun = true;
-    return this.loadImage(this.#source.bytes, this.#image.name, this.#source.append);
+    return this.loadImage(this.#source.bytes, this.#source.name, this.#source.append);
+  }
+
+  /**
+   * Clears the arena, for what comes out of a file. The machine is of no use before `endRestore` has taken it.
+   * @returns what `endRestore` wants to know of the machine as it was made
+   */
+  beginRestore(): readonly number[] {
+    const identity = vmIdentity(this.arena);
+    clearMachineState(this.arena);
+    this.#hasRun = true;
+    return identity;
+  }
+
+  /**
+   * The arena was filled: the machine goes on from there when it can be one.
+   * @param source what the state's machine had been loaded from
+   * @throws RestoreRefused
+   */
+  endRestore(identity: readonly number[], source: ImageSource): void {
+    const plan = planImage(source.bytes, this.config.ramBytes);
+    refuseUnless(plan.ok, 'the image in it is none that this machine could have been loaded with.');
+    checkRestoredVm(this.#vm, identity);
+    this.devices.checkRestored(this.arena);
+    this.#turns.checkRestored(this.arena);
+    this.#source = source;
+    this.#image = loadedImage(plan.value, source.name);
+    this.#parallel?.reset(this.#vm);
+  }
+
+  /** What the image was loaded from. */
+  get source(): ImageSource | undefined {
+    return this.#source;
   }
 
   /** Types on the serial line. @returns how many bytes were taken; the line buffers 64 KiB */

@@ -5,6 +5,7 @@
  */
 import type { Arena } from '../arena/arena.ts';
 import { DEV_TURNS, TURN_END, TURN_VCPU } from '../arena/device-layout.ts';
+import { RestoredWords } from '../arena/restored-words.ts';
 import { VCPU_F_DELIVERIES, VCPU_F_INSNS } from '../arena/vcpu-layout.ts';
 import type { Vcpu } from '../kvm/index.ts';
 
@@ -24,6 +25,15 @@ export class Turns {
     this.#f64 = arena.f64;
     this.#vcpu = (arena.layout.devices + DEV_TURNS + TURN_VCPU) >> 2;
     this.#end = (arena.layout.devices + DEV_TURNS + TURN_END) >> 3;
+  }
+
+  /** @throws RestoreRefused when what came out of a file cannot be */
+  checkRestored(arena: Arena): void {
+    const words = new RestoredWords(arena, arena.layout.devices + DEV_TURNS, 'the turns of vCPUs');
+    const vcpu = words.int(TURN_VCPU, 0, this.#vcpus.length - 1, 'the vCPU whose turn it is');
+    if (this.#vcpus.length === 1) return;
+    const work = workOf(this.#vcpus[vcpu]);
+    words.whole(TURN_END, 0, work + TURN_INSNS, 'the end of its turn');
   }
 
   get current(): Vcpu {

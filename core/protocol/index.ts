@@ -2,6 +2,8 @@ export * from './client.ts';
 export * from './console.ts';
 export * from './desktop.ts';
 export * from './events.ts';
+export * from './json-text.ts';
+export * from './machine-state.ts';
 export type * from './probe-snapshots.ts';
 export * from './requests.ts';
 export * from './snapshots.ts';

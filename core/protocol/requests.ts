@@ -30,6 +30,8 @@ export const MAX_ROWS = 1000;
 /** Longer than the language allows, so that the language can say it. */
 export const MAX_EXPRESSION_TEXT = 4096;
 export const MAX_TRACE_EXPORT = 65536;
+/** A piece of a machine state on its way in or out. */
+export const MAX_STATE_PIECE = 1024 * 1024;
 
 export const machineOptionsSchema = v.strictObject({
   ramBytes: v.optional(v.pipe(integer(1024 * 1024, 0x6000_0000), v.multipleOf(4096)), 128 * 1024 * 1024),
@@ -75,6 +77,13 @@ export const breakpointSpecSchema = v.variant('kind', [
     freshness: v.picklist(['any', 'fresh', 'stale']),
   }),
 ]);
+
+export const breakpointAddSchema = v.strictObject({
+  spec: breakpointSpecSchema,
+  enabled: v.optional(v.boolean(), true),
+  once: v.optional(v.boolean(), false),
+  stopAtHit: v.optional(integer(1, 2 ** 31), 1),
+});
 
 export const spteFilterSchema = v.strictObject({
   kinds: v.optional(v.array(v.picklist(['mmio', 'leaf', 'large', 'link'])), []),
@@ -161,12 +170,7 @@ export const REQUEST_SCHEMAS = {
   'mmio.log': v.strictObject({ since: integer(0, Number.MAX_SAFE_INTEGER), limit: integer(1, MAX_ROWS) }),
   'mmio.heat': v.strictObject({ limit: integer(1, MAX_ROWS) }),
   'breakpoints.list': none,
-  'breakpoints.add': v.strictObject({
-    spec: breakpointSpecSchema,
-    enabled: v.optional(v.boolean(), true),
-    once: v.optional(v.boolean(), false),
-    stopAtHit: v.optional(integer(1, 2 ** 31), 1),
-  }),
+  'breakpoints.add': breakpointAddSchema,
   'breakpoints.update': v.strictObject({
     id: integer(1, 2 ** 31),
     spec: v.optional(breakpointSpecSchema),
@@ -207,6 +211,15 @@ export const REQUEST_SCHEMAS = {
     cursor: integer(0, MAX_CONSOLE_CHARACTERS),
     vcpu,
   }),
+  /** Begins to save the machine, which must stand still until `state.saveNext` has given the last piece. */
+  'state.saveBegin': none,
+  'state.saveNext': none,
+  /** Begins to open a machine state. The present machine stays until `state.openEnd` has accepted the other one. */
+  'state.openBegin': none,
+  'state.openNext': v.strictObject({ bytes: bytes(MAX_STATE_PIECE) }),
+  'state.openEnd': none,
+  /** Gives up what was begun. */
+  'state.cancel': none,
 } as const;
 
 export type RequestName = keyof typeof REQUEST_SCHEMAS;
@@ -265,6 +278,12 @@ interface Replies {
   'vga.read': s.VgaSnapshot;
   'console.run': ConsoleReply;
   'console.complete': ConsoleCompletion;
+  'state.saveBegin': s.StateProgress;
+  'state.saveNext': s.StatePiece;
+  'state.openBegin': s.StateProgress;
+  'state.openNext': s.StateProgress;
+  'state.openEnd': s.OpenedState;
+  'state.cancel': undefined;
 }
 
 export type Reply<K extends RequestName> = Replies[K];

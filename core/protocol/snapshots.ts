@@ -4,6 +4,7 @@
  */
 import type { EntryField } from '../base/entry-field.ts';
 import type { HostPages } from '../base/host-pages.ts';
+import type { MachineOptions } from './requests.ts';
 import type { AccessKind, Era, MmuMode } from '../base/machine-modes.ts';
 import type { MmioOutcome } from '../base/mmio-outcomes.ts';
 import type { VcpuCounter, VmCounter } from '../base/counters.ts';
@@ -447,4 +448,24 @@ export interface VgaSnapshot {
   /** columns × rows × 2 bytes: character, attribute. */
   readonly cells: Uint8Array;
   readonly cursor: number;
+}
+
+/** How far the saving or opening of a machine state has come, in pages of the machine. */
+export interface StateProgress {
+  readonly pagesDone: number;
+  /** 0 while it is not known yet. */
+  readonly pages: number;
+}
+
+export interface StatePiece extends StateProgress {
+  /** At most MAX_STATE_PIECE; none: the state is complete. */
+  readonly bytes: Uint8Array | undefined;
+}
+
+/** A machine that came out of a state: how it stands, and what it would be made from anew. */
+export interface OpenedState {
+  readonly status: MachineStatus;
+  readonly image: Uint8Array<ArrayBuffer>;
+  readonly name: string;
+  readonly options: MachineOptions;
 }

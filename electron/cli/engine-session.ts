@@ -5,6 +5,7 @@ import type { EngineEvent } from '../../core/protocol/events.ts';
 import type { Params, Reply, RequestName } from '../../core/protocol/requests.ts';
 import type { MemslotRefusal } from '../../core/protocol/snapshots.ts';
 import { allocateArena } from '../host/arena-memory.ts';
+import { stateCodec } from '../host/state-codec.ts';
 import { vcpuLauncher } from '../host/vcpu-threads.ts';
 import { CliFailure } from './exit-status.ts';
 
@@ -28,6 +29,7 @@ export class EngineSession {
       now: () => performance.now(),
       emit: onEvent,
       launchVcpu: vcpuLauncher(),
+      codec: stateCodec,
     });
   }
 

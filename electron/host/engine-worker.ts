@@ -6,6 +6,7 @@ import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_thread
 import { DebugSession } from '../../core/debug/debug-session.ts';
 import { allocateArena } from './arena-memory.ts';
 import { raiseInliningBudget } from './compiler-budget.ts';
+import { stateCodec } from './state-codec.ts';
 import { vcpuLauncher } from './vcpu-threads.ts';
 import type { HostMessage, WorkerMessage, WorkerSetup } from './worker-messages.ts';
 
@@ -21,6 +22,7 @@ const session = new DebugSession({
   now: () => performance.now(),
   emit: (event) => send({ kind: 'event', event }),
   launchVcpu: vcpuLauncher(setup.vcpuWorker),
+  codec: stateCodec,
 });
 let announced: SharedArrayBuffer | undefined;
 const CHANGES_BREAKPOINTS = /^breakpoints\.(add|update|remove)$/;

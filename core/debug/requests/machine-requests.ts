@@ -1,6 +1,7 @@
 /** machine.*: making one, making it again, saying how it is. */
 import { ok, type Result } from '../../base/result.ts';
 import { createMachine, type Machine, type MachineError } from '../../machine/index.ts';
+import type { MachineOptions } from '../../protocol/requests.ts';
 import type { MachineStatus } from '../../protocol/snapshots.ts';
 import { GenerationHistory } from '../generation-history.ts';
 import { MemslotTrials } from '../memslot-lists.ts';
@@ -24,6 +25,21 @@ export const machineRequests: RequestFamily<MachineNames> = {
 /** The machine that is there stays as it is until another one stands with its image loaded. */
 function create(session: Session, source: LoadedSource): Handled<MachineStatus> {
   const { image, name, options } = source;
+  const made = makeMachine(session, options);
+  if (!made.ok) return made;
+  const { machine, hooks } = made.value;
+  const loaded = machine.loadImage(image, name, options.append);
+  if (!loaded.ok) return refused(loaded.error.message);
+  return install(session, machine, hooks, source);
+}
+
+export interface MadeMachine {
+  readonly machine: Machine;
+  readonly hooks: MmioStopHooks;
+}
+
+/** A machine without an image, which the session does not know yet. */
+export function makeMachine(session: Session, options: MachineOptions): Handled<MadeMachine> {
   const hooks = new MmioStopHooks(session.breakpoints, (level, text) =>
     session.platform.emit({ kind: 'log', level, text }),
   );
@@ -39,10 +55,7 @@ function create(session: Session, source: LoadedSource): Handled<MachineStatus> 
     // The platform's allocator throws a sentence when there is no memory left.
     return refused(error instanceof Error ? error.message : String(error));
   }
-  if (!made.ok) return refused(made.error.message);
-  const loaded = made.value.loadImage(image, name, options.append);
-  if (!loaded.ok) return refused(loaded.error.message);
-  return install(session, made.value, hooks, source);
+  return made.ok ? ok({ machine: made.value, hooks }) : refused(made.error.message);
 }
 
 /** The same arena, cleared: nobody who looks has to attach anew, and what is traced is traced from the start. */
@@ -55,7 +68,7 @@ function reset(session: Session): Handled<MachineStatus> {
   return install(session, machine, hooks, source);
 }
 
-function install(
+export function install(
   session: Session,
   machine: Machine,
   hooks: MmioStopHooks,

@@ -16,6 +16,7 @@ import { registerRequests } from './register-requests.ts';
 import { runRequests } from './run-requests.ts';
 import { serialRequests } from './serial-requests.ts';
 import { spteRequests } from './spte-requests.ts';
+import { stateRequests } from './state-requests.ts';
 import { statsRequests } from './stats-requests.ts';
 import { traceRequests } from './trace-requests.ts';
 import { vgaRequests } from './vga-requests.ts';
@@ -48,4 +49,5 @@ export const REQUEST_TABLE: RequestTable = {
   ...serialRequests,
   ...vgaRequests,
   ...consoleRequests,
+  ...stateRequests,
 };

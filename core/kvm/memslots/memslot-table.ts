@@ -68,7 +68,7 @@ function writeMemslot(arena: Arena, slot: number, value: Memslot): void {
 }
 
 /** Where the slot's bytes begin in the arena when all of them are there, else −1. */
-function ramOffsetOf(arena: Arena, slot: Memslot): number {
+export function ramOffsetOf(arena: Arena, slot: Memslot): number {
   const first = hvaToRamOffset(arena, slot.userspaceAddr);
   const last = hvaToRamOffset(arena, slot.userspaceAddr + BigInt(slot.npages) * 4096n - 1n);
   return first >= 0 && last >= 0 ? first : -1;

@@ -119,3 +119,32 @@ export function slotHeapHasRoomFor(arena: Arena, requests: readonly number[]): b
 
 /** Bytes in use, heads included. */
 export const slotHeapUsed = (arena: Arena): number => arena.i32[(arena.layout.vm + VM_SLOT_HEAP_USED) >> 2];
+
+export interface SlotHeapBlocks {
+  /** Bytes that a caller may use, by the arena offset that it was given. */
+  readonly allocated: ReadonlyMap<number, number>;
+  /** Heads included. */
+  readonly usedBytes: number;
+}
+
+/** All blocks, read without trust: undefined when they do not fill the heap, or the free list is not one of them in order. */
+export function slotHeapBlocks(arena: Arena): SlotHeapBlocks | undefined {
+  const { i32, layout } = arena;
+  const end = layout.slotHeap + layout.slotHeapBytes;
+  const allocated = new Map<number, number>();
+  if (i32[(layout.slotHeap + INITIALISED) >> 2] === 0) return { allocated, usedBytes: 0 };
+  let free = i32[(layout.slotHeap + FREE_HEAD) >> 2];
+  let usedBytes = 0;
+  for (let block = layout.slotHeap + FIRST_BLOCK; block < end;) {
+    const size = i32[(block + BLOCK_SIZE) >> 2];
+    if (size < HEAD_BYTES + GRAIN || size % GRAIN !== 0 || block + size > end) return undefined;
+    if (block === free) free = i32[(block + BLOCK_NEXT) >> 2];
+    else {
+      allocated.set(block + HEAD_BYTES, size - HEAD_BYTES);
+      usedBytes += size;
+    }
+    block += size;
+  }
+  // A link that was not met on the way, backwards or into the middle of a block, is still to be followed here.
+  return free === 0 ? { allocated, usedBytes } : undefined;
+}

@@ -1,0 +1,70 @@
+/** The description of a machine state: made of a session, and read back without trust. */
+import * as v from 'valibot';
+import { asciiBytes, asciiText } from '../base/ascii.ts';
+import { refuseUnless, RestoreRefused } from '../base/restore-refused.ts';
+import { jsonText, parseJsonText } from '../protocol/json-text.ts';
+import {
+  type MachineStateMeta,
+  machineStateSchema,
+  MAX_SAVED_BREAKPOINTS,
+  MAX_SAVED_EVENTS,
+  savedBreakpointSchema,
+  savedReasonSchema,
+} from '../protocol/machine-state.ts';
+import { breakpointAddSchema } from '../protocol/requests.ts';
+import type { BreakpointSnapshot } from '../protocol/snapshots.ts';
+import type { Debuggee, Session } from './session.ts';
+
+export function encodeStateMeta(session: Session, { machine, source, run, history }: Debuggee): Uint8Array {
+  const reason = v.safeParse(savedReasonSchema, run.reason);
+  const meta: MachineStateMeta = {
+    image: source.name,
+    options: { ...source.options, append: machine.source?.append ?? source.options.append },
+    state:
+      run.state === 'halted' || run.state === 'exited' || run.state === 'shutdown' || run.state === 'error'
+        ? run.state
+        : 'paused',
+    reason: reason.success ? reason.output : { kind: 'paused' },
+    stops: [...run.stopPlaces],
+    breakpoints: session.breakpoints.list().slice(0, MAX_SAVED_BREAKPOINTS).map(savedBreakpoint),
+    history: history
+      .events()
+      .slice(-MAX_SAVED_EVENTS)
+      .map((event) => ({ ...event })),
+    serial: latin1Text(session.serial.read()),
+  };
+  return asciiBytes(jsonText(meta));
+}
+
+/** What `breakpoints.add` would be asked to set it again, and what it has counted. */
+function savedBreakpoint(breakpoint: BreakpointSnapshot): v.InferOutput<typeof savedBreakpointSchema> {
+  const fields = Object.keys(breakpointAddSchema.entries);
+  const asked = Object.fromEntries(Object.entries(breakpoint).filter(([name]) => fields.includes(name)));
+  return v.parse(savedBreakpointSchema, { id: breakpoint.id, hits: breakpoint.hits, breakpoint: asked });
+}
+
+/** @throws RestoreRefused */
+export function decodeStateMeta(bytes: Uint8Array): MachineStateMeta {
+  const text = asciiText(bytes);
+  refuseUnless(text !== undefined, 'its description is no ASCII text.');
+  let json: unknown;
+  try {
+    json = parseJsonText(text);
+  } catch (error) {
+    throw new RestoreRefused(`its description is no JSON (${error instanceof Error ? error.message : String(error)}).`);
+  }
+  const parsed = v.safeParse(machineStateSchema, json);
+  if (parsed.success) return parsed.output;
+  const [issue] = parsed.issues;
+  throw new RestoreRefused(`its description is wrong at ${v.getDotPath(issue) ?? 'the top'}: ${issue.message}.`);
+}
+
+const PIECE = 8192;
+
+function latin1Text(bytes: Uint8Array): string {
+  const pieces: string[] = [];
+  for (let at = 0; at < bytes.length; at += PIECE) pieces.push(String.fromCharCode(...bytes.subarray(at, at + PIECE)));
+  return pieces.join('');
+}
+
+export const latin1Bytes = (text: string): Uint8Array => Uint8Array.from(text, (letter) => letter.charCodeAt(0) & 0xff);

@@ -1,0 +1,77 @@
+/** What a machine state says of itself beside the arena and the image: the META chunk of docs/FORMATS.md, "Machine states". */
+import * as v from 'valibot';
+import { MMIO_OUTCOMES } from '../base/mmio-outcomes.ts';
+import { breakpointAddSchema, machineOptionsSchema } from './requests.ts';
+
+const text = (max: number) => v.pipe(v.string(), v.maxLength(max));
+const integer = (low: number, high: number) => v.pipe(v.number(), v.integer(), v.minValue(low), v.maxValue(high));
+const count = integer(0, Number.MAX_SAFE_INTEGER);
+const u64 = v.pipe(v.bigint(), v.minValue(0n), v.maxValue((1n << 64n) - 1n));
+const vcpu = integer(0, 7);
+
+export const MAX_SAVED_BREAKPOINTS = 1000;
+export const MAX_SAVED_EVENTS = 4096;
+export const MAX_SAVED_SERIAL = 262_144;
+
+/** Why the machine stands, as far as that means anything to whoever opens the state. */
+export const savedReasonSchema = v.variant('kind', [
+  v.strictObject({ kind: v.picklist(['none', 'loaded', 'paused', 'step', 'halted']) }),
+  v.strictObject({ kind: v.literal('run-to'), address: u64 }),
+  v.strictObject({ kind: v.literal('breakpoint'), id: count, vcpu, address: u64 }),
+  v.strictObject({
+    kind: v.literal('mmio-breakpoint'),
+    id: count,
+    vcpu,
+    fault: v.strictObject({
+      gva: u64,
+      gpa: u64,
+      access: v.picklist(['read', 'write', 'fetch']),
+      outcome: v.picklist(MMIO_OUTCOMES),
+      spteGen: integer(-1, 2 ** 31),
+      kvmGen: integer(-1, 2 ** 31),
+    }),
+  }),
+  v.strictObject({ kind: v.literal('exited'), status: integer(0, 255) }),
+  v.strictObject({ kind: v.literal('shutdown'), detail: text(1000), vcpu: v.exactOptional(vcpu) }),
+  v.strictObject({ kind: v.literal('error'), message: text(1000), vcpu: v.exactOptional(vcpu) }),
+]);
+export type SavedReason = v.InferOutput<typeof savedReasonSchema>;
+
+/** An instruction in front of which the machine has stopped already. */
+export const stopPlaceSchema = v.strictObject({
+  vcpu,
+  kind: v.picklist(['exec', 'mmio']),
+  insns: count,
+  ripLo: integer(-(2 ** 31), 2 ** 31 - 1),
+  ripHi: integer(-(2 ** 31), 2 ** 31 - 1),
+});
+export type SavedStopPlace = v.InferOutput<typeof stopPlaceSchema>;
+
+export const savedBreakpointSchema = v.strictObject({
+  id: count,
+  hits: count,
+  breakpoint: breakpointAddSchema,
+});
+
+const generationEventSchema = v.strictObject({
+  insns: count,
+  kind: v.picklist(['create', 'delete', 'move', 'flags', 'set', 'zap']),
+  slot: integer(-1, 0xffff_ffff),
+  before: integer(-1, Number.MAX_SAFE_INTEGER),
+  after: integer(-1, Number.MAX_SAFE_INTEGER),
+  text: text(1000),
+});
+
+export const machineStateSchema = v.strictObject({
+  /** Path of the image, or the name of a guest that comes with the program. The image itself is in the state. */
+  image: text(4096),
+  options: machineOptionsSchema,
+  state: v.picklist(['paused', 'halted', 'exited', 'shutdown', 'error']),
+  reason: savedReasonSchema,
+  stops: v.pipe(v.array(stopPlaceSchema), v.maxLength(8)),
+  breakpoints: v.pipe(v.array(savedBreakpointSchema), v.maxLength(MAX_SAVED_BREAKPOINTS)),
+  history: v.pipe(v.array(generationEventSchema), v.maxLength(MAX_SAVED_EVENTS)),
+  /** What the guest sent on its serial line, a character a byte. */
+  serial: v.pipe(v.string(), v.maxLength(MAX_SAVED_SERIAL)),
+});
+export type MachineStateMeta = v.InferOutput<typeof machineStateSchema>;

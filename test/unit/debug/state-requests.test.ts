@@ -1,0 +1,126 @@
+import { describe, expect, test } from 'vitest';
+import { MAX_STATE_PIECE } from '../../../core/protocol/requests.ts';
+import { repackedState } from '../machine/repacked-state.ts';
+import { sessionWith, TestSession } from './debug-guest.ts';
+
+function saved(session: TestSession): Buffer {
+  const pieces: Uint8Array[] = [];
+  session.ask('state.saveBegin', {});
+  for (;;) {
+    const { bytes } = session.ask('state.saveNext', {});
+    if (bytes === undefined) return Buffer.concat(pieces);
+    expect(bytes.length).toBeLessThanOrEqual(MAX_STATE_PIECE);
+    pieces.push(bytes);
+  }
+}
+
+function open(session: TestSession, bytes: Uint8Array) {
+  session.ask('state.openBegin', {});
+  for (let at = 0; at < bytes.length; at += MAX_STATE_PIECE) {
+    session.ask('state.openNext', { bytes: bytes.slice(at, at + MAX_STATE_PIECE) });
+  }
+  return session.ask('state.openEnd', {});
+}
+
+/** The sentence that a state is refused with. */
+function openRefused(session: TestSession, bytes: Uint8Array): string {
+  session.ask('state.openBegin', {});
+  for (let at = 0; at < bytes.length; at += MAX_STATE_PIECE) {
+    const answer = session.engine.handle('state.openNext', { bytes: bytes.slice(at, at + MAX_STATE_PIECE) });
+    if (!answer.ok) return answer.error.message;
+  }
+  return session.refusal('state.openEnd', {});
+}
+
+const withMeta = (bytes: Buffer, edit: (meta: string) => string): Buffer =>
+  repackedState(bytes, (kind, raw) => (kind === 'META' ? Buffer.from(edit(raw.toString())) : raw));
+
+describe('a machine state', () => {
+  test('brings back where the machine stood, its breakpoints with their hits, and what it had said', () => {
+    const first = sessionWith('poller', { append: 'pause=50' });
+    first.ask('breakpoints.add', { spec: { kind: 'exec', address: 0n, symbol: 'p32_guest_main' } });
+    const gone = first.ask('breakpoints.add', { spec: { kind: 'exec', address: 0x1234n } });
+    first.ask('breakpoints.remove', { id: gone.id });
+    const mmio = { kind: 'mmio', start: 0xe000_0000n, length: 0x1000n, access: 'any', outcomes: [], freshness: 'any' };
+    first.ask('breakpoints.add', { spec: mmio as never, stopAtHit: 20 });
+    const stopped = first.run(1_000_000);
+    expect(stopped.reason.kind).toBe('breakpoint');
+    first.run(60_000);
+    const bytes = saved(first);
+    const before = first.ask('machine.status', {});
+
+    const second = new TestSession();
+    const { status, name } = open(second, bytes);
+    expect(name).toBe('poller');
+    // Breakpoints are numbered anew, and the stop names the new number.
+    expect(before.reason).toMatchObject({ kind: 'mmio-breakpoint', id: 3 });
+    expect({ ...status, moment: 0 }).toEqual({ ...before, moment: 0, reason: { ...before.reason, id: 2 } });
+    expect(status.moment.insns).toBe(before.moment.insns);
+    expect(second.serial()).toBe(first.serial());
+    const told = (session: TestSession) => session.ask('breakpoints.list', {}).map(({ id: _id, ...rest }) => rest);
+    expect(told(second)).toEqual(told(first));
+    expect(second.ask('generation.read', {}).events).toEqual(first.ask('generation.read', {}).events);
+    for (const session of [first, second]) session.run(120_000);
+    expect(second.isAt(first.arenaBytes())).toBe(true);
+  });
+
+  test('passes the breakpoint that the saved machine stood at', () => {
+    const first = sessionWith('poller', {});
+    first.ask('breakpoints.add', { spec: { kind: 'exec', address: 0n, symbol: 'p32_guest_main' } });
+    first.run(1_000_000);
+    const second = new TestSession();
+    const { status } = open(second, saved(first));
+    expect(status.reason.kind).toBe('breakpoint');
+    const after = second.run(status.moment.insns + 1000);
+    expect(after.moment.insns).toBe(status.moment.insns + 1000);
+  });
+
+  test('is saved only of a machine that stands, and stays as it was meanwhile', () => {
+    const session = sessionWith('poller', { append: 'pause=50' });
+    session.ask('run.continue', {});
+    expect(session.refusal('state.saveBegin', {})).toContain('pause the machine');
+    session.ask('run.pause', {});
+    session.ask('state.saveBegin', {});
+    session.ask('run.step', { vcpu: 0 });
+    expect(session.refusal('state.saveNext', {})).toContain('has changed');
+    expect(session.refusal('state.saveNext', {})).toContain('no machine state is being saved');
+  });
+
+  describe('that is damaged or made up', () => {
+    const source = sessionWith('poller', { append: 'pause=50' });
+    source.run(50_000);
+    const good = saved(source);
+    const session = sessionWith('timer', { append: 'ticks=3' });
+    session.run(20_000);
+    const untouched = session.arenaBytes();
+
+    const cases: readonly (readonly [string, Buffer, RegExp])[] = [
+      ['something else', Buffer.alloc(5000, 'x'), /begins otherwise/],
+      ['another version', patched(good, 8, 2), /format 2; this version of Umbra reads format 1/],
+      ['a damaged header', patched(good, 40, 1), /header is damaged/],
+      ['a damaged chunk', patched(good, good.length >> 1, good[good.length >> 1] ^ 1), /damaged|unpacked/],
+      ['a missing end', good.subarray(0, -1), /cut short/],
+      ['something behind the end', Buffer.concat([good, Buffer.of(0)]), /follows after its end/],
+      ['no JSON', withMeta(good, (meta) => meta.slice(1)), /no JSON/],
+      ['an unknown field', withMeta(good, (meta) => `{"x":1,${meta.slice(1)}`), /description is wrong at x/],
+      ['another machine', withMeta(good, (meta) => meta.replace('"ept"', '"npt"')), /other options/],
+      [
+        'more memory',
+        withMeta(good, (meta) => meta.replace(/"ramBytes":\d+/, '"ramBytes":1048576')),
+        /another machine/,
+      ],
+      ['no image', withMeta(good, (meta) => meta.replace(/"ramBytes":\d+/, '"ramBytes":0')), /ramBytes/],
+    ];
+    test.each(cases)('is refused: %s', (_what, bytes, sentence) => {
+      expect(openRefused(session, bytes)).toMatch(sentence);
+      expect(session.isAt(untouched)).toBe(true);
+      expect(session.ask('machine.status', {}).image).toBe('timer');
+    });
+  });
+});
+
+function patched(bytes: Buffer, at: number, value: number): Buffer {
+  const copy = Buffer.from(bytes);
+  copy[at] = value;
+  return copy;
+}
