@@ -29,6 +29,8 @@ export const MAX_MEMORY_READ = 65536;
 export const MAX_ROWS = 1000;
 /** Longer than the language allows, so that the language can say it. */
 export const MAX_EXPRESSION_TEXT = 4096;
+/** Characters of a kernel log. */
+export const MAX_SPTE_LOG = 1024 * 1024;
 export const MAX_TRACE_EXPORT = 65536;
 /** A piece of a machine state on its way in or out. */
 export const MAX_STATE_PIECE = 1024 * 1024;
@@ -148,6 +150,13 @@ export const REQUEST_SCHEMAS = {
   /** Heat of a gpa range: MMIO sptes per bucket, fresh and stale. */
   'sptes.heat': v.strictObject({ start: u64, length: v.pipe(u64, v.minValue(1n)), buckets: integer(1, 4096) }),
   'spte.decode': v.strictObject({ value: u64, era: text(32), mmu: v.picklist(MMU_MODES), maxPhyAddr: integer(32, 52) }),
+  /** Lines of a kernel log or an ftrace file, for an era and a host. */
+  'spte.readLog': v.strictObject({
+    text: text(MAX_SPTE_LOG),
+    era: text(32),
+    mmu: v.picklist(MMU_MODES),
+    maxPhyAddr: integer(32, 52),
+  }),
   /** One address through the guest's tables and the hardware's, and what the access comes to. `user`: the vCPU's own privilege unless said. */
   'walk.read': v.strictObject({
     vcpu,
@@ -253,6 +262,7 @@ interface Replies {
   'sptes.rows': s.SpteTable;
   'sptes.heat': { readonly moment: s.Moment; readonly fresh: Uint32Array; readonly stale: Uint32Array };
   'spte.decode': s.DecodedSpte;
+  'spte.readLog': s.SpteLog;
   'walk.read': p.WalkSnapshot;
   'rmap.read': p.ReverseMapSnapshot;
   'audit.run': p.AuditSnapshot;

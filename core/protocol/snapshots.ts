@@ -299,6 +299,34 @@ export interface DecodedSpte {
   readonly notes: readonly string[];
 }
 
+/** A kernel log, line by line: what is known of it, and how much is not. */
+export interface SpteLog {
+  readonly recognised: number;
+  /** The first of those recognised. */
+  readonly lines: readonly SpteLogLine[];
+  readonly unknown: number;
+  readonly firstUnknown: readonly { readonly line: number; readonly text: string }[];
+  readonly blank: number;
+  readonly isCut: boolean;
+}
+
+export interface SpteLogLine {
+  /** From 1. */
+  readonly line: number;
+  readonly text: string;
+  /** The kernel's print that it is. */
+  readonly print: string;
+  readonly says: string;
+  readonly sptes: readonly {
+    readonly decoded: DecodedSpte;
+    readonly level: number | undefined;
+    /** 'old', 'new'; 'written' for the value that the line does not print but says how to make. */
+    readonly part: string | undefined;
+  }[];
+  /** What does not go together for the chosen era. */
+  readonly findings: readonly string[];
+}
+
 export interface MmioFaultRecord {
   /** Running number since reset. */
   readonly seq: number;
