@@ -62,3 +62,19 @@ export function fieldRows({ fields, gen }: DecodedSpte, currentGeneration: numbe
         : meaning,
   }));
 }
+
+/** One line about a decoded spte: `MMIO spte · gfn 0xfee00 · generation 0x7ff69`. */
+export function spteSummary({ kind, gen, gfn, access }: DecodedSpte): string {
+  return [
+    kind === 'mmio' ? 'MMIO spte' : kind,
+    gfn === undefined ? '' : `gfn ${formatHex(gfn)}`,
+    gen === undefined ? '' : `generation ${formatHex(gen)}`,
+    access === undefined ? '' : `access ${access || 'none kept'}`,
+  ]
+    .filter(Boolean)
+    .join(' · ');
+}
+
+/** The strip in words, for who does not see it: each field with its bits, from the top. */
+export const stripText = (rows: readonly FieldRow[]): string =>
+  rows.map(({ range, name, value }) => `bits ${range} ${name} ${value}`).join(', ');

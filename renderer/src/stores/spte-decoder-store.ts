@@ -1,5 +1,6 @@
 /** Decoding of one 64-bit value: the selected spte, and whatever is typed into the decode box. */
-import type { DecodedSpte, RequestError } from '@core/protocol/index.ts';
+import type { DecodedSpte, RequestError, SpteLog } from '@core/protocol/index.ts';
+import { MAX_SPTE_LOG } from '@core/protocol/index.ts';
 import { defineStore } from 'pinia';
 import { ref, shallowRef } from 'vue';
 import { parseHex } from '@core/format/address-text.ts';
@@ -37,7 +38,10 @@ export const useSpteDecoderStore = defineStore('spte-decoder', () => {
   const era = ref<string>('patch');
   const mmu = ref<MmuMode>('ept');
   const maxPhyAddr = ref(40);
+  /** What was typed, where it is one value. */
   const typed = shallowRef<DecodedSpte>();
+  /** And where it is lines. */
+  const log = shallowRef<SpteLog>();
   const mistake = ref<string>();
   const error = shallowRef<RequestError>();
 
@@ -66,19 +70,44 @@ export const useSpteDecoderStore = defineStore('spte-decoder', () => {
   async function decodeTyped(): Promise<void> {
     error.value = undefined;
     mistake.value = undefined;
-    typed.value = undefined;
-    if (text.value.trim() === '') return;
     const value = parseHex(text.value);
-    if (value === undefined) {
-      mistake.value = 'a hexadecimal number of at most 64 bits';
-      return;
+    const host = { era: era.value, mmu: mmu.value, maxPhyAddr: maxPhyAddr.value };
+    if (text.value.trim() === '') {
+      typed.value = undefined;
+      log.value = undefined;
+    } else if (text.value.length > MAX_SPTE_LOG) {
+      mistake.value = `A log of more than ${MAX_SPTE_LOG / 1024 / 1024} MiB: paste a part of it.`;
+    } else if (value !== undefined) {
+      const answer = await typedRequests.run(() => desktop.call('spte.decode', { value, ...host }));
+      if (answer?.ok) {
+        typed.value = answer.value;
+        log.value = undefined;
+      } else error.value = answer?.error;
+    } else {
+      const answer = await typedRequests.run(() => desktop.call('spte.readLog', { text: text.value, ...host }));
+      if (answer?.ok) {
+        log.value = answer.value;
+        typed.value = undefined;
+      } else error.value = answer?.error;
     }
-    const params = { value, era: era.value, mmu: mmu.value, maxPhyAddr: maxPhyAddr.value };
-    const answer = await typedRequests.run(() => desktop.call('spte.decode', params));
-    if (answer === undefined) return;
-    if (answer.ok) typed.value = answer.value;
-    else error.value = answer.error;
+    if (mistake.value !== undefined || error.value !== undefined) {
+      typed.value = undefined;
+      log.value = undefined;
+    }
   }
 
-  return { selected, text, era, mmu, maxPhyAddr, typed, mistake, error, decodeSelected, useMachineFormat, decodeTyped };
+  return {
+    selected,
+    text,
+    era,
+    mmu,
+    maxPhyAddr,
+    typed,
+    log,
+    mistake,
+    error,
+    decodeSelected,
+    useMachineFormat,
+    decodeTyped,
+  };
 });

@@ -1,13 +1,25 @@
 /** Shadow pages and their sptes: the tree, the table as far as it is looked at, and the one spte under the glass. */
-import type { Moment, Params, RequestError, SptePageSnapshot, SpteRow } from '@core/protocol/index.ts';
+import type { Moment, RequestError, SptePageSnapshot, SpteRow } from '@core/protocol/index.ts';
 import { defineStore } from 'pinia';
 import { computed, ref, shallowRef } from 'vue';
 import { latestRequest } from '../api/latest-request.ts';
+import type { SpteFilter, SptePlace } from '../layout/spte-query.ts';
 import { useDesktopStore } from './desktop-store.ts';
 import { useMachineStore } from './machine-store.ts';
 
-export type SpteFilter = Params<'sptes.rows'>['filter'];
 export type SpteSort = NonNullable<SpteFilter['sort']>;
+
+/** MMIO sptes over the gfns of the rows that match, in equal parts. */
+export interface SpteHeat {
+  readonly first: number;
+  readonly last: number;
+  readonly framesPerCell: number;
+  readonly fresh: Uint32Array;
+  readonly stale: Uint32Array;
+}
+
+/** Parts of the heat strip: fewer where there are fewer frames. */
+const HEAT_CELLS = 160;
 
 /** Rows asked for at once. */
 const WINDOW = 800;
@@ -21,6 +33,7 @@ function setup() {
   const machine = useMachineStore();
   const pageRequests = latestRequest();
   const rowRequests = latestRequest();
+  const heatRequests = latestRequest();
   const pages = shallowRef<readonly SptePageSnapshot[]>([]);
   const filter = shallowRef<SpteFilter>({ kinds: ['mmio'] });
   const rows = shallowRef<readonly SpteRow[]>([]);
@@ -30,6 +43,7 @@ function setup() {
   const selected = shallowRef<SpteRow>();
   const moment = shallowRef<Moment>();
   const error = shallowRef<RequestError>();
+  const heat = shallowRef<SpteHeat>();
   /** Lowest and highest gfn of all rows that match. */
   const gfns = shallowRef<{ readonly first: number; readonly last: number }>();
   /** Whether somebody looks at the shadow pages: counting what is in them costs as much as the whole table. */
@@ -76,7 +90,26 @@ function setup() {
   }
 
   async function refreshRows(): Promise<void> {
-    if ((await fetchRows()) && !(await followStop())) await followSelected();
+    if (!(await fetchRows())) return;
+    await Promise.all([refreshHeat(), followStop().then((isThere) => (isThere ? undefined : followSelected()))]);
+  }
+
+  /** Only MMIO sptes are counted, so for other kinds there is no strip. */
+  async function refreshHeat(): Promise<void> {
+    const { kinds = [] } = filter.value;
+    const range = gfns.value;
+    if (range === undefined || (kinds.length > 0 && !kinds.includes('mmio'))) {
+      heat.value = undefined;
+      return;
+    }
+    const frames = range.last - range.first + 1;
+    const buckets = Math.min(HEAT_CELLS, frames);
+    const answer = await heatRequests.run(() =>
+      desktop.call('sptes.heat', { start: BigInt(range.first) << 12n, length: BigInt(frames) << 12n, buckets }),
+    );
+    if (!answer?.ok || !machine.admit(answer.value.moment)) return;
+    const { fresh, stale } = answer.value;
+    heat.value = { ...range, framesPerCell: frames / buckets, fresh, stale };
   }
 
   /** In front of an MMIO fault the spte of its gfn is what there is to see. */
@@ -160,14 +193,23 @@ function setup() {
     await setFilter({ ...filter.value, sort, descending: isSame ? !filter.value.descending : false });
   }
 
+  /** Other sptes of the same kinds, in the same order. */
+  async function setPlace(place: SptePlace): Promise<void> {
+    const { gfnStart: _start, gfnLength: _length, page: _page, level: _level, role: _role, ...others } = filter.value;
+    await setFilter({ ...others, ...place });
+  }
+
+  /** Whatever maps them, MMIO or not. */
+  async function setPlaceOfAny(place: SptePlace): Promise<void> {
+    const { sort = 'gfn', descending = false } = filter.value;
+    await setFilter({ ...place, sort, descending });
+  }
+
   /** Every spte that maps `gfn`. */
-  const showGfn = (gfn: number): Promise<void> => setFilter({ gfnStart: gfn, gfnLength: 1 });
+  const showGfn = (gfn: number): Promise<void> => setPlaceOfAny({ gfnStart: gfn, gfnLength: 1 });
   const showRange = (gpa: bigint, size: bigint): Promise<void> =>
-    setFilter({ gfnStart: Number(gpa >> 12n), gfnLength: Math.max(1, Number(size >> 12n)) });
-  const showPage = (page: number | undefined): Promise<void> => {
-    const { page: _old, ...others } = filter.value;
-    return setFilter(page === undefined ? others : { ...others, page, kinds: [] });
-  };
+    setPlaceOfAny({ gfnStart: Number(gpa >> 12n), gfnLength: Math.max(1, Number(size >> 12n)) });
+  const showPage = (page: number | undefined): Promise<void> => setPlaceOfAny(page === undefined ? {} : { page });
 
   function select(row: SpteRow): void {
     selected.value = row;
@@ -184,6 +226,8 @@ function setup() {
     moment,
     error,
     gfns,
+    heat,
+    setPlace,
     rowAt,
     refresh,
     showPages,
