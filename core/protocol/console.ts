@@ -20,6 +20,8 @@ export interface ConsoleReply {
   readonly vcpu: number;
   /** The command that an empty line stands for now; empty when for none. */
   readonly repeat: string;
+  /** The machine stands at its first instruction again. */
+  readonly restarted: boolean;
 }
 
 export interface ConsoleCompletion {

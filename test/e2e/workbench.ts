@@ -15,6 +15,7 @@ export type PanelName =
   | 'statistics'
   | 'walk'
   | 'screen'
+  | 'console'
   | 'trace';
 
 export interface Workbench {

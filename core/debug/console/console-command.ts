@@ -38,6 +38,8 @@ export interface ConsoleOutput {
   readonly vcpu?: number;
   /** What an empty line does after this one: the next step, the next bytes. */
   readonly repeat?: string;
+  /** The machine was started anew. */
+  readonly restarted?: boolean;
 }
 
 export type ConsoleOutcome = Result<ConsoleOutput, ConsoleRefusal>;

@@ -17,19 +17,25 @@ const contextOf = (session: Session, vcpu: number): ConsoleContext => ({
 });
 
 export function runConsoleLine(session: Session, line: string, vcpu: number): ConsoleReply {
-  const refuse = (refusal: ConsoleRefusal): ConsoleReply => ({ lines: [], refusal, vcpu, repeat: '' });
+  const refuse = (refusal: ConsoleRefusal): ConsoleReply => ({
+    lines: [],
+    refusal,
+    vcpu,
+    repeat: '',
+    restarted: false,
+  });
   const parsed = parseConsoleLine(line);
   if (!parsed.ok) return refuse(parsed.error);
   const { name, nameAt } = parsed.value;
-  if (name === '') return { lines: [], refusal: undefined, vcpu, repeat: '' };
+  if (name === '') return { lines: [], refusal: undefined, vcpu, repeat: '', restarted: false };
   const command = findCommand(name);
   if (!command.ok) return refuse({ at: nameAt, length: name.length, ...command.error });
   const done = command.value.run(contextOf(session, vcpu), parsed.value);
   if (!done.ok) return refuse(done.error);
-  const { lines, repeat = '' } = done.value;
+  const { lines, repeat = '', restarted = false } = done.value;
   const shown =
     lines.length <= MAX_LINES ? lines : [...lines.slice(0, MAX_LINES), `… and ${lines.length - MAX_LINES} more lines`];
-  return { lines: shown, refusal: undefined, vcpu: done.value.vcpu ?? vcpu, repeat };
+  return { lines: shown, refusal: undefined, vcpu: done.value.vcpu ?? vcpu, repeat, restarted };
 }
 
 /** @param cursor how many characters of the line stand before it; what stands behind is left as it is */

@@ -1,4 +1,5 @@
 /** Going on, standing still, and where one stands. Nothing here waits: a machine that runs on says so and is heard of by events. */
+import { ok } from '../../base/result.ts';
 import { parseIntegerIn } from '../../format/integer-text.ts';
 import type { MachineStatus } from '../../protocol/snapshots.ts';
 import { stopReport } from '../stop-report.ts';
@@ -110,7 +111,11 @@ export const RUN_COMMANDS: readonly ConsoleCommand[] = [
     usage: '',
     summary: 'the same image and options again, from the start; breakpoints stay',
     run: (context, args) =>
-      noArguments(args) ?? answered(context.ask('machine.reset', {}), (status) => standing(context, status, '')),
+      noArguments(args) ??
+      answered(context.ask('machine.reset', {}), (status) => {
+        const stands = standing(context, status, '');
+        return stands.ok ? ok({ ...stands.value, restarted: true }) : stands;
+      }),
   },
   {
     names: ['where', 'status', 'bt'],

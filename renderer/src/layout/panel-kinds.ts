@@ -21,6 +21,7 @@ export const PANELS_BY_KIND = {
   statistics: { title: 'Statistics', key: 'Alt+0', hasPlace: false },
   walk: { title: 'Walk', key: 'Alt+W', hasPlace: true },
   trace: { title: 'Trace', key: 'Alt+T', hasPlace: false },
+  console: { title: 'Console', key: 'Alt+C', hasPlace: false },
   screen: { title: 'Screen', key: 'Alt+S', hasPlace: false },
 } as const satisfies Readonly<Record<string, PanelDescription>>;
 

@@ -12,10 +12,12 @@ import {
   ScrollText,
   Split,
   SquareTerminal,
+  Terminal,
   Zap,
 } from '@lucide/vue';
 import type { Component } from 'vue';
 import BreakpointsPanel from '../panels/BreakpointsPanel.vue';
+import ConsolePanel from '../panels/ConsolePanel.vue';
 import DisassemblyPanel from '../panels/DisassemblyPanel.vue';
 import GenerationPanel from '../panels/GenerationPanel.vue';
 import MemoryPanel from '../panels/MemoryPanel.vue';
@@ -47,6 +49,7 @@ export const PANELS: Readonly<Record<PanelKind, PanelEntry>> = {
   generation: { component: GenerationPanel, icon: Gauge },
   serial: { component: SerialPanel, icon: SquareTerminal },
   screen: { component: ScreenPanel, icon: Monitor },
+  console: { component: ConsolePanel, icon: Terminal },
   trace: { component: TracePanel, icon: ScrollText },
   statistics: { component: StatisticsPanel, icon: Activity },
 };

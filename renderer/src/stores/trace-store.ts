@@ -38,6 +38,12 @@ export const useTraceStore = defineStore('trace', () => {
     if (answer.ok) events.value = answer.value.events;
   }
 
+  /** Somebody else may have switched them: the console. */
+  async function refreshEvents(): Promise<void> {
+    const answer = await desktop.call('trace.enabled', {});
+    if (answer.ok) events.value = answer.value.events;
+  }
+
   /** A new machine has its tracepoints off: those that were on are turned on again. */
   async function restart(): Promise<void> {
     tail.clear();
@@ -66,5 +72,5 @@ export const useTraceStore = defineStore('trace', () => {
     return text.length;
   }
 
-  return { events, lines, total, moment, error, filter, shown, setEvents, restart, refresh, copyAll };
+  return { events, lines, total, moment, error, filter, shown, setEvents, refreshEvents, restart, refresh, copyAll };
 });

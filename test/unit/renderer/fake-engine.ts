@@ -126,6 +126,18 @@ export class FakeEngine implements UmbraDesktop {
     this.menus = menus;
   }
 
+  /** Enough of a console: an answer with an address, a refusal with a place, steps that repeat. */
+  #consoleLine(line: string, vcpu: number): Reply<'console.run'> {
+    const reply = { lines: [] as string[], refusal: undefined, vcpu, repeat: '', restarted: false };
+    if (line === 'bad word')
+      return { ...reply, refusal: { errno: 'EINVAL', message: 'word is bad.', at: 4, length: 4 } };
+    if (line === 'step') return { ...reply, lines: ['after a step'], repeat: 'step' };
+    if (line === 'continue') this.stop({ kind: 'none' }, 'running');
+    if (line === 'where')
+      return { ...reply, lines: ['on request, after 7 instructions', '=> 0x100000 <main>: nop', 'more'] };
+    return { ...reply, lines: [`you said ${line}`, 'gpa 0xfee00000: here'] };
+  }
+
   emit(event: EngineEvent): void {
     for (const listener of this.#listeners) listener(event);
   }
@@ -327,6 +339,14 @@ export class FakeEngine implements UmbraDesktop {
         end: { kind: 'tlb-fill', code: undefined, gpa: undefined, text: 'it is reached', source: 'the script' },
         kvm: undefined,
       },
+    }),
+    'trace.enabled': () => ({ events: this.tracepoints }),
+    'console.run': ({ line, vcpu }) => this.#consoleLine(line, vcpu),
+    'console.complete': ({ line }) => ({
+      from: 0,
+      to: line.length,
+      candidates: ['slots', 'sptes', 'step'].filter((name) => name.startsWith(line)),
+      more: false,
     }),
     'trace.enable': ({ events }) => {
       this.tracepoints = events;

@@ -1,0 +1,119 @@
+/** The console: what was typed, what came of it, and the lines that were typed before, which outlive the window. */
+import type { ConsoleCompletion, ConsoleRefusal } from '@core/protocol/index.ts';
+import { MAX_CONSOLE_CHARACTERS } from '@core/protocol/index.ts';
+import { addressLinks, type TextSegment } from '@core/format/address-links.ts';
+import * as v from 'valibot';
+import { defineStore } from 'pinia';
+import { ref, shallowRef, watch } from 'vue';
+import { useBreakpointsStore } from './breakpoints-store.ts';
+import { useDesktopStore } from './desktop-store.ts';
+import { useMachineStore } from './machine-store.ts';
+import { useTraceStore } from './trace-store.ts';
+
+export interface ConsoleEntry {
+  readonly id: number;
+  readonly kind: 'input' | 'output' | 'refusal';
+  readonly segments: readonly TextSegment[];
+}
+
+const HISTORY_KEY = 'umbra.console-history';
+const KEPT_LINES = 3000;
+const KEPT_HISTORY = 500;
+const historySchema = v.array(v.pipe(v.string(), v.maxLength(MAX_CONSOLE_CHARACTERS)));
+
+/** What is stored is hostile: it is lines, or nothing. */
+function readHistory(): readonly string[] {
+  try {
+    const parsed = v.safeParse(historySchema, JSON.parse(localStorage.getItem(HISTORY_KEY) ?? '[]'));
+    return parsed.success ? parsed.output.slice(-KEPT_HISTORY) : [];
+  } catch {
+    return [];
+  }
+}
+
+export const useConsoleStore = defineStore('console', () => {
+  const desktop = useDesktopStore();
+  const machine = useMachineStore();
+  const breakpoints = useBreakpointsStore();
+  const trace = useTraceStore();
+  const entries = shallowRef<readonly ConsoleEntry[]>([]);
+  /** Oldest first. */
+  const history = ref(readHistory());
+  /** A line that is being answered. */
+  const isBusy = ref(false);
+  let nextId = 0;
+  /** What an empty line stands for. */
+  let repeat = '';
+  /** A command let the machine run: its stop is news for the console. */
+  let awaitsStop = false;
+
+  function write(kind: ConsoleEntry['kind'], lines: readonly string[]): void {
+    const fresh = lines.map((text) => {
+      nextId += 1;
+      const segments = kind === 'output' ? addressLinks(text) : [{ text, link: undefined }];
+      return { id: nextId, kind, segments };
+    });
+    if (fresh.length > 0) entries.value = [...entries.value, ...fresh].slice(-KEPT_LINES);
+  }
+
+  /** The caret stands under what it is about: the echoed line begins two characters further to the right. */
+  function writeRefusal({ errno, message, at, length = 1 }: ConsoleRefusal): void {
+    const caret = at === undefined ? [] : [`  ${' '.repeat(at)}${'^'.repeat(Math.max(1, length))}`];
+    write('refusal', [...caret, `${errno}: ${message}`]);
+  }
+
+  function remember(line: string): void {
+    if (line === '' || history.value.at(-1) === line) return;
+    history.value = [...history.value, line].slice(-KEPT_HISTORY);
+    localStorage.setItem(HISTORY_KEY, JSON.stringify(history.value));
+  }
+
+  /** An empty line repeats what can be repeated: a step, a look at what lies behind. */
+  async function run(typed: string): Promise<void> {
+    const line = typed.trim() === '' ? repeat : typed;
+    if (line === '' || isBusy.value) return;
+    isBusy.value = true;
+    write('input', [`> ${line}`]);
+    remember(typed.trim());
+    const answer = await desktop.call('console.run', { line, vcpu: machine.selectedVcpu });
+    isBusy.value = false;
+    if (!answer.ok) {
+      write('refusal', [answer.error.message]);
+      return;
+    }
+    const { lines, refusal, vcpu, restarted } = answer.value;
+    write('output', lines);
+    if (refusal !== undefined) writeRefusal(refusal);
+    repeat = answer.value.repeat;
+    machine.selectedVcpu = vcpu;
+    if (restarted) machine.loads += 1;
+    awaitsStop = machine.isRunning;
+    void breakpoints.refresh();
+    if (machine.hasMachine) void trace.refreshEvents();
+  }
+
+  /** Where the machine has come to a stand after a command that could not wait for it. */
+  watch(
+    () => machine.isRunning,
+    async (isRunning) => {
+      if (isRunning || !awaitsStop) return;
+      awaitsStop = false;
+      const answer = await desktop.call('console.run', { line: 'where', vcpu: machine.selectedVcpu });
+      if (answer.ok) write('output', answer.value.lines.slice(0, STOP_LINES));
+    },
+  );
+
+  async function complete(line: string, cursor: number): Promise<ConsoleCompletion | undefined> {
+    const answer = await desktop.call('console.complete', { line, cursor, vcpu: machine.selectedVcpu });
+    return answer.ok ? answer.value : undefined;
+  }
+
+  function clear(): void {
+    entries.value = [];
+  }
+
+  return { entries, history, isBusy, run, complete, clear };
+});
+
+/** Why, and the instruction. */
+const STOP_LINES = 2;
