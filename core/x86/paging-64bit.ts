@@ -36,7 +36,7 @@ import {
   RIGHT_WRITE,
   tableIndex,
 } from './paging-entry.ts';
-import { entryOffset, type GuestFrames, tableUnreadable, WALK_ABORTED, WALK_DONE } from './paging-walk.ts';
+import { entryOffset, type GuestFrames, tableUnreadable, WALK_ABORTED, WALK_AGAIN, WALK_DONE } from './paging-walk.ts';
 import { SECOND_LEVEL_NPT } from './second-level-entry.ts';
 import { noteTableWrite } from './system-code-pages.ts';
 import { GUEST_WALK_GPA, GUEST_WALK_RIGHTS } from './tlb-layout.ts';
@@ -78,6 +78,10 @@ export function walk64Bit(cpu: Cpu, lo: number, hi: number, access: number, fram
     tableHi = r[pdpte + 1] & ADDRESS_HIGH;
   }
 
+  // What a paging-structure cache stands for has its A bits.
+  const firstLevel = level;
+  const firstLo = tableLo;
+  const firstHi = tableHi;
   let accessed = PTE_ACCESSED;
   for (; ; level--) {
     const offset = tableIndex(level, lo, hi) << 3;
@@ -98,7 +102,7 @@ export function walk64Bit(cpu: Cpu, lo: number, hi: number, access: number, fram
       const write = (access & PFERR_WRITE) !== 0;
       const dirty = (entryLo & PTE_DIRTY) !== 0;
       if (accessed === 0 || (write && !dirty)) {
-        const marked = markEntries(cpu, lo, hi, write, longMode, frames);
+        const marked = markEntries(cpu, lo, hi, write, firstLevel, firstLo, firstHi, at, entryLo, frames);
         if (marked !== WALK_DONE) return marked;
       }
       const inPage = !large ? 0xfff : level === 2 ? 0x1f_ffff : 0x3fff_ffff;
@@ -126,31 +130,38 @@ export function walk64Bit(cpu: Cpu, lo: number, hi: number, access: number, fram
   }
 }
 
-/** A on every level and D on the leaf of a translation that was found good. */
+/**
+ * A on every level from the first walked, and D on the leaf, of a translation that was found good: by locked compare-exchange, as
+ * the processor does it. WALK_AGAIN when an entry is not what it was.
+ * @param leafAt arena offset of the leaf that was found, `leafLo` its low half
+ */
 function markEntries(
   cpu: Cpu,
   lo: number,
   hi: number,
   write: boolean,
-  longMode: boolean,
+  firstLevel: number,
+  firstLo: number,
+  firstHi: number,
+  leafAt: number,
+  leafLo: number,
   frames: GuestFrames | undefined,
 ): number {
-  const r = cpu.r;
   const { i32 } = cpu.arena;
-  const root = longMode ? VCPU_CR3 : VCPU_PDPTE + ((lo >>> 30) << 1);
-  let tableLo = r[root] & ~0xfff;
-  let tableHi = r[root + 1] & ADDRESS_HIGH;
-  for (let level = longMode ? 4 : 2; ; level--) {
+  let tableLo = firstLo;
+  let tableHi = firstHi;
+  for (let level = firstLevel; ; level--) {
     const gpaLo = tableLo + (tableIndex(level, lo, hi) << 3);
     let at = entryOffset(cpu, gpaLo, tableHi, false, lo, hi, frames);
     if (at < 0) return tableUnreadable(frames);
     const entryLo = i32[at >> 2];
     const leaf = level === 1 || (level < 4 && (entryLo & PTE_PAGE_SIZE) !== 0);
+    if (leaf ? at !== leafAt || entryLo !== leafLo : (entryLo & PTE_PRESENT) === 0) return WALK_AGAIN;
     const bits = PTE_ACCESSED | (leaf && write ? PTE_DIRTY : 0);
     if ((entryLo & bits) !== bits) {
       at = entryOffset(cpu, gpaLo, tableHi, true, lo, hi, frames);
       if (at < 0) return tableUnreadable(frames);
-      Atomics.or(i32, at >> 2, bits);
+      if (Atomics.compareExchange(i32, at >> 2, entryLo, entryLo | bits) !== entryLo) return WALK_AGAIN;
       noteTableWrite(cpu, at);
     }
     if (leaf) return WALK_DONE;

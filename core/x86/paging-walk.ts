@@ -7,6 +7,8 @@ import { N_PAGE } from './second-level-cache.ts';
 export const WALK_DONE = -1;
 /** `cpu.abort` is set already: the second level refused an access to a table. */
 export const WALK_ABORTED = -2;
+/** Another processor changed an entry between its reading and the setting of its A or D bit: the walk is to be done again. */
+export const WALK_AGAIN = -3;
 
 /**
  * Where a walk finds guest tables when it is not the processor that walks: KVM's software walker reads them through

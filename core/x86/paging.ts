@@ -9,7 +9,8 @@ import { walk32Bit } from './paging-32bit.ts';
 import { walk64Bit } from './paging-64bit.ts';
 import { CR0_PG, CR4_PAE, RIGHT_DIRTY, RIGHT_EXECUTE, RIGHT_USER, RIGHT_WRITE } from './paging-entry.ts';
 import { pageFaultCode } from './paging-permission.ts';
-import { type GuestFrames, WALK_DONE } from './paging-walk.ts';
+import { flushPagingCaches } from './paging-cache.ts';
+import { type GuestFrames, WALK_AGAIN, WALK_DONE } from './paging-walk.ts';
 import { GUEST_WALK_GPA, GUEST_WALK_RIGHTS } from './tlb-layout.ts';
 
 const ALL_RIGHTS = RIGHT_EXECUTE | RIGHT_WRITE | RIGHT_USER | RIGHT_DIRTY;
@@ -26,12 +27,18 @@ export function walkGuest(cpu: Cpu, lo: number, hi: number, access: number, fram
     r[GUEST_WALK_RIGHTS] = ALL_RIGHTS;
     return true;
   }
-  const code =
-    (r[VCPU_CR4] & CR4_PAE) !== 0 ? walk64Bit(cpu, lo, hi, access, frames) : walk32Bit(cpu, lo, access, frames);
+  let code = walk(cpu, lo, hi, access, frames);
+  while (code === WALK_AGAIN) {
+    flushPagingCaches(r);
+    code = walk(cpu, lo, hi, access, frames);
+  }
   if (code === WALK_DONE) return true;
   if (code >= 0) raiseWalkFault(cpu, lo, hi, access, code);
   return false;
 }
+
+const walk = (cpu: Cpu, lo: number, hi: number, access: number, frames: GuestFrames | undefined): number =>
+  (cpu.r[VCPU_CR4] & CR4_PAE) !== 0 ? walk64Bit(cpu, lo, hi, access, frames) : walk32Bit(cpu, lo, access, frames);
 
 function raiseWalkFault(cpu: Cpu, lo: number, hi: number, access: number, code: number): void {
   raisePageFault(cpu, lo, hi, pageFaultCode(cpu.r[VCPU_CR4], cpu.r[VCPU_EFER], access, code));

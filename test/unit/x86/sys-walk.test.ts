@@ -1,6 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { VCPU_CR3, VCPU_CR4 } from '../../../core/arena/vcpu-layout.ts';
 import { writeControlRegister } from '../../../core/x86/control-registers.ts';
+import { walkGuest } from '../../../core/x86/paging.ts';
+import type { GuestFrames } from '../../../core/x86/paging-walk.ts';
+import { GUEST_WALK_GPA } from '../../../core/x86/tlb-layout.ts';
 import {
   A,
   Bench,
@@ -262,4 +265,36 @@ it('the mode follows CR4.PAE and EFER.LMA', () => {
   // The same table, read as PDPTEs: its first entry is empty.
   expect(bench.outcome()).toEqual(done);
   expect(bench.access('read', GVA)).toEqual(pageFault(0));
+});
+
+describe.each(MODES)('an entry that another processor changes during the walk, under %s paging', (mode) => {
+  it('is not marked for what it says now: the compare-exchange fails and the walk is made again', () => {
+    const bench = withoutAccessed(mode);
+    const other = mode === '32-bit' ? 0x6000n | P : 0x6000n | P | W | U;
+    let races = 1;
+    const frames: GuestFrames = {
+      frameOf(gpaLo, _gpaHi, write) {
+        // The last look before the leaf is marked.
+        if (write && gpaLo === bench.guestEntry(mode, GVA, 1) && races-- > 0) setEntry(bench, mode, 1, other | U);
+        return bench.arena.layout.ram + gpaLo;
+      },
+    };
+    const [lo, hi] = [Number(GVA), 0];
+    expect(walkGuest(bench.cpu, lo, hi, 0, frames)).toBe(true);
+    expect(races).toBeLessThan(1);
+    expect(bench.cpu.r[GUEST_WALK_GPA], 'where the entry leads now').toBe(0x6000);
+    expect(entryOf(bench, mode, 1)).toBe(other | U | A);
+  });
+
+  it('that turns not present is a fault, and stays without A', () => {
+    const bench = withoutAccessed(mode);
+    const frames: GuestFrames = {
+      frameOf(gpaLo, _gpaHi, write) {
+        if (write && gpaLo === bench.guestEntry(mode, GVA, 1)) setEntry(bench, mode, 1, 0n);
+        return bench.arena.layout.ram + gpaLo;
+      },
+    };
+    expect(walkGuest(bench.cpu, Number(GVA), 0, 0, frames)).toBe(false);
+    expect(entryOf(bench, mode, 1)).toBe(0n);
+  });
 });
