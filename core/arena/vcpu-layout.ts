@@ -148,7 +148,20 @@ export const VCPU_MMIO_GFN = 262;
 export const VCPU_ROOT_PAGE = 264;
 /** The debugger asked not to stop on the fault of the instruction at rip again: 1 until it retires. */
 export const VCPU_SKIP_MMIO_STOP = 265;
-/** Free words for KVM: 266 … 319. */
+/** Free words for KVM: 266 … 307 and 312 … 319. */
+
+/**
+ * More of the control block: what of the control registers is the host's. Bits of CR0 and CR4 that a MOV (or LMSW) may not
+ * change without an exit (SDM vol 3C, "Guest/Host Masks and Read Shadows"); none on AMD.
+ */
+export const VCPU_CR0_GUEST_HOST_MASK = 308;
+export const VCPU_CR4_GUEST_HOST_MASK = 309;
+/** Bit n: reads of CRn exit; bit 16 + n: writes do (VMCB_CR_INTERCEPTS; on Intel the exiting controls of CR3 and CR8). */
+export const VCPU_CR_INTERCEPTS = 310;
+/** In VCPU_CR_INTERCEPTS, in the place of the CR15 that does not exist: INTERCEPT_SELECTIVE_CR0. */
+export const CR_INTERCEPT_SELECTIVE_CR0 = 1 << 15;
+/** Bit n: exception n exits instead of being delivered. That of #PF follows from SECOND_LEVEL and is not looked at. */
+export const VCPU_EXCEPTION_BITMAP = 311;
 
 /** float64 index: instructions retired since reset. Exact to 2^53. */
 export const VCPU_F_INSNS = 160; // words 320–321

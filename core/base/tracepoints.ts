@@ -23,6 +23,7 @@ export const TP_KVM_CR = 10;
 export const TP_KVM_MSR = 11;
 export const TP_KVM_INJ_VIRQ = 12;
 export const TP_KVM_AGE_PAGE = 13;
+export const TP_KVM_HYPERCALL = 14;
 export const TP_MMU_GET_PAGE = 32;
 export const TP_MMU_PREPARE_ZAP_PAGE = 33;
 export const TP_MARK_MMIO_SPTE = 34;
@@ -76,6 +77,7 @@ export const TRACEPOINTS: readonly TracepointSpec[] = [
   spec(TP_KVM_CR, 'kvm', 'kvm_cr', 'rw', 'cr', 'val'),
   spec(TP_KVM_MSR, 'kvm', 'kvm_msr', 'write', 'ecx', 'data', 'exception'),
   spec(TP_KVM_INJ_VIRQ, 'kvm', 'kvm_inj_virq', 'irq'),
+  spec(TP_KVM_HYPERCALL, 'kvm', 'kvm_hypercall', 'nr', 'a0', 'a1', 'a2', 'a3'),
   { ...spec(TP_KVM_AGE_PAGE, 'kvm', 'kvm_age_page', 'hva', 'gfn', 'referenced'), modernName: 'kvm_age_hva' },
   spec(
     TP_MMU_GET_PAGE,

@@ -80,6 +80,11 @@ const TEXT: Readonly<Record<number, (args: TraceArgs, vcpu: number) => string>> 
   [tp.TP_KVM_MSR]: ([write, ecx, data, exception]) =>
     `msr_${write === 0n ? 'read' : 'write'} ${plainHex(ecx)} = ${prefixedHex(data)}${exception === 0n ? '' : ' (#GP)'}`,
   [tp.TP_KVM_INJ_VIRQ]: ([irq]) => `irq ${irq}`,
+  [tp.TP_KVM_HYPERCALL]: ([nr, ...a]) =>
+    `nr ${prefixedHex(nr)} ${a
+      .slice(0, 4)
+      .map((value, i) => `a${i} ${prefixedHex(value)}`)
+      .join(' ')}`,
   [tp.TP_MMU_GET_PAGE]: (args) => `${shadowPage(args)} ${args[5] === 0n ? 'existing' : 'new'}`,
   [tp.TP_MMU_PREPARE_ZAP_PAGE]: shadowPage,
   [tp.TP_MMU_SYNC_PAGE]: shadowPage,

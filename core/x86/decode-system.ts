@@ -102,6 +102,8 @@ export const SYSTEM_TABLE: FamilyTable = new Map<number, DraftBuilder>([
   [Mnemonic.Lar, rights(0)],
   [Mnemonic.Lsl, rights(1)],
   [Mnemonic.Clts, simple(system.executeClts)],
+  [Mnemonic.Vmcall, simple(system.executeHypercall, 0)],
+  [Mnemonic.Vmmcall, simple(system.executeHypercall, 1)],
   [Mnemonic.Invlpg, simple(system.executeInvlpg)],
   [Mnemonic.Wbinvd, simple(system.executeWbinvd)],
   // Without the feature the prefix means nothing (APM vol 3, WBNOINVD).

@@ -38,6 +38,7 @@ import {
   writeControlRegister,
   writeDebugRegister,
 } from './control-registers.ts';
+import { exitsForClts, exitsForLmsw, exitsForMoveFrom, exitsForMoveTo, exitsForSmsw } from './control-exits.ts';
 import type { Cpu } from './cpu.ts';
 import { executeCpuid } from './cpuid.ts';
 import { raiseExit, raiseUd, raiseUnimplemented } from './exceptions.ts';
@@ -51,7 +52,7 @@ import {
   writeRegister,
 } from './exec-operand.ts';
 import { adjustStack, loadStack, push } from './exec-stack.ts';
-import { EXIT_CPUID, EXIT_CR_ACCESS, EXIT_INVLPG, EXIT_MSR_READ, EXIT_MSR_WRITE } from './exits.ts';
+import { EXIT_CPUID, EXIT_INVLPG, EXIT_MSR_READ, EXIT_MSR_WRITE, EXIT_VMCALL } from './exits.ts';
 import {
   breakpointInterrupt,
   debugInterrupt,
@@ -76,13 +77,15 @@ import {
   I_OPERATION,
   I_SEGMENT,
   I_SRC,
+  KIND_MEMORY,
   operationNumber,
   operationSize,
   QWORD,
+  sourceKind,
   WORD,
 } from './instruction.ts';
 import { readMsr, writeMsr } from './msr.ts';
-import { SECOND_LEVEL_SHADOW } from './second-level-entry.ts';
+import { SECOND_LEVEL_NONE, SECOND_LEVEL_NPT, SECOND_LEVEL_SHADOW } from './second-level-entry.ts';
 import {
   loadAccessRights,
   loadDescriptorTable,
@@ -271,57 +274,41 @@ export function executeWriteMsr(cpu: Cpu, _i: number): void {
 
 const controlSize = (cpu: Cpu): number => (cpu.r[VCPU_CODE_BITS] === 64 ? QWORD : DWORD);
 
-/** Exit qualification of MOV with a control register: where the general register and the direction stand (SDM vol 3C). */
-const CR_ACCESS_FROM = 0x10;
-const CR_ACCESS_GENERAL_SHIFT = 8;
-
-/**
- * Where KVM keeps shadow tables MOV to CR0, CR3 and CR4 exits, and so does MOV from CR3, whose value the hardware has not. (CR0
- * and CR4 are read from their shadows, SDM vol 3C, "Guest/Host Masks and Read Shadows".)
- */
-function exitsForControl(cpu: Cpu, i: number, from: boolean): boolean {
-  const { code, r } = cpu;
-  const register = code[i + I_IMM];
-  if (r[VCPU_SECOND_LEVEL] !== SECOND_LEVEL_SHADOW || cpu.emulator !== undefined || !cpu.isKernel()) return false;
-  if (operationNumber(code[i + I_OPERATION]) !== 0) return false;
-  if (register !== 3 && (from || (register !== 0 && register !== 4))) return false;
-  const general = (code[i + (from ? I_DST : I_SRC)] - VCPU_GPR) >> 1;
-  r[VCPU_EXIT_QUALIFICATION] = register | (from ? CR_ACCESS_FROM : 0) | (general << CR_ACCESS_GENERAL_SHIFT);
-  r[VCPU_EXIT_QUALIFICATION + 1] = 0;
-  raiseExit(cpu, EXIT_CR_ACCESS);
-  return true;
-}
-
 /** MOV r, CRn and MOV r, DRn (operation 1). I_IMM holds the number. */
 export function executeReadControl(cpu: Cpu, i: number): void {
   const { code } = cpu;
-  if (exitsForControl(cpu, i, true)) return;
-  const read = operationNumber(code[i + I_OPERATION]) === 0 ? readControlRegister : readDebugRegister;
+  const control = operationNumber(code[i + I_OPERATION]) === 0;
+  if (control && exitsForMoveFrom(cpu, code[i + I_IMM], (code[i + I_DST] - VCPU_GPR) >> 1)) return;
+  const read = control ? readControlRegister : readDebugRegister;
   const lo = read(cpu, code[i + I_IMM]);
   if (cpu.abort === 0) writeRegister(cpu, code[i + I_DST], 0, controlSize(cpu), lo, cpu.hi);
 }
 
 export function executeWriteControl(cpu: Cpu, i: number): void {
   const { code, r } = cpu;
-  if (exitsForControl(cpu, i, false)) return;
-  const write = operationNumber(code[i + I_OPERATION]) === 0 ? writeControlRegister : writeDebugRegister;
+  const control = operationNumber(code[i + I_OPERATION]) === 0;
   const source = code[i + I_SRC];
-  write(cpu, code[i + I_IMM], r[source], r[VCPU_CODE_BITS] === 64 ? r[source + 1] : 0);
+  const hi = r[VCPU_CODE_BITS] === 64 ? r[source + 1] : 0;
+  if (control && exitsForMoveTo(cpu, code[i + I_IMM], (source - VCPU_GPR) >> 1, r[source], hi)) return;
+  const write = control ? writeControlRegister : writeDebugRegister;
+  write(cpu, code[i + I_IMM], r[source], hi);
   cpu.successor = 0;
 }
 
 export function executeLmsw(cpu: Cpu, i: number): void {
   const value = readSource(cpu, i);
-  if (cpu.abort !== 0) return;
+  if (cpu.abort !== 0 || exitsForLmsw(cpu, value, sourceKind(cpu.code[i + I_OPERATION]) === KIND_MEMORY)) return;
   loadMachineStatusWord(cpu, value & 0xffff);
   cpu.successor = 0;
 }
 
 export function executeSmsw(cpu: Cpu, i: number): void {
+  if (exitsForSmsw(cpu)) return;
   storeWord(cpu, i, storeMachineStatusWord(cpu));
 }
 
 export function executeClts(cpu: Cpu, _i: number): void {
+  if (exitsForClts(cpu)) return;
   clearTaskSwitched(cpu);
 }
 
@@ -342,6 +329,15 @@ export function executeInvlpg(cpu: Cpu, i: number): void {
   }
   invalidatePage(cpu, lo, cpu.hi);
   cpu.successor = 0;
+}
+
+/** VMCALL (operation 0) leaves an Intel guest at every privilege level, VMMCALL (1) AMD's; each is undefined on the other. */
+export function executeHypercall(cpu: Cpu, i: number): void {
+  const second = cpu.r[VCPU_SECOND_LEVEL];
+  const amd = second === SECOND_LEVEL_NPT;
+  const own = second !== SECOND_LEVEL_NONE && (operationNumber(cpu.code[i + I_OPERATION]) === 1) === amd;
+  if (own && cpu.emulator === undefined) raiseExit(cpu, EXIT_VMCALL);
+  else raiseUd(cpu);
 }
 
 export const executeWbinvd = (cpu: Cpu, _i: number): void => writeBackCaches(cpu);

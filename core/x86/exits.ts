@@ -14,6 +14,7 @@ export const EXIT_INTERRUPT_WINDOW = 7;
 export const EXIT_CPUID = 10;
 export const EXIT_HLT = 12;
 export const EXIT_INVLPG = 14;
+export const EXIT_VMCALL = 18;
 export const EXIT_CR_ACCESS = 28;
 export const EXIT_IO_INSTRUCTION = 30;
 export const EXIT_MSR_READ = 31;
@@ -24,6 +25,8 @@ export const EXIT_EPT_MISCONFIG = 49;
 export const EXIT_NPF = 0x400;
 /** Ours: an execution breakpoint stands at rip; the instruction was not executed. */
 export const EXIT_DEBUG = 0x10001;
+/** Reason 0 as well, for #UD: intercepted as KVM intercepts it, to look for the other vendor's hypercall. */
+export const EXIT_INVALID_OPCODE = 0x10003;
 /** Ours: the instruction at rip is not implemented; `cpu.unimplemented` says what. */
 export const EXIT_UNIMPLEMENTED = 0x10002;
 

@@ -7,9 +7,12 @@ import { translateTable } from './second-level.ts';
 import { N_PAGE } from './second-level-cache.ts';
 import { SECOND_LEVEL_SHADOW } from './second-level-entry.ts';
 
-/** Arena offset of the table, or −1 with `cpu.abort` set. Under the shadow MMU it is KVM that reads it (load_pdptrs). */
+/**
+ * Arena offset of the table, or −1 with `cpu.abort` set. Where the instruction exits it is KVM that reads it (load_pdptrs),
+ * through memslots; always so under the shadow MMU.
+ */
 function tableAt(cpu: Cpu, cr3: number): number {
-  if (cpu.r[VCPU_SECOND_LEVEL] === SECOND_LEVEL_SHADOW) {
+  if (cpu.emulator !== undefined || cpu.r[VCPU_SECOND_LEVEL] === SECOND_LEVEL_SHADOW) {
     const at = cpu.emulator?.frameOf?.(cr3 & ~0x1f, 0, false) ?? -1;
     if (at < 0) raiseGp(cpu, 0);
     return at;

@@ -12,6 +12,7 @@ import {
   VCPU_ACTIVITY,
   VCPU_CODE_BITS,
   VCPU_DR,
+  VCPU_EXCEPTION_BITMAP,
   VCPU_EXIT_INSN_LENGTH,
   VCPU_EXIT_REASON,
   VCPU_F_DELIVERIES,
@@ -25,7 +26,7 @@ import {
   VCPU_SEGMENTS,
 } from '../arena/vcpu-layout.ts';
 import type { Cpu } from './cpu.ts';
-import { raiseException, raiseGp, turnIntoStackFault, VECTOR_DB } from './exceptions.ts';
+import { raiseException, raiseGp, raisedVector, turnIntoStackFault, VECTOR_DB, VECTOR_UD } from './exceptions.ts';
 import {
   ABORT_EXCEPTION,
   ABORT_EXIT,
@@ -34,6 +35,7 @@ import {
   EXIT_DEBUG,
   EXIT_HLT,
   EXIT_INTERRUPT_WINDOW,
+  EXIT_INVALID_OPCODE,
   EXIT_TRIPLE_FAULT,
   EXIT_UNIMPLEMENTED,
 } from './exits.ts';
@@ -211,6 +213,12 @@ function abandon(cpu: Cpu, i: number, lo: number, hi: number): number {
   const reason = cpu.abort;
   if (reason === ABORT_EXCEPTION) {
     if (i !== 0 && cpu.code[i + I_EA] === EA_64_STACK) turnIntoStackFault(cpu);
+    if (raisedVector(cpu) === VECTOR_UD && ((r[VCPU_EXCEPTION_BITMAP] >>> VECTOR_UD) & 1) !== 0) {
+      cpu.abort = 0;
+      r[VCPU_EXIT_INSN_LENGTH] = i === 0 ? 0 : cpu.code[i + I_LENGTH];
+      r[VCPU_EXIT_REASON] = EXIT_INVALID_OPCODE;
+      return EXIT_INVALID_OPCODE;
+    }
     cpu.left--;
     cpu.budget--;
     cpu.f[VCPU_F_DELIVERIES] += 1;

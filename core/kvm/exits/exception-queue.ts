@@ -2,8 +2,16 @@
  * vcpu->arch.exception: the exception that KVM injects at the next entry (kvm_multiple_exception and inject_page_fault of
  * arch/x86/kvm/x86.c, v3.11). It stays queued until its delivery has gone through; what faults meanwhile is a second exception.
  */
-import { VCPU_CR2, VCPU_EXIT_REASON, VCPU_F_DELIVERIES, VCPU_IDT_VECTORING } from '../../arena/vcpu-layout.ts';
-import { EXIT_TRIPLE_FAULT } from '../../x86/index.ts';
+import {
+  VCPU_CR2,
+  VCPU_EXIT_ERROR_CODE,
+  VCPU_EXIT_GVA,
+  VCPU_EXIT_REASON,
+  VCPU_EXIT_VECTOR,
+  VCPU_F_DELIVERIES,
+  VCPU_IDT_VECTORING,
+} from '../../arena/vcpu-layout.ts';
+import { ABORT_NONE, EXIT_TRIPLE_FAULT, VECTOR_UD } from '../../x86/index.ts';
 import { VCPU_PENDING_ERROR_CODE, VCPU_PENDING_EXCEPTION } from '../mmu/mmu-words.ts';
 import { KVM_REQ_TRIPLE_FAULT, makeRequest } from '../vcpu/requests.ts';
 import { vcpuCounterWord } from '../trace/stats.ts';
@@ -23,6 +31,24 @@ function queue(vcpu: VcpuContext, vector: number, errorCode: number): void {
 export function vectoringEvent(r: Int32Array): number {
   if (r[VCPU_PENDING_EXCEPTION] !== 0) return r[VCPU_PENDING_EXCEPTION] - 1;
   return r[VCPU_IDT_VECTORING] - 1;
+}
+
+/**
+ * kvm_queue_exception of #GP(0) or #UD, for an instruction that KVM refuses on the guest's behalf. Nothing is being delivered
+ * then: instructions are not executed in the middle of a delivery.
+ */
+export const queueException = (vcpu: VcpuContext, vector: number): void => queue(vcpu, vector, 0);
+
+/** inject_emulated_exception: what an access of KVM's own on the guest's behalf has raised, and `cpu.abort` announces. */
+export function injectEmulatedException(vcpu: VcpuContext): void {
+  const { r, cpu } = vcpu;
+  const vector = r[VCPU_EXIT_VECTOR] & 0xff;
+  cpu.abort = ABORT_NONE;
+  if (vector === PF_VECTOR) {
+    r[VCPU_CR2] = r[VCPU_EXIT_GVA];
+    r[VCPU_CR2 + 1] = r[VCPU_EXIT_GVA + 1];
+  }
+  queue(vcpu, vector, r[VCPU_EXIT_ERROR_CODE]);
 }
 
 /**
@@ -54,9 +80,10 @@ export function deliverQueuedException(vcpu: VcpuContext): boolean {
   const { r, f, cpu, mmu } = vcpu;
   const vector = r[VCPU_PENDING_EXCEPTION] - 1;
   const errorCode = r[VCPU_PENDING_ERROR_CODE];
-  traceKvmInjException(mmu.arena, vcpu.id, vector, true, errorCode);
+  const hasError = vector !== VECTOR_UD;
+  traceKvmInjException(mmu.arena, vcpu.id, vector, hasError, errorCode);
   r[VCPU_EXIT_REASON] = NO_EXIT;
-  const exit = cpu.injectException(vector, true, errorCode, r[VCPU_CR2], r[VCPU_CR2 + 1]);
+  const exit = cpu.injectException(vector, hasError, errorCode, r[VCPU_CR2], r[VCPU_CR2 + 1]);
   // Reason 0 is an exit too.
   if (exit === 0 && r[VCPU_EXIT_REASON] === NO_EXIT) {
     r[VCPU_PENDING_EXCEPTION] = 0;

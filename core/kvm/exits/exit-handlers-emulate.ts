@@ -7,6 +7,8 @@ import {
   VCPU_CR0,
   VCPU_EXIT_INSN_LENGTH,
   VCPU_EXIT_REASON,
+  VCPU_F_INSNS,
+  VCPU_INTERRUPT_SHADOW,
   VCPU_RIP,
   VCPU_SEGMENTS,
   VCPU_SKIP_MMIO_STOP,
@@ -24,6 +26,8 @@ import {
   NO_EXIT,
 } from '../vcpu/vcpu-exit-reasons.ts';
 import { RUN_INTERNAL_ERROR } from '../vcpu/vcpu-run.ts';
+
+const CS_BASE = VCPU_SEGMENTS + CS * SEGMENT_WORDS + SEG_BASE;
 
 /** Go on in the guest. Anything ≥ 0 is a RUN_* code. */
 export const RESUME_GUEST = -1;
@@ -90,19 +94,37 @@ export function ripText(vcpu: VcpuContext): string {
   return `0x${((BigInt(r[VCPU_RIP + 1] >>> 0) << 32n) | BigInt(r[VCPU_RIP] >>> 0)).toString(16)}`;
 }
 
-/** kvm_emulate_insn: the bytes are looked up again, as they were fetched only just now. */
-function traceInsn(vcpu: VcpuContext, failed: boolean): void {
-  const { cpu, r, emulator, mmu } = vcpu;
-  const bits = r[VCPU_CODE_BITS];
-  const segment = VCPU_SEGMENTS + CS * SEGMENT_WORDS + SEG_BASE;
-  const baseLo = bits === 64 ? 0 : r[segment];
-  const lo = (baseLo + r[VCPU_RIP]) | 0;
-  const hi = bits === 64 ? r[VCPU_RIP + 1] : 0;
-  const found = walkGuest(cpu, lo, hi, 0, emulator);
+/** skip_emulated_instruction: the instruction has been done on the guest's behalf. */
+export function skipInstruction(vcpu: VcpuContext): void {
+  const { r } = vcpu;
+  const sum = (r[VCPU_RIP] >>> 0) + r[VCPU_EXIT_INSN_LENGTH];
+  r[VCPU_RIP] = r[VCPU_CODE_BITS] === 16 ? sum & 0xffff : sum | 0;
+  if (sum > 0xffff_ffff && r[VCPU_CODE_BITS] === 64) r[VCPU_RIP + 1] += 1;
+  r[VCPU_INTERRUPT_SHADOW] = 0;
+  vcpu.cpu.successor = 0;
+  vcpu.f[VCPU_F_INSNS] += 1;
+}
+
+/** Arena offset of the instruction at RIP, −1 when it cannot be read. */
+export function instructionAt(vcpu: VcpuContext): number {
+  const { cpu, r, emulator } = vcpu;
+  const lo = linearRip(r);
+  const found = walkGuest(cpu, lo, r[VCPU_CODE_BITS] === 64 ? r[VCPU_RIP + 1] : 0, 0, emulator);
   cpu.abort = ABORT_NONE;
-  const at = found ? emulator.frameOf((r[GUEST_WALK_GPA] & ~0xfff) | (lo & 0xfff), r[GUEST_WALK_GPA + 1], false) : -1;
+  return found ? emulator.frameOf((r[GUEST_WALK_GPA] & ~0xfff) | (lo & 0xfff), r[GUEST_WALK_GPA + 1], false) : -1;
+}
+
+/** Low half of RIP's linear address. */
+const linearRip = (r: Int32Array): number => (codeBase(r) + r[VCPU_RIP]) | 0;
+const codeBase = (r: Int32Array): number => (r[VCPU_CODE_BITS] === 64 ? 0 : r[CS_BASE]);
+
+/** kvm_emulate_insn: the bytes are looked up again, as they were fetched only just now. */
+export function traceInsn(vcpu: VcpuContext, failed: boolean): void {
+  const { r, mmu } = vcpu;
+  const bits = r[VCPU_CODE_BITS];
+  const at = instructionAt(vcpu);
   // An instruction that crosses its page is cut: the next page need not follow in the arena.
-  const length = Math.min(r[VCPU_EXIT_INSN_LENGTH], 4096 - (lo & 0xfff), 15);
+  const length = Math.min(r[VCPU_EXIT_INSN_LENGTH], 4096 - (linearRip(r) & 0xfff), 15);
   const flags = (r[VCPU_CR0] & 1 ? KEI_CR0_PE : 0) | (bits === 32 ? KEI_CS_D : 0) | (bits === 64 ? KEI_CS_L : 0);
-  traceKvmEmulateInsn(mmu.arena, vcpu.id, baseLo, r[VCPU_RIP], r[VCPU_RIP + 1], length, flags, at, failed);
+  traceKvmEmulateInsn(mmu.arena, vcpu.id, codeBase(r), r[VCPU_RIP], r[VCPU_RIP + 1], length, flags, at, failed);
 }

@@ -1,34 +1,23 @@
 /**
  * Exits that only a guest with paging under the shadow MMU has (arch/x86/kvm of v3.11): its page faults (handle_exception and
- * kvm_mmu_page_fault), MOV to and from control registers (handle_cr, kvm_set_cr0, kvm_set_cr3, kvm_set_cr4), INVLPG.
+ * kvm_mmu_page_fault), INVLPG.
  */
-import {
-  VCPU_CR3,
-  VCPU_EXIT_GVA,
-  VCPU_EXIT_QUALIFICATION,
-  VCPU_F_INSNS,
-  VCPU_GPR,
-  VCPU_IDT_VECTORING,
-  VCPU_PDPTE,
-} from '../../arena/vcpu-layout.ts';
+import { VCPU_EXIT_GVA, VCPU_EXIT_QUALIFICATION, VCPU_IDT_VECTORING } from '../../arena/vcpu-layout.ts';
 import { FAULT_RESUME } from '../mmu/direct-map.ts';
 import { vectoringEvent } from './exception-queue.ts';
-import { badPage, emulateInstruction, executeForGuest, RESUME_GUEST } from './exit-handlers-emulate.ts';
+import { badPage, emulateInstruction, RESUME_GUEST } from './exit-handlers-emulate.ts';
 import { isPaging } from '../shadow/guest-paging.ts';
 import { walkAddr } from '../shadow/guest-table-walk.ts';
 import { mmuUnprotectPage } from '../shadow/guest-table-write.ts';
 import { vcpuMatchMmioGva } from '../mmio/mmio-cache.ts';
 import { MMU_SHADOW } from '../mmu/mmu.ts';
 import { PFERR_FETCH_MASK, PFERR_RSVD_MASK, PFERR_WRITE_MASK } from '../mmu/mmu-fault-error.ts';
-import { mmuFollowRegisters, mmuUnload } from '../mmu/mmu-roots.ts';
 import { VCPU_PENDING_INTERRUPT } from '../mmu/mmu-words.ts';
-import { mmuFlushTlb } from '../vcpu/requests.ts';
 import { retryInstruction } from './retry-instruction.ts';
 import { shadowInvlpg } from '../shadow/shadow-invlpg.ts';
 import { shadowMmioGfn } from '../mmio/shadow-mmio-fault.ts';
 import { pagingPageFault } from '../shadow/shadow-page-fault.ts';
-import { mmuSyncRoots } from '../shadow/shadow-sync.ts';
-import { traceKvmCr, traceKvmPageFault } from '../trace/trace-events.ts';
+import { traceKvmPageFault } from '../trace/trace-events.ts';
 import type { VcpuContext } from '../vcpu/vcpu-context.ts';
 
 /** Whether the guest's own page tables are shadowed. */
@@ -77,40 +66,4 @@ export function handlePagingPageFault(vcpu: VcpuContext): number {
 export function handlePagingInvlpg(vcpu: VcpuContext): void {
   const { r, mmu } = vcpu;
   shadowInvlpg(mmu, r, vcpu.id, r[VCPU_EXIT_QUALIFICATION], r[VCPU_EXIT_QUALIFICATION + 1]);
-}
-
-/** The PDPTE registers before a load of CR3, to see whether it changed them (pdptrs_changed). */
-const PDPTE_WORDS = 8;
-
-/**
- * handle_cr. Qualification as the SDM has it: register in bits 0–3, 1 in bits 4–5 for MOV from it, general register in bits
- * 8–11. The instruction is executed on the guest's behalf, then the MMU follows what it changed.
- */
-export function handleCrAccess(vcpu: VcpuContext): number {
-  const { r, f, mmu, id } = vcpu;
-  const qualification = r[VCPU_EXIT_QUALIFICATION];
-  const register = qualification & 0xf;
-  const write = ((qualification >> 4) & 3) === 0;
-  const general = VCPU_GPR + 2 * ((qualification >> 8) & 0xf);
-  const cr3Lo = r[VCPU_CR3];
-  const cr3Hi = r[VCPU_CR3 + 1];
-  const pdptes = write && register === 3 ? r.slice(VCPU_PDPTE, VCPU_PDPTE + PDPTE_WORDS) : undefined;
-  const retired = f[VCPU_F_INSNS];
-  if (write) traceKvmCr(mmu.arena, id, true, register, r[general], r[general + 1]);
-  const result = executeForGuest(vcpu);
-  if (result !== RESUME_GUEST || f[VCPU_F_INSNS] === retired) return result;
-  if (!write) {
-    traceKvmCr(mmu.arena, id, false, register, r[general], r[general + 1]);
-  } else if (pdptes !== undefined) {
-    const same =
-      cr3Lo === r[VCPU_CR3] && cr3Hi === r[VCPU_CR3 + 1] && pdptes.every((word, i) => word === r[VCPU_PDPTE + i]);
-    if (same) {
-      mmuSyncRoots(mmu, r, id);
-      mmuFlushTlb(mmu, id);
-    } else {
-      mmuUnload(mmu, r);
-    }
-  }
-  mmuFollowRegisters(mmu, r);
-  return result;
 }

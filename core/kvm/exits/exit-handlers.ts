@@ -3,18 +3,14 @@ import {
   HALTED,
   SHUT_DOWN,
   VCPU_ACTIVITY,
-  VCPU_CODE_BITS,
   VCPU_EXIT_GPA,
   VCPU_EXIT_GVA,
-  VCPU_EXIT_INSN_LENGTH,
   VCPU_EXIT_IO_OUT,
   VCPU_EXIT_IO_STRING,
   VCPU_EXIT_REASON,
   VCPU_F_INSNS,
   VCPU_GPR,
-  VCPU_INTERRUPT_SHADOW,
   VCPU_INTERRUPT_WINDOW,
-  VCPU_RIP,
 } from '../../arena/vcpu-layout.ts';
 import {
   EXIT_CPUID,
@@ -25,6 +21,7 @@ import {
   EXIT_EXCEPTION_NMI,
   EXIT_HLT,
   EXIT_INTERRUPT_WINDOW,
+  EXIT_INVALID_OPCODE,
   EXIT_INVLPG,
   EXIT_IO_INSTRUCTION,
   EXIT_MSR_READ,
@@ -32,6 +29,7 @@ import {
   EXIT_NPF,
   EXIT_TRIPLE_FAULT,
   EXIT_UNIMPLEMENTED,
+  EXIT_VMCALL,
   lastAccess,
 } from '../../x86/index.ts';
 import {
@@ -41,6 +39,7 @@ import {
   internalError,
   RESUME_GUEST,
   ripText,
+  skipInstruction,
 } from './exit-handlers-emulate.ts';
 import {
   handleEptMisconfig,
@@ -49,13 +48,16 @@ import {
   handleShadowPageFault,
 } from './exit-handlers-fault.ts';
 import {
-  handleCrAccess,
   handlePagingInvlpg,
   handlePagingPageFault,
   isShadowPaging,
   unprotectPageVirt,
 } from './exit-handlers-paging.ts';
+import { handleCrAccess } from './exit-handlers-control.ts';
+import { handleHypercall, handleInvalidOpcode } from './exit-handlers-hypercall.ts';
 import { gfnOf } from '../mmio/mmio-predict.ts';
+import { MMU_SHADOW } from '../mmu/mmu.ts';
+import { mmuContext, mmuUnload } from '../mmu/mmu-roots.ts';
 import { PFERR_FETCH_MASK } from '../mmu/mmu-fault-error.ts';
 import { mmuFlushTlb } from '../vcpu/requests.ts';
 import { traceKvmMsr, traceKvmUserspaceExit } from '../trace/trace-events.ts';
@@ -123,6 +125,10 @@ function dispatchExit(vcpu: VcpuContext, exit: number): number {
       return handleInvlpg(vcpu);
     case EXIT_CR_ACCESS:
       return handleCrAccess(vcpu);
+    case EXIT_VMCALL:
+      return handleHypercall(vcpu);
+    case EXIT_INVALID_OPCODE:
+      return handleInvalidOpcode(vcpu);
     case EXIT_TRIPLE_FAULT:
       return shutDown(vcpu);
     case EXIT_DEBUG:
@@ -141,17 +147,6 @@ export function shutDown(vcpu: VcpuContext): number {
   return RUN_SHUTDOWN;
 }
 
-/** skip_emulated_instruction: the instruction has been done on the guest's behalf. */
-function skipInstruction(vcpu: VcpuContext): void {
-  const { r } = vcpu;
-  const sum = (r[VCPU_RIP] >>> 0) + r[VCPU_EXIT_INSN_LENGTH];
-  r[VCPU_RIP] = r[VCPU_CODE_BITS] === 16 ? sum & 0xffff : sum | 0;
-  if (sum > 0xffff_ffff && r[VCPU_CODE_BITS] === 64) r[VCPU_RIP + 1] += 1;
-  r[VCPU_INTERRUPT_SHADOW] = 0;
-  vcpu.cpu.successor = 0;
-  vcpu.f[VCPU_F_INSNS] += 1;
-}
-
 /** handle_io: string forms and IN go through the emulator, OUT does not (kvm_fast_pio_out). */
 function handleIo(vcpu: VcpuContext): number {
   const { r } = vcpu;
@@ -165,12 +160,15 @@ function handleMsr(vcpu: VcpuContext, write: boolean): number {
   const { r, f } = vcpu;
   const ecx = r[RCX];
   const retired = f[VCPU_F_INSNS];
+  const context = mmuContext(r);
   const lo = r[RAX];
   const hi = r[RDX];
   const result = executeForGuest(vcpu);
   // Started over after another exit, unless that is the end of the guest.
   if (result !== RESUME_GUEST && r[VCPU_EXIT_REASON] !== EXIT_TRIPLE_FAULT) return result;
   const refused = f[VCPU_F_INSNS] === retired;
+  // set_efer calls kvm_mmu_reset_context; where tables are shadowed the next entry sees to that.
+  if (write && vcpu.mmu.mode !== MMU_SHADOW && mmuContext(r) !== context) mmuUnload(vcpu.mmu, r);
   if (write) traceKvmMsr(vcpu.mmu.arena, vcpu.id, true, ecx, lo, hi, refused);
   else traceKvmMsr(vcpu.mmu.arena, vcpu.id, false, ecx, refused ? 0 : r[RAX], refused ? 0 : r[RDX], refused);
   return result;

@@ -5,6 +5,7 @@
  */
 import {
   VCPU_CODE_BITS,
+  VCPU_CR0,
   VCPU_EXIT_GVA,
   VCPU_EXIT_INSN_LENGTH,
   VCPU_EXIT_QUALIFICATION,
@@ -17,12 +18,14 @@ import {
   EXIT_EXCEPTION_NMI,
   EXIT_HLT,
   EXIT_INTERRUPT_WINDOW,
+  EXIT_INVALID_OPCODE,
   EXIT_INVLPG,
   EXIT_IO_INSTRUCTION,
   EXIT_MSR_READ,
   EXIT_MSR_WRITE,
   EXIT_NPF,
   EXIT_TRIPLE_FAULT,
+  EXIT_VMCALL,
 } from '../../x86/index.ts';
 import { VCPU_PENDING_INTERRUPT } from '../mmu/mmu-words.ts';
 
@@ -36,6 +39,8 @@ const SVM_CODES: ReadonlyMap<number, number> = new Map([
   [EXIT_INTERRUPT_WINDOW, 0x64], // vintr
   [EXIT_CPUID, 0x72],
   [EXIT_HLT, 0x78],
+  [EXIT_INVALID_OPCODE, 0x46], // excp_ud
+  [EXIT_VMCALL, 0x81], // vmmcall
   [EXIT_INVLPG, 0x79],
   [EXIT_IO_INSTRUCTION, 0x7b],
   [EXIT_MSR_READ, 0x7c],
@@ -44,6 +49,8 @@ const SVM_CODES: ReadonlyMap<number, number> = new Map([
 
 /** Interruption information of an intercepted #PF: valid, hardware exception with an error code, vector 14 (SDM vol 3C). */
 const PAGE_FAULT_INTERRUPTION = 0x8000_0b0e | 0;
+/** Of an intercepted #UD: no error code, vector 6. */
+const INVALID_OPCODE_INTERRUPTION = 0x8000_0306 | 0;
 
 /** The code that a processor of AMD's has for an exit. */
 export const svmExitCode = (reason: number): number => SVM_CODES.get(reason) ?? reason;
@@ -86,6 +93,8 @@ function vmxExitInfo(r: Int32Array, reason: number, qualification: Halves): Mode
         info1: [r[VCPU_EXIT_GVA], r[VCPU_EXIT_GVA + 1]],
         info2: [PAGE_FAULT_INTERRUPTION, 0],
       };
+    case EXIT_INVALID_OPCODE:
+      return { reason: EXIT_EXCEPTION_NMI, info1: NONE, info2: [INVALID_OPCODE_INTERRUPTION, 0] };
     case EXIT_EPT_VIOLATION:
     case EXIT_IO_INSTRUCTION:
     case EXIT_INVLPG:
@@ -105,6 +114,8 @@ function svmExitInfo(r: Int32Array, reason: number, info1: Halves, info2: Halves
       return { reason: code, info1: [ioInfo(r), 0], info2: nextRip(r) };
     case EXIT_MSR_WRITE:
       return { reason: code, info1: [1, 0], info2: NONE };
+    case EXIT_CR_ACCESS:
+      return { reason: crAccessCode(r), info1: crAccessInfo(r), info2: NONE };
     default:
       return { reason: code, info1: NONE, info2: NONE };
   }
@@ -126,3 +137,35 @@ function nextRip(r: Int32Array): Halves {
   const sum = (r[VCPU_RIP] >>> 0) + r[VCPU_EXIT_INSN_LENGTH];
   return [sum | 0, r[VCPU_RIP + 1] + (sum > 0xffff_ffff ? 1 : 0)];
 }
+
+/** Kinds of access in the qualification of EXIT_CR_ACCESS, bits 4–5. */
+const MOV_TO = 0;
+const MOV_FROM = 1;
+const SVM_EXIT_WRITE_CR0 = 0x10;
+const SVM_EXIT_CR0_SEL_WRITE = 0x65;
+
+/** Whether CR0 has its own intercepts, which KVM gives it while the guest's has CD or NW; else a write exits by the selective one. */
+const isCr0Intercepted = (r: Int32Array): boolean => (r[VCPU_CR0] & 0x6000_0000) !== 0;
+
+/** EXITCODE: CR0_READ is 0. */
+function crAccessCode(r: Int32Array): number {
+  const qualification = r[VCPU_EXIT_QUALIFICATION];
+  const register = qualification & 0xf;
+  if (((qualification >> 4) & 3) === MOV_FROM) return register;
+  return register === 0 && !isCr0Intercepted(r) ? SVM_EXIT_CR0_SEL_WRITE : SVM_EXIT_WRITE_CR0 + register;
+}
+
+/** SMSW, a read of CR0 as well (core/x86/control-exits.ts). */
+const SMSW_FLAG = 0x80;
+
+/** Whether the decode assists say which general register it is: of a MOV by its own intercept (APM vol 2, "Decode Assists"). */
+export function namesRegister(r: Int32Array): boolean {
+  const qualification = r[VCPU_EXIT_QUALIFICATION];
+  const kind = (qualification >> 4) & 3;
+  if ((kind !== MOV_TO && kind !== MOV_FROM) || (qualification & SMSW_FLAG) !== 0) return false;
+  return (qualification & 0xf) !== 0 || isCr0Intercepted(r);
+}
+
+/** EXITINFO1: bit 63 says that bits 0–3 name the register. */
+const crAccessInfo = (r: Int32Array): Halves =>
+  namesRegister(r) ? [(r[VCPU_EXIT_QUALIFICATION] >> 8) & 0xf, 0x8000_0000 | 0] : NONE;

@@ -26,6 +26,7 @@ import {
   gpteToGfn,
   guestRootLevel,
 } from '../shadow/guest-paging.ts';
+import { updateControlIntercepts } from '../exits/control-intercepts.ts';
 import { isVisibleGfn } from '../memslots/memslots.ts';
 import {
   MMU_SHADOW,
@@ -143,6 +144,7 @@ function takePaeRoots(mmu: Mmu, r: Int32Array, vcpuId: number, rootLevel: number
 export function mmuLoad(mmu: Mmu, r: Int32Array, vcpuId: number): boolean {
   const shadow = mmu.mode === MMU_SHADOW;
   const rootLevel = shadow ? guestRootLevel(r) : 0;
+  updateControlIntercepts(mmu, r);
   r[VCPU_BASE_ROLE] = baseRole(mmu, r);
   r[VCPU_MMU_CONTEXT] = shadow ? mmuContext(r) : 0;
   r[VCPU_ROOT_HPA + 1] = 0;

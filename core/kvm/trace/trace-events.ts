@@ -4,7 +4,7 @@
  */
 import type { Arena } from '../../arena/arena.ts';
 import { SP_GFN, SP_MMU_VALID_GEN, SP_ROLE, SP_ROOT_COUNT, SP_UNSYNC, VM_MMU_MODE } from '../../arena/mmu-layout.ts';
-import { VCPU_BYTES, VCPU_RIP } from '../../arena/vcpu-layout.ts';
+import { VCPU_BYTES, VCPU_GPR, VCPU_RIP } from '../../arena/vcpu-layout.ts';
 import { highHalf, lowHalf } from '../../base/address.ts';
 import * as tp from '../../base/tracepoints.ts';
 import { exitInfo } from '../exits/exit-info.ts';
@@ -165,6 +165,17 @@ export function traceKvmUserspaceExit(arena: Arena, vcpuId: number, reason: numb
   traceArg(arena, args, 1, errno, errno >> 31);
   traceCommit(arena);
 }
+
+/** nr and a0 … a3, as they stand in RAX, RBX, RCX, RDX and RSI. */
+export function traceKvmHypercall(arena: Arena, vcpuId: number): void {
+  if (!traceEnabled(arena, tp.TP_KVM_HYPERCALL)) return;
+  const args = traceBegin(arena, vcpuId, tp.TP_KVM_HYPERCALL);
+  const gpr = ((arena.layout.vcpus + vcpuId * VCPU_BYTES) >> 2) + VCPU_GPR;
+  HYPERCALL_REGISTERS.forEach((n, i) => traceArg(arena, args, i, arena.i32[gpr + 2 * n], arena.i32[gpr + 2 * n + 1]));
+  traceCommit(arena);
+}
+
+const HYPERCALL_REGISTERS = [0, 3, 1, 2, 6] as const;
 
 export function traceKvmInjException(
   arena: Arena,

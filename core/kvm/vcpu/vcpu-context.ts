@@ -36,6 +36,7 @@ export class VcpuContext {
   readonly cInsnEmulationFail: number;
   readonly cTlbFlush: number;
   readonly cInvlpg: number;
+  readonly cHypercalls: number;
 
   constructor(id: number, mmu: Mmu, cpu: Cpu, bus: VmBus) {
     const { arena } = mmu;
@@ -70,6 +71,7 @@ export class VcpuContext {
     this.cInsnEmulationFail = vcpuCounterWord(arena, id, 'insn_emulation_fail');
     this.cTlbFlush = vcpuCounterWord(arena, id, 'tlb_flush');
     this.cInvlpg = vcpuCounterWord(arena, id, 'invlpg');
+    this.cHypercalls = vcpuCounterWord(arena, id, 'hypercalls');
   }
 
   count(word: number): void {

@@ -29,6 +29,7 @@ import {
   TRACE_RECORD_BYTES,
   TRACE_RING_HEADER_BYTES,
 } from '../../../core/arena/trace-layout.ts';
+import { readTrace } from '../../../core/debug/trace-lines.ts';
 import { Vm, type KvmHooks, type VmBus, noHooks } from '../../../core/kvm/index.ts';
 import { memslotsOf } from '../../../core/kvm/memslots/limits.ts';
 import { handleExit } from '../../../core/kvm/exits/exit-handlers.ts';
@@ -151,6 +152,9 @@ export function tracedIn(arena: Arena): string[] {
     return `${spec.name} ${fields.join(' ')}`;
   });
 }
+
+/** The same in the words of 3.11. */
+export const traceTexts = (arena: Arena): string[] => readTrace(arena, 0, 64, '3.11').lines.map(({ text }) => text);
 
 export const MIB = 0x10_0000n;
 const RAM_BYTES = 8 * 1024 * 1024;

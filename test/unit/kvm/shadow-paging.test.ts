@@ -71,7 +71,8 @@ describe.each(PAGING_MODES)('a guest with %s paging', (mode) => {
   });
 
   it('is shut down when its root lies in no memory', () => {
-    const rig = new ShadowRig(mode);
+    // Until 3.16 such a CR3 is refused: control-registers.test.ts.
+    const rig = new ShadowRig(mode, { era: 'v3.17' });
     rig.read(0x8000);
     if (mode === 'pae') rig.poke(rig.tables.pdpt, 1, 0x4000_0000n | P);
     rig.setCr3(mode === 'pae' ? rig.tables.pdpt : 0x4000_0000);

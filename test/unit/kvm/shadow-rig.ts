@@ -39,7 +39,7 @@ import {
 } from '../../../core/arena/vcpu-layout.ts';
 import { HVA_BASE, highHalf, lowHalf, u64FromHalves } from '../../../core/base/address.ts';
 import type { HostPages } from '../../../core/base/host-pages.ts';
-import type { Era } from '../../../core/base/machine-modes.ts';
+import type { Era, MmuMode } from '../../../core/base/machine-modes.ts';
 import { auditMmu } from '../../../core/kvm/audit/audit.ts';
 import { type KvmHooks, noHooks, Vm } from '../../../core/kvm/index.ts';
 import { lastSptep } from '../../../core/kvm/mmu/mmu-walk.ts';
@@ -91,6 +91,8 @@ const CR4_PAE = 0x20;
 const EFER_LONG = 0x500;
 const EFER_NXE = 0x800;
 
+const ANY_EXCEPTION = -2;
+
 /** What an access came to: a value, or the error code and address of the page fault that the guest got. */
 export type Outcome = { readonly value: bigint } | { readonly pageFault: number; readonly cr2: number };
 
@@ -104,6 +106,8 @@ export interface RigOptions {
   /** Whether the shadow is audited after every instruction; it is unless told. */
   readonly audited?: boolean;
   readonly hooks?: KvmHooks;
+  /** 'shadow' unless told: the same guest under two-dimensional paging. */
+  readonly mmu?: MmuMode;
 }
 
 export class ShadowRig {
@@ -127,6 +131,7 @@ export class ShadowRig {
       hostPages = '4k',
       audited = true,
       hooks = noHooks(),
+      mmu = 'shadow',
     } = options;
     this.audited = audited;
     this.mode = mode;
@@ -136,7 +141,7 @@ export class ShadowRig {
       { ramBytes: RAM_BYTES, vcpus: 1, memslots, shadowPages, traceRecords: 64 },
       (bytes) => new SharedArrayBuffer(bytes),
     );
-    this.vm = new Vm(this.arena, { mmu: 'shadow', era, maxPhyAddr, vcpus: 1, hostPages }, this.bus, hooks);
+    this.vm = new Vm(this.arena, { mmu, era, maxPhyAddr, vcpus: 1, hostPages }, this.bus, hooks);
     this.slot(0, 0n, BigInt(RAM_BYTES));
     this.buildTables();
     const [vcpu] = this.vm.vcpus;
@@ -256,7 +261,9 @@ export class ShadowRig {
     if (violation !== undefined) throw new Error(violation.text);
     if (r[VCPU_RIP] !== HANDLER + 4 * 14) {
       const vector = (r[VCPU_RIP] - HANDLER) / 4;
-      if (vector >= 0 && vector < 32 && vector !== this.expected) throw new Error(`exception ${vector}`);
+      const delivered = vector >= 0 && vector < 32;
+      if (this.expected === ANY_EXCEPTION) this.vector = delivered ? vector : -1;
+      else if (delivered && vector !== this.expected) throw new Error(`exception ${vector}`);
       if (stop !== RUN_BUDGET) this.stops.push(stop);
       r[VCPU_CPL] = cpl;
       return { value: u64FromHalves(r[VCPU_GPR], this.mode === '4-level' ? r[VCPU_GPR + 1] : 0) };
@@ -269,6 +276,7 @@ export class ShadowRig {
   /** RUN_* codes other than the budget's. */
   readonly stops: number[] = [];
   private expected = -1;
+  private vector = -1;
 
   private operands(gva: number, value: bigint): void {
     const { r } = this;
@@ -325,6 +333,15 @@ export class ShadowRig {
     this.expected = 3;
     this.run([0xcc]);
     this.expected = -1;
+  }
+
+  /** One instruction, with RAX as told. Answers the vector of the exception that it came to, −1 for none; page faults are 14. */
+  step(code: readonly number[], rax = 0n): number {
+    this.operands(0, rax);
+    this.expected = ANY_EXCEPTION;
+    const outcome = this.run(code);
+    this.expected = -1;
+    return 'pageFault' in outcome ? 14 : this.vector;
   }
 
   /** invlpg [rdi] */

@@ -52,6 +52,7 @@ function everything(arena: Arena): void {
   emit.traceKvmCr(arena, 1, true, 3, 0x1000, 0);
   emit.traceKvmMsr(arena, 1, false, 0xc000_0080, 0x500, 0, false);
   emit.traceKvmInjVirq(arena, 1, 32);
+  emit.traceKvmHypercall(arena, 1);
   emit.traceMmuGetPage(arena, 1, sp, true);
   emit.traceMmuPage(arena, 1, TP_MMU_PREPARE_ZAP_PAGE, sp);
   emit.traceMarkMmioSpte(arena, 1, 0x123_4568, 0xfee00, 6, 0x7ff6b);
