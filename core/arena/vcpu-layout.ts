@@ -133,6 +133,8 @@ export const VCPU_EPT_AD = 254;
 
 /** KVM's per-vCPU state. REQUESTS: KVM_REQ_* bits, set by anyone with Atomics.or, served by the vCPU's thread. */
 export const VCPU_REQUESTS = 256;
+/** Bit of REQUESTS, the highest beside KVM's: keep out of guest mode while another vCPU has the bus locked. */
+export const REQUEST_BUS_LOCK = 1 << 30;
 /** vcpu->mode. */
 export const VCPU_MODE = 257;
 export const OUTSIDE_GUEST_MODE = 0;

@@ -28,6 +28,7 @@ import { ABORT_NONE } from './exits.ts';
 import { FLAGS_EAGER, materializeFlags } from './flags.ts';
 import { INSTRUCTION_SHIFT, type InstructionHandler } from './instruction.ts';
 import { deliverException, deliverInterrupt } from './interrupts.ts';
+import { WholeWord } from './memory-access-whole.ts';
 import { runCpu } from './run-loop.ts';
 import { flushTlb, flushTlbPage } from './tlb.ts';
 
@@ -70,6 +71,10 @@ export class Cpu {
   readonly threaded: boolean;
   /** Arena offset of the page in which locked instructions work on a copy. */
   readonly lockPage: number;
+  /** 64 bits on their way between two threads (memory-access-whole.ts). */
+  readonly whole = new WholeWord();
+  /** This vCPU has the bus to itself: no other executes anything (bus-lock.ts). */
+  ownsBus = false;
   /** This vCPU's block, as int32 words (VCPU_*) and as doubles (VCPU_F_*). */
   readonly r: Int32Array<SharedArrayBuffer>;
   readonly f: Float64Array<SharedArrayBuffer>;

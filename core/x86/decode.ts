@@ -16,6 +16,8 @@ import { FLOW_TABLE } from './decode-flow.ts';
 import { INTEGER_TABLE } from './decode-integer.ts';
 import { remainingHandler, SYSTEM_TABLE } from './decode-system.ts';
 import { raiseGp } from './exceptions.ts';
+import { address } from './exec-address.ts';
+import { bitStringAddress } from './exec-bits.ts';
 import { lockedHandler } from './exec-locked.ts';
 import { executeInvalid } from './exec-system.ts';
 import {
@@ -30,6 +32,7 @@ import {
 } from './instruction.ts';
 import { fetchPage } from './memory-access.ts';
 import { SECOND_LEVEL_NPT } from './second-level-entry.ts';
+import { markCodePage } from './system-code-pages.ts';
 
 const MAX_LENGTH = 15;
 const LEGACY_PREFIXES = new Set([0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65, 0x66, 0x67, 0xf0, 0xf2, 0xf3]);
@@ -56,6 +59,8 @@ export class InstructionDecoder {
    */
   decode(at: number, lo: number, hi: number, bits: number): number {
     const { cpu } = this;
+    // Before a byte is read: whoever writes to the page from now on tells this vCPU.
+    if (cpu.threaded) markCodePage(cpu, at >>> 12);
     const inFirst = 0x1000 - (at & 0xfff);
     const available = Math.min(inFirst, MAX_LENGTH);
     this.bytes.set(cpu.arena.u8.subarray(at, at + available));
@@ -70,6 +75,7 @@ export class InstructionDecoder {
         return 0;
       }
       second = next >>> 12;
+      if (cpu.threaded) markCodePage(cpu, second);
       this.bytes.set(cpu.arena.u8.subarray(next, next + MAX_LENGTH - available), available);
       instruction.free();
       instruction = new Instruction();
@@ -112,7 +118,7 @@ export class InstructionDecoder {
     if (!instruction.hasLockPrefix && instruction.mnemonic !== Mnemonic.Xchg) return handler;
     const isBitString = BIT_TESTS.has(instruction.mnemonic) && draft.isGeneral(1);
     const size = draft.memorySize;
-    return lockedHandler(handler, isBitString || size < 0 ? 0 : 1 << size);
+    return lockedHandler(handler, size < 0 ? 0 : 1 << size, isBitString ? bitStringAddress : address);
   }
 
   /**

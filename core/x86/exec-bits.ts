@@ -38,32 +38,17 @@ export function executeBitTest(cpu: Cpu, i: number): void {
   const op = operationNumber(word);
   const immediate = sourceKind(word) === KIND_IMMEDIATE;
   const source = immediate ? code[i + I_IMM] : readRegister(cpu, code[i + I_SRC], 0, size);
-  const sourceHi = immediate ? 0 : size === QWORD ? cpu.hi : source >> 31;
   const bit = source & ((8 << size) - 1);
   const memory = destinationIsMemory(word);
   let lo = 0;
   let hi = 0;
   let value: number;
   if (memory) {
-    lo = offsetAddress(cpu, i);
-    hi = cpu.hi;
-    if (!immediate) {
-      // Whole operands away: offset >> log2(bits), times the bytes of one.
-      const shift = 3 + size;
-      const units = (source >>> shift) | (sourceHi << (32 - shift));
-      const moveLo = units << size;
-      const moveHi = ((sourceHi >> shift) << size) | (units >>> (32 - size));
-      lo = (lo + moveLo) | 0;
-      hi = (hi + (size === QWORD ? moveHi : source >> 31) + (lo >>> 0 < moveLo >>> 0 ? 1 : 0)) | 0;
-      const kind = code[i + I_EA];
-      if (kind === EA_32 || kind === EA_64_ADDRESS_32) hi = 0;
-      else if (kind === EA_16) {
-        hi = 0;
-        lo &= 0xffff;
-      }
-    }
     const bytes = 1 << size;
-    lo = segmentAddress(cpu, code[i + I_SEGMENT], lo, hi, op === OP_BT ? bytes : bytes | WRITE);
+    const access = op === OP_BT ? bytes : bytes | WRITE;
+    lo = immediate
+      ? segmentAddress(cpu, code[i + I_SEGMENT], offsetAddress(cpu, i), cpu.hi, access)
+      : bitStringAddress(cpu, i, access);
     if (cpu.abort !== 0) return;
     hi = cpu.hi;
     if (op !== OP_BT) {
@@ -82,6 +67,27 @@ export function executeBitTest(cpu: Cpu, i: number): void {
   else value = changeBit(op, value, mask);
   if (memory) storeSized(cpu, lo, hi, size, value, valueHi);
   else writeRegister(cpu, code[i + I_DST], 0, size, value, valueHi);
+}
+
+/** Linear address of the operand that a register bit offset leads to: offset >> log2(bits) operands away. */
+export function bitStringAddress(cpu: Cpu, i: number, access: number): number {
+  const { code } = cpu;
+  const size = operationSize(code[i + I_OPERATION]);
+  const source = readRegister(cpu, code[i + I_SRC], 0, size);
+  const sourceHi = size === QWORD ? cpu.hi : source >> 31;
+  const shift = 3 + size;
+  const units = (source >>> shift) | (sourceHi << (32 - shift));
+  const moveLo = units << size;
+  const moveHi = ((sourceHi >> shift) << size) | (units >>> (32 - size));
+  let lo = (offsetAddress(cpu, i) + moveLo) | 0;
+  let hi = (cpu.hi + (size === QWORD ? moveHi : source >> 31) + (lo >>> 0 < moveLo >>> 0 ? 1 : 0)) | 0;
+  const kind = code[i + I_EA];
+  if (kind === EA_32 || kind === EA_64_ADDRESS_32) hi = 0;
+  else if (kind === EA_16) {
+    hi = 0;
+    lo &= 0xffff;
+  }
+  return segmentAddress(cpu, code[i + I_SEGMENT], lo, hi, access);
 }
 
 const changeBit = (op: number, value: number, mask: number): number =>

@@ -1,45 +1,60 @@
 /**
- * Locked read-modify-writes of a vCPU on a thread of its own (SDM vol 3A, "Locked Atomic Operations"): no other vCPU's store
+ * Locked read-modify-writes of a vCPU on a thread of its own (SDM vol 3A, "Locked Atomic Operations"): no other vCPU's access
  * may come between the read and the write. The instruction's own handler works on a copy, in a page of the vCPU's block that
  * its TLB entry is turned to meanwhile; the result goes into memory by a compare-and-exchange, and when memory has changed
  * everything is done over. While vCPUs take turns on one thread nothing of this is used.
  *
- * Operands that are not aligned, reach over 8 bytes, lie in pages with decoded instructions, or are found by a bit offset in
- * a register are locked against each other only (a split lock), not against plain stores.
+ * What no single compare-and-exchange can do (operands that are not aligned or reach over 8 bytes) and what is not in the
+ * TLB leaves guest mode with EXIT_BUS_LOCK, and is done again with the bus locked.
  */
-import { DEV_TURNS, SPLIT_LOCK } from '../arena/device-layout.ts';
-import { lockWord, unlockWord } from '../arena/futex-lock.ts';
-import { VCPU_CPL } from '../arena/vcpu-layout.ts';
+import { VCPU_CPL, VCPU_EXIT_REASON } from '../arena/vcpu-layout.ts';
+import { lockBus, unlockBus } from './bus-lock.ts';
 import type { Cpu } from './cpu.ts';
-import { address, WRITE } from './exec-address.ts';
+import { WRITE } from './exec-address.ts';
+import { ABORT_EXIT, EXIT_BUS_LOCK } from './exits.ts';
 import type { InstructionHandler } from './instruction.ts';
 import { probeWriteAccess } from './memory-access.ts';
 import { isCodePage, noteCodeWrite } from './system-code-pages.ts';
-import { T_HIGH, T_PAGE, T_READ, T_WRITE, T_WRITE_CODE, tlbEntryOf } from './tlb.ts';
+import { notedTag, T_HIGH, T_PAGE, T_READ, T_WRITE, tlbEntryOf } from './tlb.ts';
 
 /** General registers, RIP, RFLAGS and the lazy flags: what a handler may have changed before its result was refused. */
 const SAVED_WORDS = 46;
 
-/** @param bytes of the memory operand; 0 when only the handler can tell where it is */
-export function lockedHandler(inner: InstructionHandler, bytes: number): InstructionHandler {
+/** Linear address of an instruction's memory operand; see exec-address.ts. */
+export type OperandAddress = (cpu: Cpu, i: number, access: number) => number;
+
+/** @param bytes of the memory operand; 0 when nobody knows */
+export function lockedHandler(
+  inner: InstructionHandler,
+  bytes: number,
+  operandAddress: OperandAddress,
+): InstructionHandler {
   const saved = new Int32Array(SAVED_WORDS);
-  return (cpu, i) => executeLocked(cpu, i, inner, bytes, saved);
+  return (cpu, i) => executeLocked(cpu, i, inner, bytes, operandAddress, saved);
 }
 
-function executeLocked(cpu: Cpu, i: number, inner: InstructionHandler, bytes: number, saved: Int32Array): void {
-  // KVM's emulator: what it does to memory is not atomic to other vCPUs.
-  if (cpu.emulator !== undefined) return inner(cpu, i);
-  if (bytes === 0 || bytes > 8) return executeSplit(cpu, i, inner);
+function executeLocked(
+  cpu: Cpu,
+  i: number,
+  inner: InstructionHandler,
+  bytes: number,
+  operandAddress: OperandAddress,
+  saved: Int32Array,
+): void {
+  if (cpu.ownsBus) return inner(cpu, i);
+  if (cpu.emulator !== undefined) return emulateLocked(cpu, i, inner);
+  if (bytes === 0 || bytes > 8) return leaveForBus(cpu);
   const { r } = cpu;
-  const lo = address(cpu, i, bytes | WRITE);
+  const lo = operandAddress(cpu, i, bytes | WRITE);
   if (cpu.abort !== 0) return;
   const { hi } = cpu;
-  if ((lo & (bytes - 1)) !== 0) return executeSplit(cpu, i, inner);
+  if ((lo & (bytes - 1)) !== 0) return leaveForBus(cpu);
   probeWriteAccess(cpu, lo, hi, bytes);
   if (cpu.abort !== 0) return;
   const t = tlbEntryOf(r[VCPU_CPL] === 3, lo);
   const tag = lo | 0xfff;
-  if (r[t + T_WRITE] !== tag || r[t + T_READ] !== tag || r[t + T_HIGH] !== hi) return executeSplit(cpu, i, inner);
+  const isWritable = notedTag(r[t + T_WRITE]) === notedTag(tag);
+  if (!isWritable || r[t + T_READ] !== tag || r[t + T_HIGH] !== hi) return leaveForBus(cpu);
 
   const page = r[t + T_PAGE];
   const at = page + (lo & 0xfff);
@@ -57,19 +72,23 @@ function executeLocked(cpu: Cpu, i: number, inner: InstructionHandler, bytes: nu
   }
   // Somebody who began to decode from the page meanwhile did not find it in the TLB.
   if (!isCodePage(cpu, at >>> 12)) return;
-  r[t + T_WRITE_CODE] = tag;
-  r[t + T_WRITE] = 0;
+  r[t + T_WRITE] = notedTag(tag);
   noteCodeWrite(cpu, at, bytes);
 }
 
-function executeSplit(cpu: Cpu, i: number, inner: InstructionHandler): void {
-  const { i32, layout } = cpu.arena;
-  const word = (layout.devices + DEV_TURNS + SPLIT_LOCK) >> 2;
-  lockWord(i32, word, 'the split lock');
+/** The instruction has not begun; `Vcpu` locks the bus and executes it again. */
+function leaveForBus(cpu: Cpu): void {
+  cpu.r[VCPU_EXIT_REASON] = EXIT_BUS_LOCK;
+  cpu.abort = ABORT_EXIT;
+}
+
+/** KVM's emulator stands outside guest mode (emulator_cmpxchg_emulated of arch/x86/kvm/x86.c). */
+function emulateLocked(cpu: Cpu, i: number, inner: InstructionHandler): void {
+  lockBus(cpu);
   try {
     inner(cpu, i);
   } finally {
-    unlockWord(i32, word);
+    unlockBus(cpu);
   }
 }
 

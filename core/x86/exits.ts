@@ -7,6 +7,8 @@
 export const EXIT_BUDGET = -1;
 /** Not an exit of the guest's: an access that was settled in place left something that the host looks at between two entries. */
 export const EXIT_ATTENTION = -3;
+/** Not an exit of the guest's: the instruction at rip is locked as no single compare-and-exchange can do it; see exec-locked.ts. */
+export const EXIT_BUS_LOCK = -4;
 /** #PF intercepted for the shadow MMU: error code in VCPU_EXIT_QUALIFICATION, address in VCPU_EXIT_GVA. */
 export const EXIT_EXCEPTION_NMI = 0;
 export const EXIT_TRIPLE_FAULT = 2;

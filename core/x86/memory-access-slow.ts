@@ -10,9 +10,10 @@ import { raiseException, raiseNonCanonical, VECTOR_AC } from './exceptions.ts';
 import { ABORT_EXIT } from './exits.ts';
 import { I_OPERATION, SOLE_ACCESS } from './instruction.ts';
 import { ACCESS_IMPLICIT, CR0_AM, EFER_LMA, PFERR_USER, PFERR_WRITE } from './paging-entry.ts';
+import { loadWhole, storeWhole } from './memory-access-whole.ts';
 import { isCanonical, translate } from './paging-translate.ts';
 import { isCodePage, noteCodeWrite } from './system-code-pages.ts';
-import { T_HIGH, T_PAGE, T_READ, T_WRITE, T_WRITE_CODE, tlbEntryOf } from './tlb.ts';
+import { notedTag, T_HIGH, T_PAGE, T_READ, T_WRITE, tlbEntryOf, tlbUnmarkCodePage } from './tlb.ts';
 
 const RFLAGS_AC = 0x4_0000;
 
@@ -27,24 +28,21 @@ function misaligned(cpu: Cpu, lo: number, size: number): boolean {
   return true;
 }
 
-/** Arena offset of a byte whose page the TLB knows under this tag, or −1. */
-function find(cpu: Cpu, user: boolean, tag: number, lo: number, hi: number): number {
+/** Arena offset of a byte whose page the TLB knows for reading, or −1. */
+function findReadable(cpu: Cpu, user: boolean, lo: number, hi: number): number {
   const r = cpu.r;
   const t = tlbEntryOf(user, lo);
-  return r[t + tag] === (lo | 0xfff) && r[t + T_HIGH] === hi ? r[t + T_PAGE] + (lo & 0xfff) : -1;
+  return r[t + T_READ] === (lo | 0xfff) && r[t + T_HIGH] === hi ? r[t + T_PAGE] + (lo & 0xfff) : -1;
 }
 
 function findWritable(cpu: Cpu, user: boolean, lo: number, hi: number): number {
-  const at = find(cpu, user, T_WRITE, lo, hi);
-  if (at >= 0) return at;
-  const code = find(cpu, user, T_WRITE_CODE, lo, hi);
-  if (code >= 0 && !isCodePage(cpu, code >>> 12)) {
-    // Nothing is decoded from it any more: its stores are fast again.
-    const t = tlbEntryOf(user, lo);
-    cpu.r[t + T_WRITE] = cpu.r[t + T_WRITE_CODE];
-    cpu.r[t + T_WRITE_CODE] = 0;
-  }
-  return code;
+  const r = cpu.r;
+  const t = tlbEntryOf(user, lo);
+  const tag = r[t + T_WRITE];
+  if (notedTag(tag) !== notedTag(lo | 0xfff) || r[t + T_HIGH] !== hi) return -1;
+  const page = r[t + T_PAGE];
+  if (tag === notedTag(tag) && !isCodePage(cpu, page >>> 12)) tlbUnmarkCodePage(cpu, t);
+  return page + (lo & 0xfff);
 }
 
 /** High half of the address where the next page begins. Outside 64-bit mode linear addresses wrap at 4 GiB. */
@@ -79,7 +77,7 @@ export function loadAs(cpu: Cpu, lo: number, hi: number, size: number, access: n
   const { emulator } = cpu;
   const emulated = emulator !== undefined && (access & ACCESS_IMPLICIT) === 0;
   const first = 4096 - (lo & 0xfff);
-  let at = find(cpu, user, T_READ, lo, hi);
+  let at = findReadable(cpu, user, lo, hi);
   if (first >= size) {
     if (at < 0) {
       if (emulated) return addressable(cpu, hi) ? emulator.readData(cpu, lo, hi, size) : 0;
@@ -90,7 +88,7 @@ export function loadAs(cpu: Cpu, lo: number, hi: number, size: number, access: n
   }
   const nextLo = (lo + first) | 0;
   const nextHi = nextPageHigh(cpu, nextLo, hi);
-  let next = find(cpu, user, T_READ, nextLo, nextHi);
+  let next = findReadable(cpu, user, nextLo, nextHi);
   if (emulated && (at < 0 || next < 0)) {
     return addressable(cpu, hi) && addressable(cpu, nextHi) ? emulator.readData(cpu, lo, hi, size) : 0;
   }
@@ -166,6 +164,7 @@ export function probeWriteAs(cpu: Cpu, lo: number, hi: number, size: number, acc
 }
 
 function read(cpu: Cpu, at: number, size: number): number {
+  if (cpu.threaded) return loadWhole(cpu, at, size);
   const { view, u8 } = cpu.arena;
   switch (size) {
     case 1:
@@ -181,6 +180,12 @@ function read(cpu: Cpu, at: number, size: number): number {
 }
 
 function write(cpu: Cpu, at: number, size: number, lo: number, hi: number): void {
+  if (cpu.threaded) storeWhole(cpu, at, size, lo, hi);
+  else writeAlone(cpu, at, size, lo, hi);
+  if (isCodePage(cpu, at >>> 12)) noteCodeWrite(cpu, at, size);
+}
+
+function writeAlone(cpu: Cpu, at: number, size: number, lo: number, hi: number): void {
   const { view, u8 } = cpu.arena;
   switch (size) {
     case 1:
@@ -196,7 +201,6 @@ function write(cpu: Cpu, at: number, size: number, lo: number, hi: number): void
       view.setInt32(at, lo, true);
       view.setInt32(at + 4, hi, true);
   }
-  if (isCodePage(cpu, at >>> 12)) noteCodeWrite(cpu, at, size);
 }
 
 /** `first` bytes at `at`, the rest at `next`. */

@@ -9,6 +9,7 @@
 import { VCPU_CPL, VCPU_RFLAGS } from '../arena/vcpu-layout.ts';
 import type { Cpu } from './cpu.ts';
 import { loadSlow, probeWriteSlow, storeSlow } from './memory-access-slow.ts';
+import { loadWhole, storeWhole } from './memory-access-whole.ts';
 import { PFERR_FETCH, PFERR_USER } from './paging-entry.ts';
 import { translate } from './paging-translate.ts';
 import { T_EXEC, T_HIGH, T_PAGE, T_READ, T_WRITE, TLB_INDEX_MASK } from './tlb.ts';
@@ -30,7 +31,8 @@ export function load16(cpu: Cpu, lo: number, hi: number): number {
   const t = TLB_AT + (((r[VCPU_CPL] + 1) & 4) << HALF_SHIFT) + ((lo >>> 9) & TLB_INDEX_MASK);
   const tag = ((lo + 1) | 0xfff) ^ ((r[VCPU_RFLAGS] >> AC_SHIFT) & 1);
   if (r[t + T_READ] === tag && r[t + T_HIGH] === hi) {
-    return cpu.arena.view.getUint16(r[t + T_PAGE] + (lo & 0xfff), true);
+    const at = r[t + T_PAGE] + (lo & 0xfff);
+    return cpu.threaded ? loadWhole(cpu, at, 2) : cpu.arena.view.getUint16(at, true);
   }
   return loadSlow(cpu, lo, hi, 2);
 }
@@ -40,7 +42,8 @@ export function load32(cpu: Cpu, lo: number, hi: number): number {
   const t = TLB_AT + (((r[VCPU_CPL] + 1) & 4) << HALF_SHIFT) + ((lo >>> 9) & TLB_INDEX_MASK);
   const tag = ((lo + 3) | 0xfff) ^ ((r[VCPU_RFLAGS] >> AC_SHIFT) & 1);
   if (r[t + T_READ] === tag && r[t + T_HIGH] === hi) {
-    return cpu.arena.view.getInt32(r[t + T_PAGE] + (lo & 0xfff), true);
+    const at = r[t + T_PAGE] + (lo & 0xfff);
+    return cpu.threaded ? loadWhole(cpu, at, 4) : cpu.arena.view.getInt32(at, true);
   }
   return loadSlow(cpu, lo, hi, 4);
 }
@@ -52,6 +55,7 @@ export function load64(cpu: Cpu, lo: number, hi: number): number {
   const tag = ((lo + 7) | 0xfff) ^ ((r[VCPU_RFLAGS] >> AC_SHIFT) & 1);
   if (r[t + T_READ] === tag && r[t + T_HIGH] === hi) {
     const at = r[t + T_PAGE] + (lo & 0xfff);
+    if (cpu.threaded) return loadWhole(cpu, at, 8);
     const { view } = cpu.arena;
     cpu.hi = view.getInt32(at + 4, true);
     return view.getInt32(at, true);
@@ -74,7 +78,9 @@ export function store16(cpu: Cpu, lo: number, hi: number, value: number): void {
   const t = TLB_AT + (((r[VCPU_CPL] + 1) & 4) << HALF_SHIFT) + ((lo >>> 9) & TLB_INDEX_MASK);
   const tag = ((lo + 1) | 0xfff) ^ ((r[VCPU_RFLAGS] >> AC_SHIFT) & 1);
   if (r[t + T_WRITE] === tag && r[t + T_HIGH] === hi) {
-    cpu.arena.view.setInt16(r[t + T_PAGE] + (lo & 0xfff), value, true);
+    const at = r[t + T_PAGE] + (lo & 0xfff);
+    if (cpu.threaded) storeWhole(cpu, at, 2, value, 0);
+    else cpu.arena.view.setInt16(at, value, true);
     return;
   }
   storeSlow(cpu, lo, hi, 2, value, 0);
@@ -85,7 +91,9 @@ export function store32(cpu: Cpu, lo: number, hi: number, value: number): void {
   const t = TLB_AT + (((r[VCPU_CPL] + 1) & 4) << HALF_SHIFT) + ((lo >>> 9) & TLB_INDEX_MASK);
   const tag = ((lo + 3) | 0xfff) ^ ((r[VCPU_RFLAGS] >> AC_SHIFT) & 1);
   if (r[t + T_WRITE] === tag && r[t + T_HIGH] === hi) {
-    cpu.arena.view.setInt32(r[t + T_PAGE] + (lo & 0xfff), value, true);
+    const at = r[t + T_PAGE] + (lo & 0xfff);
+    if (cpu.threaded) storeWhole(cpu, at, 4, value, 0);
+    else cpu.arena.view.setInt32(at, value, true);
     return;
   }
   storeSlow(cpu, lo, hi, 4, value, 0);
@@ -97,6 +105,10 @@ export function store64(cpu: Cpu, lo: number, hi: number, valueLo: number, value
   const tag = ((lo + 7) | 0xfff) ^ ((r[VCPU_RFLAGS] >> AC_SHIFT) & 1);
   if (r[t + T_WRITE] === tag && r[t + T_HIGH] === hi) {
     const at = r[t + T_PAGE] + (lo & 0xfff);
+    if (cpu.threaded) {
+      storeWhole(cpu, at, 8, valueLo, valueHi);
+      return;
+    }
     const { view } = cpu.arena;
     view.setInt32(at, valueLo, true);
     view.setInt32(at + 4, valueHi, true);

@@ -1,7 +1,7 @@
 /** All translations that a vCPU's TLB holds, for whoever holds them against the tables. Pure. */
 import type { Arena } from '../arena/arena.ts';
 import { vcpuWords } from './probe-second-level.ts';
-import { T_EXEC, T_HIGH, T_PAGE, T_READ, T_WRITE, T_WRITE_CODE } from './tlb.ts';
+import { T_EXEC, T_HIGH, T_PAGE, T_READ, T_WRITE } from './tlb.ts';
 import { TLB_AT, TLB_END, TLB_ENTRY_WORDS, TLB_HALF_WORDS } from './tlb-layout.ts';
 
 export interface TlbEntry {
@@ -18,7 +18,7 @@ export function tlbEntries(arena: Arena, vcpuId: number): readonly TlbEntry[] {
   const r = vcpuWords(arena, vcpuId);
   const entries: TlbEntry[] = [];
   for (let t = TLB_AT; t < TLB_END; t += TLB_ENTRY_WORDS) {
-    const write = r[t + T_WRITE] | r[t + T_WRITE_CODE];
+    const write = r[t + T_WRITE];
     const tag = r[t + T_READ] | r[t + T_EXEC] | write;
     if (tag === 0) continue;
     const user = t >= TLB_AT + TLB_HALF_WORDS;

@@ -3,7 +3,7 @@ import type { Arena } from '../arena/arena.ts';
 import { highHalf, lowHalf } from '../base/address.ts';
 import type { AccessKind } from '../base/machine-modes.ts';
 import { vcpuWords } from './probe-second-level.ts';
-import { T_EXEC, T_HIGH, T_PAGE, T_READ, T_WRITE, T_WRITE_CODE, tlbEntryOf } from './tlb.ts';
+import { notedTag, T_EXEC, T_HIGH, T_PAGE, T_READ, T_WRITE, tlbEntryOf } from './tlb.ts';
 
 /** Arena offset of the byte when an access of that kind would hit the TLB, else undefined. */
 export function probeTlb(
@@ -23,6 +23,6 @@ export function probeTlb(
       ? r[entry + T_READ] === tag
       : access === 'fetch'
         ? r[entry + T_EXEC] === tag
-        : r[entry + T_WRITE] === tag || r[entry + T_WRITE_CODE] === tag;
+        : notedTag(r[entry + T_WRITE]) === notedTag(tag);
   return hit ? r[entry + T_PAGE] + (lo & 0xfff) : undefined;
 }

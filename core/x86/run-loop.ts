@@ -76,7 +76,7 @@ export function runCpu(cpu: Cpu, budget: number, stopBeforeFirstBreakpoint: bool
 function runPiece(cpu: Cpu, budget: number, stopBeforeFirstBreakpoint: boolean): number {
   const { f, r } = cpu;
   if (r[VCPU_ACTIVITY] !== 0) return r[VCPU_ACTIVITY] === 1 ? EXIT_HLT : EXIT_TRIPLE_FAULT;
-  dropStaleCode(cpu, () => cpu.cache.dropAll());
+  dropStaleCode(cpu, dropAllCode);
   const piece = budget < LONGEST_RUN ? budget | 0 : LONGEST_RUN;
   cpu.budget = piece;
   cpu.left = piece;
@@ -88,6 +88,8 @@ function runPiece(cpu: Cpu, budget: number, stopBeforeFirstBreakpoint: boolean):
   cpu.current = 0;
   return exit;
 }
+
+const dropAllCode = (cpu: Cpu): void => cpu.cache.dropAll();
 
 function loop(cpu: Cpu, stopBeforeFirstBreakpoint: boolean): number {
   const { r } = cpu;
@@ -104,6 +106,7 @@ function loop(cpu: Cpu, stopBeforeFirstBreakpoint: boolean): number {
       cpu.attention = false;
       return EXIT_ATTENTION;
     }
+    if (cpu.threaded) dropStaleCode(cpu, dropAllCode);
     const shadow = r[VCPU_INTERRUPT_SHADOW];
     const flags = r[VCPU_RFLAGS];
     if (r[VCPU_INTERRUPT_WINDOW] !== 0 && (flags & IF) !== 0 && shadow === 0) return EXIT_INTERRUPT_WINDOW;

@@ -80,14 +80,16 @@ export function noteTableWrite(cpu: Cpu, offset: number): void {
   if (isCodePage(cpu, offset >>> 12)) noteCodeWrite(cpu, offset, 8);
 }
 
-/** To be called before a vCPU runs: drops what others wrote over. `dropAll` when there was too much to remember. */
-export function dropStaleCode(cpu: Cpu, dropAll: () => void): void {
+/**
+ * To be called before a vCPU runs, and on a thread of its own wherever the processor looks for its next instruction anew, as
+ * after IRET and whatever else serializes: drops what others wrote over. `dropAll` when there was too much to remember. */
+export function dropStaleCode(cpu: Cpu, dropAll: (cpu: Cpu) => void): void {
   const r = cpu.r;
   if (r[STALE_CODE_COUNT] === 0) return;
   if (cpu.threaded) lockWord(r, STALE_CODE_LOCK, 'a list of stale code');
   const count = r[STALE_CODE_COUNT];
   r[STALE_CODE_COUNT] = 0;
-  if (count > STALE_CODE_SIZE) dropAll();
+  if (count > STALE_CODE_SIZE) dropAll(cpu);
   else for (let i = 0; i < count; i++) cpu.dropDecodedPage(r[STALE_CODE + i]);
   if (cpu.threaded) unlockWord(r, STALE_CODE_LOCK);
 }

@@ -38,9 +38,17 @@ export const T_EXEC = 2;
 export const T_HIGH = 3;
 /** Arena offset of the page. */
 export const T_PAGE = 4;
-/** Tag for writes to a page that instructions were decoded from; see system-code-pages.ts. */
-export const T_WRITE_CODE = 5;
-export const T_FLAGS = 6;
+export const T_FLAGS = 5;
+
+/**
+ * Bit of a tag for writes, clear when the page has decoded instructions: its stores miss, and the slow path takes note of them
+ * (system-code-pages.ts). Part of the tag itself, because another vCPU's thread may clear it: of two words it could change
+ * one of an entry that is gone and one of an entry that has come. (Bit 0 belongs to RFLAGS.AC, memory-access.ts.)
+ */
+const FAST_WRITE = 2;
+
+/** The tag for writes to a page of which instructions were decoded. */
+export const notedTag = (tag: number): number => tag & ~FAST_WRITE;
 
 /** Survives a load of CR3 (SDM vol 3A, "Global Pages"). */
 export const TLB_GLOBAL = 1;
@@ -68,21 +76,27 @@ export function tlbInsert(
   const t = tlbEntryOf(user, lo);
   const tag = lo | 0xfff;
   r[t + T_READ] = readable ? tag : 0;
-  r[t + T_WRITE] = writable && !hasCode ? tag : 0;
+  r[t + T_WRITE] = writable ? (hasCode ? notedTag(tag) : tag) : 0;
   r[t + T_EXEC] = executable ? tag : 0;
   r[t + T_HIGH] = hi;
   r[t + T_PAGE] = page;
-  r[t + T_WRITE_CODE] = writable && hasCode ? tag : 0;
   r[t + T_FLAGS] = flags;
   const count = r[TLB_LOG_COUNT];
   if (count < TLB_LOG_SIZE) r[TLB_LOG + count] = t;
   r[TLB_LOG_COUNT] = count + 1;
   if ((flags & TLB_LARGE) !== 0) r[TLB_LARGE_SEEN] = 1;
-  if (cpu.threaded && writable && !hasCode) lookForMarkBehind(cpu, t, tag, page);
+  if (cpu.threaded && writable && !hasCode) lookForMarkBehind(cpu, t, page);
+}
+
+/** Nothing is decoded from the page any more: its stores are fast again. */
+export function tlbUnmarkCodePage(cpu: Cpu, t: number): void {
+  const { r } = cpu;
+  r[t + T_WRITE] |= FAST_WRITE;
+  if (cpu.threaded) lookForMarkBehind(cpu, t, r[t + T_PAGE]);
 }
 
 /** Another vCPU may have begun to decode from the page since it was looked up, and seen this TLB without the entry. */
-function lookForMarkBehind(cpu: Cpu, t: number, tag: number, page: number): void {
+function lookForMarkBehind(cpu: Cpu, t: number, page: number): void {
   const { r, arena } = cpu;
   Atomics.add(r, TLB_LOG_COUNT, 0);
   const mark = page >>> 12;
@@ -90,8 +104,7 @@ function lookForMarkBehind(cpu: Cpu, t: number, tag: number, page: number): void
   for (let vcpu = 0; vcpu < arena.layout.config.vcpus; vcpu++) {
     const block = (arena.layout.vcpus + vcpu * VCPU_BYTES) >> 2;
     if ((Atomics.load(arena.i32, block + word) & (1 << (mark & 31))) === 0) continue;
-    r[t + T_WRITE] = 0;
-    r[t + T_WRITE_CODE] = tag;
+    r[t + T_WRITE] = notedTag(r[t + T_WRITE]);
     return;
   }
 }
@@ -100,7 +113,6 @@ function dropEntry(r: Int32Array, t: number): void {
   r[t + T_READ] = 0;
   r[t + T_WRITE] = 0;
   r[t + T_EXEC] = 0;
-  r[t + T_WRITE_CODE] = 0;
   r[t + T_FLAGS] = 0;
 }
 
@@ -165,10 +177,11 @@ export function tlbMarkCodePage(cpu: Cpu, page: number): void {
   for (let vcpu = 0; vcpu < arena.layout.config.vcpus; vcpu++) {
     const block = (arena.layout.vcpus + vcpu * VCPU_BYTES) >> 2;
     for (let t = block + TLB_AT; t < block + TLB_END; t += TLB_ENTRY_WORDS) {
-      if (i32[t + T_PAGE] === page && i32[t + T_WRITE] !== 0) {
-        i32[t + T_WRITE_CODE] = i32[t + T_WRITE];
-        i32[t + T_WRITE] = 0;
-      }
+      const tag = i32[t + T_WRITE];
+      if ((tag & FAST_WRITE) === 0 || i32[t + T_PAGE] !== page) continue;
+      // If its vCPU has another entry there by now, that one stays as it is.
+      if (cpu.threaded) Atomics.compareExchange(i32, t + T_WRITE, tag, notedTag(tag));
+      else i32[t + T_WRITE] = notedTag(tag);
     }
   }
 }

@@ -2,7 +2,9 @@
  * Several processors at once: each hammers MMIO and RAM, and all count on shared words, by LOCK XADD, by CMPXCHG, by
  * CMPXCHG8B, by single bytes and under a lock of their own making. Nothing that is printed depends on who was faster.
  * Arguments: vcpus= (1 … 8, default 2), rounds= (1 … 100000000, default 1000), window= (a page to read, default behind RAM),
- * op=count|hammer, patience= (ticks in which the others have to start), mode=flat|32|pae|long.
+ * op=count|hammer|split, patience= (ticks in which the others have to start), mode=flat|32|pae|long.
+ * op=split counts by what no single aligned access of up to 8 bytes does: LOCK XADD across two cache lines, CMPXCHG16B, LOCK BTC
+ * with an offset in a register; and stores and loads of 8 bytes, of which nobody may see a half.
  * op=hammer goes on until the host sets `stop` in smp_board, and checks that nothing is read at `window` that had gone before:
  * the host says in smp_board which memslot change it has begun and which has returned; odd changes put RAM there whose first
  * word is the number of the change, even ones take it away.
@@ -13,7 +15,7 @@ extern u32 secondary_cr0, secondary_cr3, secondary_cr4, secondary_efer;
 
 enum { BANK = 0xfeb00000, BANK_ID = 0x52424d55, BANK_SCRATCH = 0x20, PATIENCE = 20000000 };
 
-static u32 processors, rounds, is_hammer;
+static u32 processors, rounds, is_hammer, is_split;
 static uptr window;
 static u64 patience;
 
@@ -44,6 +46,43 @@ static inline u32 exchange(volatile u32 *at, u32 value) {
 }
 
 static inline void add_byte(volatile u8 *at) { __asm__ volatile("lock incb %0" : "+m"(*at) : : "memory", "cc"); }
+
+enum { SPLIT_AT = 62, BIT_WORD = 11 };
+
+#ifdef __x86_64__
+static inline int compare_exchange_16(volatile u64 *at, u64 *low, u64 *high) {
+  u8 same;
+  __asm__ volatile("lock cmpxchg16b %1; sete %0"
+                   : "=q"(same), "+m"(*(volatile u64(*)[2])at), "+a"(*low), "+d"(*high)
+                   : "b"(*low + 1), "c"(*high - 1)
+                   : "memory", "cc");
+  return same;
+}
+#endif
+
+static void count_split(u32 processor, u32 round) {
+  struct board *board = &smp_board;
+  exchange_add((volatile u32 *)(board->lines + SPLIT_AT), 1);
+  if (processor == 1) {
+    /* The upper byte of what is counted is this processor's: a plain store that no locked access of others may lose. */
+    board->lines[SPLIT_AT + 3] = (u8)round;
+    if (board->lines[SPLIT_AT + 3] != (u8)round) board->accounts[processor].lock_errors++;
+  }
+  __asm__ volatile("lock btcl %1, %0" : "+m"(board->bits) : "r"(BIT_WORD * 32 + processor) : "memory", "cc");
+#ifdef __x86_64__
+  u64 low = board->pair[0], high = board->pair[1];
+  while (!compare_exchange_16(board->pair, &low, &high)) {
+  }
+  u64 half = (processor << 28) | round;
+  board->whole = half | (half << 32);
+  for (u32 look = 0; look < 8; look++) {
+    u64 seen = board->whole;
+    if ((u32)seen != (u32)(seen >> 32)) board->accounts[processor].ram_errors++;
+  }
+#else
+  (void)round;
+#endif
+}
 
 static void count(u32 processor) {
   struct board *board = &smp_board;
@@ -107,6 +146,11 @@ void smp_work(u32 processor) {
   account->present = 1;
   while (!board->may_begin) __asm__ volatile("pause");
   for (u32 round = 1; is_hammer ? !board->stop : round <= rounds; round++) {
+    if (is_split) {
+      count_split(processor, round);
+      account->rounds++;
+      continue;
+    }
     touch(processor, round);
     count(processor);
     if (is_hammer) read_window(processor);
@@ -162,6 +206,27 @@ static int put_errors(const char *name, u64 errors) {
   return 0;
 }
 
+static int conclude_split(void) {
+  struct board *board = &smp_board;
+  u64 all = 0, ram = 0, lost = 0;
+  u32 bits = 0;
+  for (u32 i = 0; i < processors; i++) {
+    struct account *account = &board->accounts[i];
+    all += account->rounds;
+    ram += account->ram_errors;
+    lost += account->lock_errors;
+    if (account->rounds & 1) bits |= 1u << i;
+  }
+  int good = put_count("LOCK XADD across two lines", *(volatile u32 *)(board->lines + SPLIT_AT) & 0xffffff, all);
+  good &= put_count("LOCK BTC of a bit string", board->bits[BIT_WORD], bits);
+#ifdef __x86_64__
+  good &= put_count("CMPXCHG16B", board->pair[0], all);
+  good &= put_count("its upper half", 0 - board->pair[1], all);
+#endif
+  good &= put_errors("the lock: a store was lost", lost);
+  return good & put_errors("the whole: 8 bytes were seen by halves", ram);
+}
+
 static int conclude(void) {
   struct board *board = &smp_board;
   u64 all = 0, mmio = 0, ram = 0, lock = 0, stale = 0;
@@ -203,10 +268,12 @@ void guest_main(void) {
   u64 wanted = number_argument("vcpus", 2), each = number_argument("rounds", 1000);
   if (wanted < 1 || wanted > MAX_PROCESSORS) refuse("vcpus= is between 1 and 8");
   if (each < 1 || each > 100000000) refuse("rounds= is between 1 and 100000000");
-  if (has_argument("op") && !argument_is("op", "count") && !argument_is("op", "hammer")) refuse("op= is count or hammer");
+  if (has_argument("op") && !argument_is("op", "count") && !argument_is("op", "hammer") && !argument_is("op", "split"))
+    refuse("op= is count, hammer or split");
   processors = (u32)wanted;
   rounds = (u32)each;
   is_hammer = (u32)argument_is("op", "hammer");
+  is_split = (u32)argument_is("op", "split");
   patience = number_argument("patience", PATIENCE);
   window = (uptr)(number_argument("window", end_of_ram()) & ~4095ull);
 
@@ -227,7 +294,7 @@ void guest_main(void) {
   exchange(&smp_board.may_begin, 1);
   smp_work(0);
   await_others(1);
-  int good = conclude();
+  int good = is_split ? conclude_split() : conclude();
   put_line(good ? "smp: every access found what it should" : "smp: failed");
   guest_exit(good ? EXIT_PASSED : EXIT_FAILED);
 }

@@ -28,6 +28,12 @@ struct board {
   volatile u32 lock, guarded, unused4[14];
   volatile u8 bytes[64];
   struct account accounts[MAX_PROCESSORS];
+  /* split: a word across two cache lines (from byte 62), 16 bytes, a bit string, and 8 bytes that are stored and loaded plainly */
+  volatile u8 lines[128];
+  volatile u64 pair[2] __attribute__((aligned(16)));
+  u64 unused5[6];
+  volatile u32 bits[16];
+  volatile u64 whole, unused6[7];
 };
 
 extern struct board smp_board;

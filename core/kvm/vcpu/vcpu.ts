@@ -2,6 +2,7 @@
 import {
   ACTIVE,
   HALTED,
+  REQUEST_BUS_LOCK,
   SHUT_DOWN,
   UNINITIALIZED,
   VCPU_ACTIVITY,
@@ -19,12 +20,16 @@ import {
 } from '../../arena/vcpu-layout.ts';
 import { TP_KVM_EXIT } from '../../base/tracepoints.ts';
 import {
+  awaitBus,
   EXIT_ATTENTION,
   EXIT_BUDGET,
+  EXIT_BUS_LOCK,
   EXIT_DEBUG,
   EXIT_NPF,
   EXIT_UNIMPLEMENTED,
+  lockBus,
   RFLAGS_IF,
+  unlockBus,
   type Cpu,
 } from '../../x86/index.ts';
 import type { VmBus } from '../bus.ts';
@@ -111,14 +116,19 @@ export class Vcpu {
       // A delivery is work too.
       const delivered = this.deliverEvent();
       const rest = end - f[VCPU_F_INSNS] - f[VCPU_F_DELIVERIES];
-      const exit = delivered ? cpu.run(rest, !skip) : r[VCPU_EXIT_REASON];
+      let exit = delivered ? cpu.run(rest, !skip) : r[VCPU_EXIT_REASON];
       leaveGuestMode(mmu, r);
+      const alone = exit === EXIT_BUS_LOCK;
+      if (alone) exit = this.runWithBusLocked();
 
       if (f[VCPU_F_INSNS] !== before) {
         skip = false;
         r[VCPU_SKIP_MMIO_STOP] = 0;
       }
-      if (exit === EXIT_BUDGET) return RUN_BUDGET;
+      if (exit === EXIT_BUDGET) {
+        if (alone) continue;
+        return RUN_BUDGET;
+      }
       if (exit === EXIT_ATTENTION) {
         if (bus.stopRequested()) return RUN_VMM_STOP;
         continue;
@@ -134,6 +144,22 @@ export class Vcpu {
       if (code !== RESUME_GUEST) return code as RunCode;
       if (f[VCPU_F_INSNS] !== retired) skip = false;
       if (bus.stopRequested()) return RUN_VMM_STOP;
+    }
+  }
+
+  /** Executes the one locked instruction at rip while no other vCPU executes anything. Not an exit: KVM knows nothing of it. */
+  private runWithBusLocked(): number {
+    const { cpu } = this;
+    const { mmu, r } = this.context;
+    lockBus(cpu);
+    try {
+      // Requests come first, and then the instruction again.
+      if (!enterGuestMode(mmu, r)) return EXIT_BUDGET;
+      const exit = cpu.run(1, false);
+      leaveGuestMode(mmu, r);
+      return exit;
+    } finally {
+      unlockBus(cpu);
     }
   }
 
@@ -170,6 +196,7 @@ export class Vcpu {
       requests |= Atomics.exchange(r, VCPU_REQUESTS, 0);
     }
     if ((requests & (1 << KVM_REQ_TLB_FLUSH)) !== 0) this.cpu.flushTlb();
+    if ((requests & REQUEST_BUS_LOCK) !== 0) awaitBus(this.cpu);
     return (requests & (1 << KVM_REQ_TRIPLE_FAULT)) === 0;
   }
 

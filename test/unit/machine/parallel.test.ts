@@ -33,6 +33,9 @@ describe('with a thread for each vCPU', () => {
     { name: 'smp', append: 'vcpus=2 rounds=300 mode=long', vcpus: 2, mmu: 'ept' },
     { name: 'smp', append: 'vcpus=3 rounds=100 mode=pae', vcpus: 3, mmu: 'npt' },
     { name: 'smp', append: 'vcpus=2 rounds=100', vcpus: 2, mmu: 'shadow' },
+    // What no single compare-and-exchange can do, and 8 bytes that are never seen by halves.
+    { name: 'smp', append: 'vcpus=2 op=split rounds=400 mode=long', vcpus: 2, mmu: 'ept' },
+    { name: 'smp', append: 'vcpus=3 op=split rounds=100 mode=32', vcpus: 3, mmu: 'shadow' },
     { name: 'hello', append: '', vcpus: 2, mmu: 'ept' },
     { name: 'timer', append: 'ticks=4 hz=1000', vcpus: 1, mmu: 'ept' },
   ] as const)('$name $append says what it says in turns', ({ name, append, vcpus, mmu }) => {
