@@ -1,6 +1,7 @@
 /** All devices of one machine, wired together. */
 import type { Arena } from '../arena/arena.ts';
 import {
+  BUS_LOCK,
   DEV_CLOCK,
   DEV_CMOS,
   DEV_DEBUG_EXIT,
@@ -8,7 +9,6 @@ import {
   DEV_TURNS,
   DEV_UART,
   DEVICES_LOCK,
-  SPLIT_LOCK,
 } from '../arena/device-layout.ts';
 import { RestoredWords } from '../arena/restored-words.ts';
 import type { TimedDevice } from './device.ts';
@@ -77,7 +77,7 @@ export class DeviceSet {
     const words = (block: number, name: string) => new RestoredWords(arena, arena.layout.devices + block, name);
     const turns = words(DEV_TURNS, 'the locks of the devices');
     turns.int(DEVICES_LOCK, 0, 0, 'the lock');
-    turns.int(SPLIT_LOCK, 0, 0, 'the lock of split accesses');
+    turns.int(BUS_LOCK, 0, 0, 'the lock of the bus');
     this.clock.checkRestored(words(DEV_CLOCK, 'the clock'));
     this.uart.checkRestored(words(DEV_UART, this.uart.name));
     this.pit.checkRestored(words(DEV_PIT, this.pit.name));

@@ -41,17 +41,7 @@ import {
   TLB_LOG_COUNT,
   TLB_LOG_SIZE,
 } from './tlb-layout.ts';
-import {
-  T_EXEC,
-  T_FLAGS,
-  T_PAGE,
-  T_READ,
-  T_WRITE,
-  T_WRITE_CODE,
-  TLB_GLOBAL,
-  TLB_INDEX_MASK,
-  TLB_LARGE,
-} from './tlb.ts';
+import { fastTag, T_EXEC, T_FLAGS, T_PAGE, T_READ, T_WRITE, TLB_GLOBAL, TLB_INDEX_MASK, TLB_LARGE } from './tlb.ts';
 
 const PAGE = 4096;
 
@@ -92,9 +82,9 @@ function checkTlb(words: RestoredWords, arena: Arena): void {
   let used = 0;
   for (let t = TLB_AT; t < TLB_END; t += TLB_ENTRY_WORDS) {
     const at = first + t;
-    const tags = [i32[at + T_READ], i32[at + T_WRITE], i32[at + T_EXEC], i32[at + T_WRITE_CODE]].filter(
-      (tag) => tag !== 0,
-    );
+    const write = i32[at + T_WRITE];
+    const stores = write === 0 ? 0 : fastTag(write);
+    const tags = [i32[at + T_READ], stores, i32[at + T_EXEC]].filter((tag) => tag !== 0);
     words.require((i32[at + T_FLAGS] & ~(TLB_GLOBAL | TLB_LARGE)) === 0, 'a TLB entry has unknown marks');
     if (tags.length === 0) continue;
     used += 1;

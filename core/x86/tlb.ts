@@ -49,6 +49,8 @@ const FAST_WRITE = 2;
 
 /** The tag for writes to a page of which instructions were decoded. */
 export const notedTag = (tag: number): number => tag & ~FAST_WRITE;
+/** The same for a page of which none were. */
+export const fastTag = (tag: number): number => tag | FAST_WRITE;
 
 /** Survives a load of CR3 (SDM vol 3A, "Global Pages"). */
 export const TLB_GLOBAL = 1;

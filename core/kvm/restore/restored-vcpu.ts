@@ -7,6 +7,7 @@ import {
   VCPU_BYTES,
   VCPU_EPT_AD,
   VCPU_MAXPHYADDR,
+  REQUEST_BUS_LOCK,
   VCPU_MODE,
   VCPU_REQUESTS,
   VCPU_ROOT_HPA,
@@ -31,7 +32,11 @@ import { KVM_REQ_MMU_RELOAD, KVM_REQ_MMU_SYNC, KVM_REQ_TLB_FLUSH, KVM_REQ_TRIPLE
 import type { Vm } from '../vm.ts';
 
 const REQUESTS =
-  (1 << KVM_REQ_TLB_FLUSH) | (1 << KVM_REQ_MMU_RELOAD) | (1 << KVM_REQ_TRIPLE_FAULT) | (1 << KVM_REQ_MMU_SYNC);
+  (1 << KVM_REQ_TLB_FLUSH) |
+  (1 << KVM_REQ_MMU_RELOAD) |
+  (1 << KVM_REQ_TRIPLE_FAULT) |
+  (1 << KVM_REQ_MMU_SYNC) |
+  REQUEST_BUS_LOCK;
 
 /** @throws RestoreRefused */
 export function checkRestoredVcpu(vm: Vm, id: number): void {
