@@ -12,6 +12,9 @@ export const DEV_KEYBOARD = 4352; // 8042
 export const DEV_CLOCK = 4160; // virtual clock, see CLOCK_*
 export const DEV_TURNS = 4224; // whose turn it is, see TURN_*
 export const DEV_MMIO_BANK = 8192; // register bank to experiment with: 4 KiB
+/** The last port access of each device; see core/devices/port-access.ts. */
+export const DEV_PORT_ACCESS = 12288;
+export const PORT_ACCESS_DEVICES = 16;
 export const DEV_VGA = 16384; // CRTC and attribute registers
 export const DEV_VGA_TEXT = 32768; // 32 KiB at gpa 0xb8000
 /** Bytes typed on the serial line that the UART has not taken yet: a ring of SERIAL_INPUT_BYTES. */

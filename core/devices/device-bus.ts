@@ -6,6 +6,7 @@ import { assert } from '../base/assert.ts';
 import type { MmioDevice, PortDevice } from './device.ts';
 import type { MachineRequests } from './machine-requests.ts';
 import type { InterruptController } from './pic.ts';
+import type { PortAccessLog } from './port-access.ts';
 
 const PORTS = 0x1_0000;
 
@@ -18,7 +19,8 @@ export class DeviceBus {
 
   readonly #pic: InterruptController;
   readonly #requests: MachineRequests;
-  readonly #portDevices: readonly PortDevice[];
+  readonly portDevices: readonly PortDevice[];
+  readonly #accesses: PortAccessLog;
   /** Device number + 1 by port; a cache of the devices' own lists. */
   readonly #portMap = new Uint8Array(PORTS);
   /** First address of each MMIO device, and the one after its last: an access that nobody claims asks no device. */
@@ -30,11 +32,13 @@ export class DeviceBus {
     requests: MachineRequests,
     portDevices: readonly PortDevice[],
     mmioDevices: readonly MmioDevice[],
+    accesses: PortAccessLog,
   ) {
     this.#pic = pic;
     this.#requests = requests;
-    this.#portDevices = portDevices;
+    this.portDevices = portDevices;
     this.mmioDevices = mmioDevices;
+    this.#accesses = accesses;
     this.#mmioFirst = Float64Array.from(mmioDevices, ({ gpa }) => gpa);
     this.#mmioEnd = Float64Array.from(mmioDevices, ({ gpa, bytes }) => gpa + bytes);
     this.names = [...portDevices.map((d) => d.name), ...mmioDevices.map((d) => d.name)];
@@ -55,7 +59,7 @@ export class DeviceBus {
     if (i < 0) return size < 4 ? -1 >>> (32 - 8 * size) : -1;
     const device = this.mmioDevices[i];
     const offset = (gpaLo >>> 0) - device.gpa;
-    this.device = this.#portDevices.length + i;
+    this.device = this.portDevices.length + i;
     if (offset + size > device.bytes) return this.#readAcrossEnd(device, offset, size);
     device.hi = 0;
     const low = device.readMmio(offset, size);
@@ -69,7 +73,7 @@ export class DeviceBus {
     if (i < 0) return;
     const device = this.mmioDevices[i];
     const offset = (gpaLo >>> 0) - device.gpa;
-    this.device = this.#portDevices.length + i;
+    this.device = this.portDevices.length + i;
     device.writeMmio(offset, Math.min(size, device.bytes - offset), lo, hi);
   }
 
@@ -77,8 +81,12 @@ export class DeviceBus {
     const number = this.#portMap[port & 0xffff];
     this.device = number - 1;
     if (number !== 0) {
-      const device = this.#portDevices[number - 1];
-      if (size === 1 || device.takesWideAccess) return device.readPort(port, size);
+      const device = this.portDevices[number - 1];
+      if (size === 1 || device.takesWideAccess) {
+        const value = device.readPort(port, size);
+        this.#accesses.noteRead(number - 1, port, size, value);
+        return value;
+      }
     } else if (size === 1) return 0xff;
     return this.#readPortBytes(port, size);
   }
@@ -87,9 +95,12 @@ export class DeviceBus {
     const number = this.#portMap[port & 0xffff];
     this.device = number - 1;
     if (number !== 0) {
-      const device = this.#portDevices[number - 1];
-      if (size === 1) return device.writePort(port, 1, value & 0xff);
-      if (device.takesWideAccess) return device.writePort(port, size, value);
+      const device = this.portDevices[number - 1];
+      if (size === 1 || device.takesWideAccess) {
+        const low = size === 1 ? value & 0xff : value;
+        this.#accesses.noteWrite(number - 1, port, size, low);
+        return device.writePort(port, size, low);
+      }
     } else if (size === 1) return;
     for (let i = 0; i < size; i += 1) this.#writePortByte((port + i) & 0xffff, (value >>> (8 * i)) & 0xff);
   }
@@ -120,7 +131,7 @@ export class DeviceBus {
   /** The byte that a read of a port would give, without its side effects; undefined where no device is. */
   peekPort(port: number): number | undefined {
     const number = this.#portMap[port & 0xffff];
-    return number === 0 ? undefined : this.#portDevices[number - 1].peekPort(port & 0xffff);
+    return number === 0 ? undefined : this.portDevices[number - 1].peekPort(port & 0xffff);
   }
 
   /** Index of the device that claims an address below 4 GiB, or −1. */
@@ -148,7 +159,8 @@ export class DeviceBus {
     for (let i = 0; i < size; i += 1) {
       const at = (port + i) & 0xffff;
       const number = this.#portMap[at];
-      const byte = number === 0 ? 0xff : this.#portDevices[number - 1].readPort(at, 1) & 0xff;
+      const byte = number === 0 ? 0xff : this.portDevices[number - 1].readPort(at, 1) & 0xff;
+      if (number !== 0) this.#accesses.noteRead(number - 1, at, 1, byte);
       value |= byte << (8 * i);
     }
     return value;
@@ -156,6 +168,8 @@ export class DeviceBus {
 
   #writePortByte(port: number, value: number): void {
     const number = this.#portMap[port];
-    if (number !== 0) this.#portDevices[number - 1].writePort(port, 1, value);
+    if (number === 0) return;
+    this.#accesses.noteWrite(number - 1, port, 1, value);
+    this.portDevices[number - 1].writePort(port, 1, value);
   }
 }

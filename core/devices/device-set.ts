@@ -18,6 +18,7 @@ import { MachineRequests } from './machine-requests.ts';
 import { MmioBank } from './mmio-bank.ts';
 import { Pic } from './pic.ts';
 import { Pit } from './pit.ts';
+import { PortAccessLog } from './port-access.ts';
 import { Rtc } from './rtc.ts';
 import { DebugExit, SystemPorts } from './system-ports.ts';
 import { Uart } from './uart.ts';
@@ -34,6 +35,7 @@ export class DeviceSet {
   readonly uart: Uart;
   readonly vga: VgaRegisters;
   readonly keyboard: KeyboardController;
+  readonly portAccesses: PortAccessLog;
   readonly #ports: SystemPorts;
   readonly #bank: MmioBank;
   readonly #timed: readonly TimedDevice[];
@@ -50,12 +52,14 @@ export class DeviceSet {
     this.keyboard = new KeyboardController(arena, this.pic, this.requests);
     this.#ports = new SystemPorts(arena, this.requests);
     this.#bank = new MmioBank(arena, this.clock);
+    this.portAccesses = new PortAccessLog(arena, this.clock);
     this.#timed = [this.pit, this.rtc, this.uart];
     this.bus = new DeviceBus(
       this.pic,
       this.requests,
       [this.uart, this.pic, this.pit, this.rtc, this.keyboard, this.vga, new DebugExit(this.requests), this.#ports],
       [this.#bank, new VgaText(arena)],
+      this.portAccesses,
     );
   }
 
@@ -70,6 +74,7 @@ export class DeviceSet {
     this.vga.reset();
     this.keyboard.reset();
     this.#bank.reset();
+    this.portAccesses.reset();
   }
 
   /** What the devices' blocks came out of a file with. @throws RestoreRefused */

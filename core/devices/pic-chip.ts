@@ -37,6 +37,24 @@ const ROTATE_ON_NONSPECIFIC_EOI = 5;
 const SET_PRIORITY = 6;
 const ROTATE_ON_SPECIFIC_EOI = 7;
 
+/** What a chip holds, for people. */
+export interface PicChipState {
+  readonly irr: number;
+  readonly imr: number;
+  readonly isr: number;
+  /** Levels of the eight inputs. */
+  readonly lines: number;
+  /** Bits of lines that are level triggered. */
+  readonly level: number;
+  readonly vectorBase: number;
+  readonly lowestPriority: number;
+  readonly isInitialised: boolean;
+  readonly autoEoi: boolean;
+  readonly specialMask: boolean;
+  /** The line that INT stands for, −1 when INT is low. */
+  readonly requesting: number;
+}
+
 export class PicChip {
   readonly #w: Int32Array;
   readonly #isMaster: boolean;
@@ -96,6 +114,23 @@ export class PicChip {
 
   vector(line: number): number {
     return this.#w[VECTOR_BASE] | (line < 0 ? 7 : line);
+  }
+
+  state(): PicChipState {
+    const w = this.#w;
+    return {
+      irr: w[IRR],
+      imr: w[IMR],
+      isr: w[ISR],
+      lines: w[LINES],
+      level: w[LEVEL_TRIGGERED] === 1 ? 0xff : w[ELCR],
+      vectorBase: w[VECTOR_BASE],
+      lowestPriority: w[LOWEST],
+      isInitialised: w[INITIALISED] === 1,
+      autoEoi: w[AUTO_EOI] === 1,
+      specialMask: w[SPECIAL_MASK] === 1,
+      requesting: this.request(),
+    };
   }
 
   peekCommand(): number {

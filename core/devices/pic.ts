@@ -5,7 +5,7 @@
 import type { Arena } from '../arena/arena.ts';
 import { DEV_PIC } from '../arena/device-layout.ts';
 import type { PortDevice } from './device.ts';
-import { PIC_CHIP_WORDS, PicChip } from './pic-chip.ts';
+import { PIC_CHIP_WORDS, PicChip, type PicChipState } from './pic-chip.ts';
 
 const CASCADE = 2;
 
@@ -44,6 +44,10 @@ export class Pic implements PortDevice, InterruptController {
       this.#slave.setLine(irq - 8, high);
       this.#driveCascade();
     }
+  }
+
+  state(): { readonly master: PicChipState; readonly slave: PicChipState } {
+    return { master: this.#master.state(), slave: this.#slave.state() };
   }
 
   interruptPending(): boolean {

@@ -28,6 +28,17 @@ const LATCH = 12; // −1 none
 const STATUS_LATCH = 13; // −1 none
 export const PIT_COUNTER_DOUBLES = 16;
 
+/** What a counter holds, for people. */
+export interface PitCounterState {
+  readonly mode: number;
+  readonly isBcd: boolean;
+  /** The count register; 0 while none has been written. */
+  readonly reload: number;
+  readonly count: number;
+  readonly gate: boolean;
+  readonly out: boolean;
+}
+
 export class PitCounter {
   readonly #f: Float64Array;
 
@@ -65,6 +76,20 @@ export class PitCounter {
   /** The counter as it stands, on memory of its own: what is done to it does not reach the arena. */
   copy(): PitCounter {
     return new PitCounter(Float64Array.from(this.#f));
+  }
+
+  stateAt(cycle: number): PitCounterState {
+    const now = this.copy();
+    now.advance(cycle);
+    const f = now.#f;
+    return {
+      mode: f[MODE],
+      isBcd: f[BCD] === 1,
+      reload: f[COUNT],
+      count: f[COUNT] === 0 ? 0 : now.count(cycle),
+      gate: f[GATE] === 1,
+      out: now.output(cycle),
+    };
   }
 
   reset(gate: boolean): void {

@@ -9,7 +9,7 @@ import type { PortDevice, TimedDevice } from './device.ts';
 import type { MachineRequests } from './machine-requests.ts';
 import { cyclesAt, timeOfCycle } from './oscillator.ts';
 import type { InterruptController } from './pic.ts';
-import { PIT_COUNTER_DOUBLES, PitCounter } from './pit-counter.ts';
+import { PIT_COUNTER_DOUBLES, PitCounter, type PitCounterState } from './pit-counter.ts';
 import type { VirtualClock } from './virtual-clock.ts';
 
 export const PIT_HERTZ = 1_193_182;
@@ -95,6 +95,12 @@ export class Pit implements PortDevice, TimedDevice {
     const cycle = this.#sync();
     if (port === 0x43) return 0xff;
     return port === 0x61 ? this.#status61(cycle, this.#counters[2]) : this.#counters[port & 3].read(cycle);
+  }
+
+  /** The counters as they stand now. */
+  counters(): readonly PitCounterState[] {
+    const cycle = cyclesAt(PIT_HERTZ, this.#clock.now());
+    return this.#counters.map((counter) => counter.stateAt(cycle));
   }
 
   peekPort(port: number): number {

@@ -139,7 +139,7 @@ export class Rtc implements PortDevice, TimedDevice {
 
   peekPort(port: number): number {
     if (port === 0x70) return 0xff;
-    return this.#peekRegister(this.#w[INDEX] & 0x7f);
+    return this.peekRegister(this.index);
   }
 
   readPort(port: number): number {
@@ -165,7 +165,13 @@ export class Rtc implements PortDevice, TimedDevice {
     this.#requests.timersChanged();
   }
 
-  #peekRegister(index: number): number {
+  /** The register that port 0x71 stands for. */
+  get index(): number {
+    return this.#w[INDEX] & 0x7f;
+  }
+
+  /** What reading a register would give, without its side effects. */
+  peekRegister(index: number): number {
     const now = this.#clock.now();
     if (index === REGISTER_A) return (this.#bytes[REGISTER_A] & 0x7f) | (this.#isUpdating(now) ? A_UIP : 0);
     if (index === REGISTER_C) return this.#bytes[REGISTER_C] | (this.#interrupts() ? 0x80 : 0);

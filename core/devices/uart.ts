@@ -124,6 +124,12 @@ export class Uart implements PortDevice, TimedDevice {
     return this.#f[TIMEOUT_AT] === 0 ? Infinity : this.#f[TIMEOUT_AT];
   }
 
+  /** Registers that no port reads at the moment: FIFO control, the divisor, how many bytes wait, what is behind the latch. */
+  hidden(): { readonly ier: number; readonly fcr: number; readonly divisor: number; readonly received: number } {
+    const w = this.#w;
+    return { ier: w[IER], fcr: w[FCR], divisor: w[DIVISOR], received: w[FIFO_COUNT] };
+  }
+
   peekPort(port: number): number {
     const w = this.#w;
     const latched = (w[LCR] & LCR_DLAB) !== 0;

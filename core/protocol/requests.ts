@@ -213,6 +213,10 @@ export const REQUEST_SCHEMAS = {
   /** Everything the guest has sent so far that is still kept (the last 256 KiB). */
   'serial.read': none,
   'vga.read': none,
+  /** Every device with its registers and the last access it saw. Reads nothing of it as the guest would. */
+  'devices.read': none,
+  /** What one-byte reads of ports would give, without their side effects; −1 where no device is. */
+  'devices.peek': v.strictObject({ port: integer(0, 0xffff), count: integer(1, 256) }),
   /** A command of the console, about a vCPU. What it refuses is in the reply. */
   'console.run': v.strictObject({ line: text(4 * MAX_CONSOLE_CHARACTERS), vcpu }),
   'console.complete': v.strictObject({
@@ -263,6 +267,8 @@ interface Replies {
   'sptes.heat': { readonly moment: s.Moment; readonly fresh: Uint32Array; readonly stale: Uint32Array };
   'spte.decode': s.DecodedSpte;
   'spte.readLog': s.SpteLog;
+  'devices.read': s.DevicesSnapshot;
+  'devices.peek': { readonly moment: s.Moment; readonly bytes: readonly number[] };
   'walk.read': p.WalkSnapshot;
   'rmap.read': p.ReverseMapSnapshot;
   'audit.run': p.AuditSnapshot;

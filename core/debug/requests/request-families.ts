@@ -4,6 +4,7 @@ import { PROTOCOL_VERSION } from '../../protocol/version.ts';
 import type { RequestTable } from '../request-table.ts';
 import { breakpointRequests } from './breakpoint-requests.ts';
 import { consoleRequests } from './console-requests.ts';
+import { deviceRequests } from './device-requests.ts';
 import { disassemblyRequests } from './disassembly-requests.ts';
 import { expressionRequests } from './expression-requests.ts';
 import { generationRequests } from './generation-requests.ts';
@@ -48,6 +49,7 @@ export const REQUEST_TABLE: RequestTable = {
   ...traceRequests,
   ...serialRequests,
   ...vgaRequests,
+  ...deviceRequests,
   ...consoleRequests,
   ...stateRequests,
 };
