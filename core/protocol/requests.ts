@@ -26,6 +26,8 @@ const bytes = (max: number) =>
 export const MAX_IMAGE_BYTES = 64 * 1024 * 1024;
 export const MAX_APPEND_CHARACTERS = 4096;
 export const MAX_MEMORY_READ = 65536;
+export const MAX_MEMORY_SEARCH = 16 * 1024 * 1024;
+export const MAX_SEARCH_PATTERN = 256;
 export const MAX_ROWS = 1000;
 /** Longer than the language allows, so that the language can say it. */
 export const MAX_EXPRESSION_TEXT = 4096;
@@ -133,8 +135,22 @@ export const REQUEST_SCHEMAS = {
     address: u64,
     bytes: bytes(MAX_MEMORY_READ),
   }),
+  /** Where bytes stand in memory; long ranges are asked for in pieces, so that they can be shown as progress and given up. */
+  'memory.search': v.strictObject({
+    space: v.picklist(['gva', 'gpa', 'hva']),
+    vcpu,
+    start: u64,
+    length: integer(1, MAX_MEMORY_SEARCH),
+    pattern: v.pipe(
+      bytes(MAX_SEARCH_PATTERN),
+      v.check((b) => b.byteLength > 0, 'at least one byte'),
+    ),
+    limit: integer(1, MAX_ROWS),
+  }),
   /** `before` instructions ahead of `address` (found by decoding from a known boundary) and `count` from it on. */
   'disassembly.read': v.strictObject({ vcpu, address: u64, before: integer(0, 200), count: integer(1, 400) }),
+  /** The symbol that each address belongs to: `main+0x12`. */
+  'symbols.at': v.strictObject({ addresses: v.pipe(v.array(u64), v.maxLength(MAX_ROWS)) }),
   'symbols.search': v.strictObject({ query: text(256), limit: integer(1, 200) }),
   'memslots.read': none,
   /** What setting the region would do or why it would be refused; changes nothing. */
@@ -254,7 +270,10 @@ interface Replies {
   'registers.write': s.RegistersSnapshot;
   'memory.read': s.MemorySnapshot;
   'memory.write': s.Moment;
+  /** `next`: where to go on. */
+  'memory.search': { readonly moment: s.Moment; readonly matches: readonly bigint[]; readonly next: bigint };
   'disassembly.read': s.DisassemblySnapshot;
+  'symbols.at': readonly (string | undefined)[];
   'symbols.search': readonly s.SymbolMatch[];
   'memslots.read': s.MemslotsSnapshot;
   'memslots.preview': s.MemslotReport;

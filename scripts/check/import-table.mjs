@@ -69,6 +69,8 @@ export const IMPORT_TABLE = [
       'dockview-vue',
       'uplot',
       '@tanstack/vue-virtual',
+      '@leeoniya/ufuzzy',
+      'valibot',
       '@lucide/vue',
       '@xterm/',
       '@fontsource/',

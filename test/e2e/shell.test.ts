@@ -180,7 +180,7 @@ describe('edits', () => {
     await press('Control+Z');
     await bench.eventually(
       () => umbra.page.locator('.status-bar .log').innerText(),
-      /^Undone: r9 = 0x77 — the guest has run 1 instruction since/,
+      /^Undone: r9 = 0x77 — the guest has run 1\sinstruction since/,
       'it says that the guest has gone on',
     );
   });

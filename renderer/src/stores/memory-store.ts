@@ -39,6 +39,11 @@ function setup() {
   const hasChanged = (at: bigint, value: number | undefined): boolean =>
     before.value.has(at) && before.value.get(at) !== value;
 
+  const present = computed<ReadonlyMap<bigint, number | undefined>>(
+    () => new Map(rows.value.flatMap(({ cells }) => cells.map((cell) => [cell.address, cell.value]))),
+  );
+  const hasChangedAt = (at: bigint): boolean => hasChanged(at, present.value.get(at));
+
   function apply(next: MemorySnapshot): void {
     if (!machine.admit(next.moment)) return;
     const last = snapshot.value;
@@ -97,6 +102,7 @@ function setup() {
     error,
     rows,
     hasChanged,
+    hasChangedAt,
     refresh,
     place,
     goTo,

@@ -80,7 +80,7 @@ describe('the history of edits', () => {
     await edits.redo();
     await useMachineStore().step();
     await edits.undo();
-    expect(notices.latest?.text).toMatch(/^Undone: value = 1 — the guest has run \d+ instructions? since/);
+    expect(notices.latest?.text).toMatch(/^Undone: value = 1 — the guest has run \d+\sinstructions? since/);
   });
 
   it('is empty for a machine made anew', async () => {

@@ -291,6 +291,19 @@ export class FakeEngine implements UmbraDesktop {
       return this.#registers();
     },
     'memory.read': (params) => fakeMemory(this.moment, params, this.poked),
+    // Only what was written can be found.
+    'memory.search': ({ space, start, length, pattern, limit }) => {
+      const end = start + BigInt(length);
+      const isAt = (at: bigint): boolean =>
+        [...pattern].every((byte, i) => this.poked.get(`${space}:${at + BigInt(i)}`) === byte);
+      const all = [...this.poked.keys()]
+        .filter((key) => key.startsWith(`${space}:`))
+        .map((key) => BigInt(key.slice(4)))
+        .filter((at) => at >= start && at < end && isAt(at))
+        .slice(0, limit);
+      return { moment: this.moment, matches: all, next: end };
+    },
+    'symbols.at': ({ addresses }) => addresses.map((address) => (address === ENTRY ? 'start' : undefined)),
     'memory.write': ({ space, address, bytes }) => {
       bytes.forEach((byte, i) => this.poked.set(`${space}:${address + BigInt(i)}`, byte));
       return this.moment;

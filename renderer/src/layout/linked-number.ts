@@ -1,0 +1,106 @@
+/** A number on screen that can be followed, by what kind of number it is. */
+import type { AddressSpace } from '@core/protocol/index.ts';
+import { formatAddress, formatGfn, formatHex, formatU64 } from '@core/format/address-text.ts';
+import { formatCount } from '@core/format/quantity.ts';
+import type { Focus } from '../stores/focus-store.ts';
+
+export type LinkedNumber =
+  | { readonly kind: AddressSpace; readonly address: bigint }
+  /** A gva that holds code. */
+  | { readonly kind: 'code'; readonly address: bigint }
+  | { readonly kind: 'gfn'; readonly gfn: number }
+  | { readonly kind: 'generation'; readonly generation: number }
+  /** `at`: where it stands, when it stands in a shadow page. */
+  | { readonly kind: 'spte'; readonly value: bigint; readonly at?: SpteSpot }
+  | { readonly kind: 'register'; readonly name: string; readonly value: bigint }
+  | { readonly kind: 'insns'; readonly insns: number };
+
+export interface SpteSpot {
+  readonly page: number;
+  readonly entry: number;
+  readonly gfn: number;
+}
+
+export function numberText(number: LinkedNumber): string {
+  switch (number.kind) {
+    case 'gfn':
+      return formatGfn(number.gfn);
+    case 'generation':
+      return formatHex(number.generation);
+    case 'spte':
+      return formatU64(number.value);
+    case 'register':
+      return formatHex(number.value);
+    case 'insns':
+      return formatCount(number.insns);
+    default:
+      return formatAddress(number.address);
+  }
+}
+
+export function numberValue(number: LinkedNumber): bigint {
+  switch (number.kind) {
+    case 'gfn':
+      return BigInt(number.gfn);
+    case 'generation':
+      return BigInt(number.generation);
+    case 'spte':
+    case 'register':
+      return number.value;
+    case 'insns':
+      return BigInt(number.insns);
+    default:
+      return number.address;
+  }
+}
+
+/** With what kind of number it is, as it can be pasted again: `gpa:0xfeb00000`. */
+export function numberWithSpace(number: LinkedNumber): string {
+  if (number.kind === 'code') return `gva:${formatAddress(number.address)}`;
+  if (number.kind === 'register') return `${number.name} = ${formatHex(number.value)}`;
+  return `${number.kind}:${formatHex(numberValue(number))}`;
+}
+
+/** What following it selects; nothing where the number is no place. */
+export function focusOfNumber(number: LinkedNumber): Focus | undefined {
+  switch (number.kind) {
+    case 'gva':
+    case 'gpa':
+    case 'hva':
+      return { kind: 'address', space: number.kind, address: number.address };
+    case 'code':
+      return { kind: 'code', address: number.address };
+    case 'gfn':
+      return { kind: 'gfn', gfn: number.gfn };
+    case 'spte':
+      return number.at && { kind: 'spte', ...number.at };
+    case 'register':
+      return { kind: 'address', space: 'gva', address: number.value };
+    case 'insns':
+      return { kind: 'moment', insns: number.insns };
+    case 'generation':
+      return undefined;
+  }
+}
+
+/** The address that a number is, in its space; undefined for what is none. */
+export function addressOfNumber(
+  number: LinkedNumber,
+): { readonly space: AddressSpace; readonly address: bigint } | undefined {
+  switch (number.kind) {
+    case 'gva':
+    case 'gpa':
+    case 'hva':
+      return { space: number.kind, address: number.address };
+    case 'code':
+      return { space: 'gva', address: number.address };
+    case 'register':
+      return { space: 'gva', address: number.value };
+    case 'gfn':
+      return { space: 'gpa', address: BigInt(number.gfn) << 12n };
+    case 'spte':
+      return number.at && { space: 'gpa', address: BigInt(number.at.gfn) << 12n };
+    default:
+      return undefined;
+  }
+}

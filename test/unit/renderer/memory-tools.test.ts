@@ -1,0 +1,138 @@
+import { beforeEach, describe, expect, it } from 'vitest';
+import { useMachineStore } from '../../../renderer/src/stores/machine-store.ts';
+import { useMemoryCompareStore } from '../../../renderer/src/stores/memory-compare-store.ts';
+import { useMemoryEditsStore } from '../../../renderer/src/stores/memory-edits-store.ts';
+import { useMemorySearchStore } from '../../../renderer/src/stores/memory-search-store.ts';
+import { useEditHistoryStore } from '../../../renderer/src/stores/edit-history-store.ts';
+import { MAX_WATCHES, useWatchesStore } from '../../../renderer/src/stores/watches-store.ts';
+import type { FakeEngine } from './fake-engine.ts';
+import { startStores } from './stores.ts';
+
+const MIB = 1n << 20n;
+const NEEDLE = Uint8Array.from([0xde, 0xad]);
+
+let engine: FakeEngine;
+beforeEach(async () => {
+  engine = await startStores();
+});
+
+const poke = async (address: bigint, ...bytes: readonly number[]): Promise<void> => {
+  await useMemoryEditsStore().write({ space: 'gpa', address }, Uint8Array.from(bytes));
+};
+
+describe('an edit of memory', () => {
+  it('is taken back byte for byte, wherever it was made', async () => {
+    const before = await engine.request('memory.read', { space: 'gpa', vcpu: 0, address: 0x1000n, length: 4 });
+    await poke(0x1000n, 1, 2, 3, 4);
+    expect(useEditHistoryStore().undoTitle).toBe('gpa:0x00001000 = 01 02 03 04');
+    await useEditHistoryStore().undo();
+    const after = await engine.request('memory.read', { space: 'gpa', vcpu: 0, address: 0x1000n, length: 4 });
+    expect(after.ok && after.value.spans).toEqual(before.ok && before.value.spans);
+  });
+});
+
+describe('a search', () => {
+  it('goes through its range in pieces and gathers what they hold', async () => {
+    await poke(0x10n, ...NEEDLE);
+    await poke(40n * MIB, ...NEEDLE);
+    const search = useMemorySearchStore();
+    await search.search({ space: 'gpa', start: 0n, length: 64n * MIB }, NEEDLE);
+    expect(search.matches).toEqual([0x10n, 40n * MIB]);
+    expect([search.progress, search.isSearching]).toEqual([1, false]);
+    expect(engine.requests.filter(({ name }) => name === 'memory.search')).toHaveLength(4);
+  });
+
+  it('stops when it is told to, and asks for nothing more', async () => {
+    const search = useMemorySearchStore();
+    let open = (): void => {};
+    engine.gate = new Promise((resolve) => {
+      open = () => resolve();
+    });
+    const whole = search.search({ space: 'gpa', start: 0n, length: 4096n * MIB }, NEEDLE);
+    search.cancel();
+    open();
+    await whole;
+    expect(search.isSearching).toBe(false);
+    expect(engine.requests.filter(({ name }) => name === 'memory.search')).toHaveLength(1);
+  });
+
+  it('says why it cannot go on', async () => {
+    const search = useMemorySearchStore();
+    engine.refuseAll = { code: 'no-machine', message: 'no machine is loaded.', memslot: undefined };
+    await search.search({ space: 'gpa', start: 0n, length: MIB }, NEEDLE);
+    expect([search.error?.message, search.isSearching]).toEqual(['no machine is loaded.', false]);
+  });
+});
+
+describe('memory of another moment', () => {
+  it('is kept, and what differs from it now is said run by run', async () => {
+    const compare = useMemoryCompareStore();
+    await compare.keep('gpa', 0x1000n, 0x2_0000);
+    await poke(0x1001n, 0xaa, 0xbb);
+    await poke(0x2_0ff0n, 0xcc);
+    await compare.compare();
+    expect(compare.differences).toEqual([
+      { address: 0x1001n, length: 2 },
+      { address: 0x2_0ff0n, length: 1 },
+    ]);
+    expect(compare.before('gpa', 0x1001n)).not.toBe(0xaa);
+    expect([compare.before('gpa', 0xfffn), compare.before('gva', 0x1001n)]).toEqual([undefined, undefined]);
+    compare.forget();
+    expect(compare.before('gpa', 0x1001n)).toBeUndefined();
+  });
+
+  it('knows where there was no byte', async () => {
+    const compare = useMemoryCompareStore();
+    await compare.keep('gpa', 0xd000_0000n, 16);
+    expect(compare.before('gpa', 0xd000_0000n)).toBe(-1);
+    await compare.compare();
+    expect(compare.differences).toEqual([]);
+  });
+});
+
+describe('watched places', () => {
+  it('are read, marked when they have changed since the last stop, and removed', async () => {
+    const watches = useWatchesStore();
+    await poke(0x1000n, 1, 0, 0, 0);
+    watches.add('gpa', 0x1000n, 4);
+    await watches.refresh();
+    expect(watches.rows).toMatchObject([{ text: '0x00000001', hasChanged: false }]);
+    engine.poked.set(`gpa:${0x1000n}`, 2);
+    await useMachineStore().step();
+    await watches.refresh();
+    expect(watches.rows).toMatchObject([{ text: '0x00000002', hasChanged: true }]);
+    watches.remove(watches.rows[0].id);
+    expect(watches.rows).toEqual([]);
+  });
+
+  it('say what is not there', async () => {
+    const watches = useWatchesStore();
+    watches.add('gpa', 0xd000_0000n, 8);
+    await watches.refresh();
+    expect(watches.rows).toMatchObject([{ text: '--', note: 'no memslot and no device' }]);
+  });
+
+  it('are so many and no more, and end where 64 bits end', () => {
+    const watches = useWatchesStore();
+    expect(watches.add('gva', (1n << 64n) - 4n, 8)).toMatch(/beyond 64 bits/);
+    for (let i = 0; i < MAX_WATCHES; i += 1) expect(watches.add('gva', BigInt(i), 1)).toBeUndefined();
+    expect(watches.add('gva', 0n, 1)).toMatch(/remove one first/);
+  });
+
+  it('are saved and come back, and are not read from anything else', () => {
+    const watches = useWatchesStore();
+    watches.add('hva', 0x7f00n, 2);
+    const saved = watches.snapshot();
+    watches.remove(watches.watches[0].id);
+    expect(watches.restore(JSON.parse(JSON.stringify(saved)))).toBe(true);
+    expect(watches.watches).toMatchObject([{ space: 'hva', address: 0x7f00n, size: 2 }]);
+    for (const hostile of [
+      undefined,
+      5,
+      [{ space: 'io', address: '0x0', size: 1 }],
+      [{ space: 'gva', address: 'x', size: 1 }],
+    ]) {
+      expect(watches.restore(hostile)).toBe(false);
+    }
+  });
+});
