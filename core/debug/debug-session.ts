@@ -39,6 +39,11 @@ export class DebugSession {
     return this.#session.debuggee?.machine.isParallel ?? false;
   }
 
+  /** Only tests of the program's behaviour in a crash ask for it. */
+  crashVcpuForTest(id: number): void {
+    this.#session.debuggee?.machine.crashVcpuForTest(id);
+  }
+
   /** The machine's memory, once there is a machine. */
   get arenaBuffer(): SharedArrayBuffer | undefined {
     return this.#session.arena?.buffer;
@@ -142,6 +147,7 @@ const WITHOUT_MACHINE: ReadonlySet<RequestName> = new Set<RequestName>([
 ]);
 
 /** Requests that only look: an error in one says nothing about the machine. */
-const READS = /\.(read|status|search|preview|previewAll|pages|rows|heat|decode|readLog|peek|log|list|evaluate|hello)$|^audit\./;
+const READS =
+  /\.(read|status|search|preview|previewAll|pages|rows|heat|decode|readLog|peek|log|list|evaluate|hello)$|^audit\./;
 
 const sentence = (error: unknown): string => (error instanceof Error ? error.message : String(error));

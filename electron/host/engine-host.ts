@@ -113,12 +113,12 @@ export class EngineHost implements EngineClient {
     return () => this.#listeners.delete(listener);
   }
 
-  /** Kills the worker from inside. @throws when the host was not started with `allowCrash` (UMBRA_E2E=1) */
-  crashForTest(): void {
+  /** Kills the worker, or the thread of a vCPU, from inside. @throws when the host was not started with `allowCrash` (UMBRA_E2E=1) */
+  crashForTest(vcpu?: number): void {
     if (!(this.#options.allowCrash ?? process.env['UMBRA_E2E'] === '1')) {
       throw new Error('crashForTest is for tests: start the host with allowCrash');
     }
-    post(this.#life, { kind: 'crash' });
+    post(this.#life, { kind: 'crash', vcpu });
     knock(this.#life, REQUEST_MESSAGES);
   }
 

@@ -35,7 +35,9 @@ send({ kind: 'ready' });
 
 function take(message: HostMessage): void {
   if (message.kind === 'crash') {
-    if (setup.allowCrash) throw new Error('the engine was told to crash by a test');
+    if (!setup.allowCrash) return;
+    if (message.vcpu === undefined) throw new Error('the engine was told to crash by a test');
+    session.crashVcpuForTest(message.vcpu);
     return;
   }
   const answer = session.handle(message.name, message.params);

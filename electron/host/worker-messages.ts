@@ -5,8 +5,8 @@ import type { BreakpointSnapshot } from '../../core/protocol/snapshots.ts';
 
 export type HostMessage =
   | { readonly kind: 'request'; readonly id: number; readonly name: RequestName; readonly params: unknown }
-  /** Dies as an engine bug would. Honoured only by a worker that was started for tests. */
-  | { readonly kind: 'crash' };
+  /** Dies as an engine bug would, or lets the thread of a vCPU die. Honoured only by a worker that was started for tests. */
+  | { readonly kind: 'crash'; readonly vcpu: number | undefined };
 
 export type WorkerMessage =
   | { readonly kind: 'ready' }

@@ -23,8 +23,8 @@ export interface LaunchedUmbra {
   readonly pageErrors: readonly string[];
   /** Writes `test/screenshots/<name>.png`. */
   screenshot(name: string): Promise<void>;
-  /** Lets the engine's worker die of an error of its own. */
-  crashEngine(): Promise<void>;
+  /** Lets the engine's worker, or the thread of a vCPU, die of an error of its own. */
+  crashEngine(vcpu?: number): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -53,11 +53,11 @@ export async function launchUmbra({ image, userData }: LaunchOptions = {}): Prom
     async screenshot(name) {
       await page.screenshot({ path: path.join(inject('screenshots'), `${name}.png`) });
     },
-    async crashEngine() {
-      await app.evaluate(() => {
+    async crashEngine(vcpu) {
+      await app.evaluate((_electron, id) => {
         const engine = Reflect.get(globalThis, 'umbraEngine');
-        engine.crashForTest();
-      });
+        engine.crashForTest(id);
+      }, vcpu);
     },
     async close() {
       await app.close();

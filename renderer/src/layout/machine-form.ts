@@ -17,6 +17,8 @@ export interface MachineForm {
   maxPhyAddr: number | string;
   mem: string;
   vcpus: number | string;
+  /** A thread for each vCPU: they run at the same time, and no run is like another. */
+  threads: boolean;
   hostPages: HostPages;
   /** Means something under EPT only. */
   eptAd: boolean;
@@ -31,6 +33,7 @@ export function formOfOptions(options: MachineOptionsInput): MachineForm {
     maxPhyAddr: options.maxPhyAddr ?? 40,
     mem: ramBytes % MIB === 0 ? `${ramBytes / MIB}M` : `${ramBytes / 1024}K`,
     vcpus: options.vcpus ?? 1,
+    threads: options.threads ?? false,
     hostPages: options.hostPages ?? '4k',
     eptAd: options.eptAd ?? false,
     append: options.append ?? '',
@@ -41,7 +44,7 @@ export type ParsedMachineForm =
   { readonly ok: true; readonly options: MachineOptionsInput } | { readonly ok: false; readonly message: string };
 
 export function parseMachineForm(form: MachineForm): ParsedMachineForm {
-  const { mmu, era, maxPhyAddr, mem, vcpus, hostPages, append } = form;
+  const { mmu, era, maxPhyAddr, mem, vcpus, threads, hostPages, append } = form;
   const refuse = (message: string): ParsedMachineForm => ({ ok: false, message });
   const ram = parseSize(mem);
   if (ram === undefined) return refuse('Memory is a size such as 128M.');
@@ -56,5 +59,8 @@ export function parseMachineForm(form: MachineForm): ParsedMachineForm {
   const eptAd = form.eptAd && mmu === 'ept';
   if (append.length > MAX_APPEND_CHARACTERS)
     return refuse(`The arguments may have ${MAX_APPEND_CHARACTERS} characters at most.`);
-  return { ok: true, options: { mmu, era, maxPhyAddr, ramBytes: Number(ram), vcpus, hostPages, eptAd, append } };
+  return {
+    ok: true,
+    options: { mmu, era, maxPhyAddr, ramBytes: Number(ram), vcpus, threads, hostPages, eptAd, append },
+  };
 }

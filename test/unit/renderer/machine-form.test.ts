@@ -11,6 +11,7 @@ describe('the options of a machine', () => {
       maxPhyAddr: 46,
       ramBytes: 8192 * 1025,
       vcpus: 2,
+      threads: true,
       hostPages: 'thp',
       eptAd: false,
       append: 'pages=3',
