@@ -46,6 +46,7 @@ import { memslotsGeneration } from './memslots/memslots.ts';
 import { visibleGeneration } from './mmio/mmio-fault.ts';
 import { Mmu, mmuLock, mmuUnlock } from './mmu/mmu.ts';
 import { KVM_MIN_ALLOC_MMU_PAGES, MmuMemslots } from './mmu/mmu-memslots.ts';
+import { clearFlushYoung, invalidateRange } from './mmu/mmu-notifier.ts';
 import { mmuShrink } from './mmu/mmu-shrink.ts';
 import {
   VCPU_PENDING_EXCEPTION,
@@ -204,6 +205,18 @@ export class Vm {
   /** The host is short of memory: mmu_shrink asks this VM. @returns shadow pages given back */
   shrinkMmu(): number {
     return mmuShrink(this.mmu);
+  }
+
+  /** The host asks which of these pages of user space were used since it last asked (kvm_age_hva). @returns how many were */
+  ageHva(hva: bigint, pages: number): number {
+    let young = 0;
+    for (let n = 0; n < pages; n++) if (clearFlushYoung(this.mmu, hva + BigInt(n) * 4096n)) young++;
+    return young;
+  }
+
+  /** The host is about to take these pages away (kvm_unmap_hva_range). @returns sptes dropped */
+  unmapHva(hva: bigint, pages: number): number {
+    return invalidateRange(this.mmu, hva, hva + BigInt(pages) * 4096n);
   }
 
   /** KVM_GET_NR_MMU_PAGES, and how many are in use. */

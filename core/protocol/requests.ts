@@ -192,6 +192,8 @@ export const REQUEST_SCHEMAS = {
   'mmu.setQuota': v.strictObject({ pages: integer(0, 0xffff_ffff) }),
   /** The shrinker's call, so many times: the host wants shadow pages back. */
   'mmu.shrink': v.strictObject({ calls: v.optional(integer(1, 32768), 1) }),
+  /** The host's MMU notifier for a range of user space: which pages were used lately, or that they are about to go. */
+  'mmu.notify': v.strictObject({ event: v.picklist(['age', 'unmap']), hva: u64, pages: integer(1, 0x6_0000) }),
   'mmio.log': v.strictObject({ since: integer(0, Number.MAX_SAFE_INTEGER), limit: integer(1, MAX_ROWS) }),
   'mmio.heat': v.strictObject({ limit: integer(1, MAX_ROWS) }),
   'breakpoints.list': none,
@@ -293,6 +295,8 @@ interface Replies {
   'audit.run': p.AuditSnapshot;
   'mmu.setQuota': s.StatsSnapshot;
   'mmu.shrink': { readonly moment: s.Moment; readonly freed: number };
+  /** age: pages that were used; unmap: sptes dropped. */
+  'mmu.notify': { readonly moment: s.Moment; readonly count: number };
   'mmio.log': s.MmioLogSnapshot;
   'mmio.heat': s.MmioHeat;
   'breakpoints.list': readonly s.BreakpointSnapshot[];

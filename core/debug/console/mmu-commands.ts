@@ -161,6 +161,23 @@ const audit = ({ ask }: ConsoleContext): ConsoleOutcome =>
     );
   });
 
+/** What the host's memory management tells KVM, by the address in user space. */
+const notifier = (event: 'age' | 'unmap', summary: string): ConsoleCommand => ({
+  names: [event],
+  usage: 'HVA [PAGES]',
+  summary,
+  run({ ask }, { words }) {
+    const [at, count] = words;
+    const hva = at === undefined ? undefined : parseHex(at.text);
+    const pages = count === undefined ? 1 : parseIntegerIn(count.text, 1, 0x6_0000);
+    if (hva === undefined || pages === undefined || words.length > 2)
+      return misused(`it takes an address of user space and a number of pages: ${event} 0x7f0000000000 16.`);
+    return answered(ask('mmu.notify', { event, hva, pages }), (reply) =>
+      said(event === 'age' ? `${reply.count} of ${pages} pages were used` : `${reply.count} sptes dropped`),
+    );
+  },
+});
+
 export const MMU_COMMANDS: readonly ConsoleCommand[] = [
   {
     names: ['walk', 'w'],
@@ -232,6 +249,8 @@ export const MMU_COMMANDS: readonly ConsoleCommand[] = [
       return answered(ask('mmu.shrink', { calls }), ({ freed }) => said(`${freed} shadow pages given back`));
     },
   },
+  notifier('age', 'which pages of user space were used since last asked: kvm_age_hva'),
+  notifier('unmap', 'the host takes pages of user space away for a while: kvm_unmap_hva_range'),
   {
     names: ['machine', 'options'],
     usage: '',

@@ -1,4 +1,4 @@
-/** audit.run and mmu.*: the auditor's rules over the MMU, and what a host asks of it: a page quota, pages back. */
+/** audit.run and mmu.*: the auditor's rules over the MMU, and what a host asks of it: a page quota, pages back, pages of user space. */
 import { ok } from '../../base/result.ts';
 import { auditMmu } from '../../kvm/audit/audit.ts';
 import { notAllowed, refused, type Handled } from '../refusal.ts';
@@ -7,7 +7,7 @@ import type { Session } from '../session.ts';
 import { presentMachine } from './present.ts';
 import { statsSnapshot } from './stats-requests.ts';
 
-export const mmuRequests: RequestFamily<'audit.run' | 'mmu.setQuota' | 'mmu.shrink'> = {
+export const mmuRequests: RequestFamily<'audit.run' | 'mmu.setQuota' | 'mmu.shrink' | 'mmu.notify'> = {
   'audit.run': (session, { limit, events }) => {
     const { machine, run } = presentMachine(session);
     // vCPUs that take turns stand still between two slices; threads do not.
@@ -23,6 +23,13 @@ export const mmuRequests: RequestFamily<'audit.run' | 'mmu.setQuota' | 'mmu.shri
     return ok(statsSnapshot(session));
   },
   'mmu.shrink': (session, { calls }) => shrink(session, calls),
+  'mmu.notify': (session, { event, hva, pages }) => {
+    const { vm } = presentMachine(session).machine;
+    const first = hva & ~0xfffn;
+    const count = event === 'age' ? vm.ageHva(first, pages) : vm.unmapHva(first, pages);
+    session.announceChange();
+    return ok({ moment: session.moment(), count });
+  },
 };
 
 /** A call that gives nothing back does not mean that the next will not: the oldest page may have been a root in use. */
