@@ -3,7 +3,7 @@ import { err, ok, type Result } from '../base/result.ts';
 import { type ElfFile, wide } from './elf-file.ts';
 import { readElfSymbols } from './elf-symbols.ts';
 import { type ImageError, imageError } from './image-error.ts';
-import type { ImagePlan, PlannedSegment } from './image-plan.ts';
+import type { ImagePlan, PlannedSegment } from './planned-image.ts';
 import type { MultibootHeader } from './multiboot-header.ts';
 
 const ET_EXEC = 2;

@@ -8,26 +8,11 @@
  */
 import { err, ok, type Result } from '../base/result.ts';
 import { isElf, planElf } from './elf-image.ts';
-import type { ImageFormat } from './image.ts';
 import { type ImageError, imageError } from './image-error.ts';
 import { HIGH_RAM, isBackedRange } from './memory-map.ts';
+import type { ImagePlan } from './planned-image.ts';
 import { findMultibootHeader, type MultibootHeader } from './multiboot-header.ts';
 import { Symbols } from './symbols.ts';
-
-/** A part of an image: `bytes`, followed by zeros up to `reserved` bytes in all. */
-export interface PlannedSegment {
-  readonly gpa: number;
-  readonly bytes: Uint8Array;
-  readonly reserved: number;
-}
-
-export interface ImagePlan {
-  readonly format: ImageFormat;
-  readonly entry: number;
-  readonly segments: readonly PlannedSegment[];
-  readonly symbols: Symbols;
-  readonly header: MultibootHeader | undefined;
-}
 
 /** Where flat binaries go and start. */
 export const FLAT_ENTRY = HIGH_RAM;

@@ -1,7 +1,7 @@
 /** The boot information that EBX points to (Multiboot Specification 0.6.96, §3.3 "Boot information format"). */
 import { err, ok, type Result } from '../base/result.ts';
 import { type ImageError, imageError } from './image-error.ts';
-import type { ImagePlan, PlannedSegment } from './image-plan.ts';
+import type { ImagePlan, PlannedSegment } from './planned-image.ts';
 import { HIGH_RAM, LOW_RAM_END } from './memory-map.ts';
 
 const INFORMATION_BYTES = 116;

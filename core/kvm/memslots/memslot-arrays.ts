@@ -3,7 +3,7 @@ import type { Arena } from '../../arena/arena.ts';
 import { allocateFromSlotHeap, freeToSlotHeap, SLOT_HEAP_FULL } from './slot-heap.ts';
 import { gfnToIndex } from './memslots.ts';
 import { KVM_MEM_LOG_DIRTY_PAGES, type MemslotLimits } from './limits.ts';
-import type { MemslotPlan } from './memslot-checks.ts';
+import type { MemslotPlan } from './memslot-plan.ts';
 import type { Memslot } from './memslot-table.ts';
 
 export type SlotArrays = Pick<Memslot, 'rmap' | 'lpageInfo'>;

@@ -11,22 +11,11 @@ import { ok, type Result } from '../../base/result.ts';
 import { createSlotRequests, dirtyBitmapRequests } from './memslot-arrays.ts';
 import { refuse, type MemslotError } from './memslot-errors.ts';
 import { KVM_MEM_LOG_DIRTY_PAGES, KVM_MEM_READONLY, type MemslotLimits } from './limits.ts';
-import type { MemslotCaller, MemslotChange, UserMemoryRegion } from './memslot-region.ts';
+import type { MemslotPlan } from './memslot-plan.ts';
+import type { MemslotCaller, UserMemoryRegion } from './memslot-region.ts';
 import { memslotById, readMemslot, readMemslots, type Memslot } from './memslot-table.ts';
 import { activeMemslots } from './memslots.ts';
 import { slotHeapHasRoomFor } from './slot-heap.ts';
-
-/** A call that would succeed. */
-export interface MemslotPlan {
-  readonly change: MemslotChange;
-  readonly id: number;
-  readonly old: Memslot | undefined;
-  readonly baseGfn: number;
-  /** 0 for DELETE. */
-  readonly npages: number;
-  readonly flags: number;
-  readonly userspaceAddr: bigint;
-}
 
 const PAGE_MASK = 0xfffn;
 const U64_MAX = (1n << 64n) - 1n;

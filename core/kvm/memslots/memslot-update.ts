@@ -10,7 +10,8 @@ import { ok, type Result } from '../../base/result.ts';
 import { eraOf, mmioGenerationOf, settledGeneration, settlesGeneration } from '../eras.ts';
 import { KVM_MEM_LOG_DIRTY_PAGES, KVM_MEMSLOT_INVALID, type MemslotLimits } from './limits.ts';
 import { createSlotArrays, dirtyBitmapRequests, freeSlotArrays, needsSlotArrays } from './memslot-arrays.ts';
-import { planMemoryRegion, type MemslotPlan } from './memslot-checks.ts';
+import { planMemoryRegion } from './memslot-checks.ts';
+import type { MemslotPlan } from './memslot-plan.ts';
 import type { MemslotError } from './memslot-errors.ts';
 import type { MemslotCaller, MemslotChange, UserMemoryRegion } from './memslot-region.ts';
 import {
