@@ -39,7 +39,7 @@ import {
   EFER_LME,
 } from './paging-entry.ts';
 import { loadPdptes } from './paging-pdpte.ts';
-import { isCanonical } from './paging-translate.ts';
+import { isCanonical } from './linear-address.ts';
 import { ATTR_LONG, isLongMode, segmentWords, updateCodeBits } from './segments-descriptor.ts';
 import { flushTlb, flushTlbNonGlobal, flushTlbPage } from './tlb.ts';
 

@@ -30,6 +30,7 @@ import {
   KIND_IMMEDIATE,
   SOLE_ACCESS,
 } from './instruction.ts';
+import { nextPageHigh } from './linear-address.ts';
 import { fetchPage } from './memory-access.ts';
 import { SECOND_LEVEL_NPT } from './second-level-entry.ts';
 import { markCodePage } from './system-code-pages.ts';
@@ -69,7 +70,7 @@ export class InstructionDecoder {
     let second = 0;
     if (error === DecoderError.NoMoreBytes && available < MAX_LENGTH) {
       const nextLo = ((lo | 0xfff) + 1) | 0;
-      const next = fetchPage(cpu, nextLo, nextLo === 0 ? (hi + (bits === 64 ? 1 : 0)) | 0 : hi);
+      const next = fetchPage(cpu, nextLo, nextPageHigh(bits, nextLo, hi));
       if (cpu.abort !== 0) {
         instruction.free();
         return 0;

@@ -19,7 +19,7 @@ import {
 import type { Cpu } from './cpu.ts';
 import { raiseGp, raiseUd, raiseUnimplemented } from './exceptions.ts';
 import { CR0_PE, EFER_SCE } from './paging-entry.ts';
-import { isCanonical } from './paging-translate.ts';
+import { isCanonical } from './linear-address.ts';
 import { SECOND_LEVEL_NPT } from './second-level-entry.ts';
 import {
   FLAT_CODE_32,

@@ -4,7 +4,7 @@ import type { Cpu } from './cpu.ts';
 import { raiseGp } from './exceptions.ts';
 import { ABORT_NONE } from './exits.ts';
 import { CR0_PE } from './paging-entry.ts';
-import { isCanonical } from './paging-translate.ts';
+import { isCanonical } from './linear-address.ts';
 import { withinLimit } from './segments.ts';
 import {
   ATTR_ACCESSED,

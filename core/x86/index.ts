@@ -6,6 +6,7 @@ export { IF as RFLAGS_IF } from './flags.ts';
 /** What KVM's own walker shares with the processor's. */
 export { pageFaultCode, permits } from './paging-permission.ts';
 export { raisePageFault } from './exceptions.ts';
+export { nextPageHigh } from './linear-address.ts';
 export { VECTOR_GP, VECTOR_PF, VECTOR_UD } from './exceptions.ts';
 export { noteTableWrite } from './system-code-pages.ts';
 /** To be told of a store to guest memory that was not the CPU's own: decodes of it go, on every vCPU. */

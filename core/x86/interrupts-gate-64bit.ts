@@ -16,7 +16,7 @@ import {
   pushedFlags,
   raiseStackFault,
 } from './interrupts-event.ts';
-import { isCanonical } from './paging-translate.ts';
+import { isCanonical } from './linear-address.ts';
 import {
   ATTR_ACCESSED,
   ATTR_BIG,

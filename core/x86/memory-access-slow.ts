@@ -4,14 +4,15 @@
  *
  * Of an access that crosses pages both are translated before a byte moves.
  */
-import { VCPU_CODE_BITS, VCPU_CPL, VCPU_CR0, VCPU_EFER, VCPU_RFLAGS } from '../arena/vcpu-layout.ts';
+import { VCPU_CODE_BITS, VCPU_CPL, VCPU_CR0, VCPU_RFLAGS } from '../arena/vcpu-layout.ts';
 import type { Cpu } from './cpu.ts';
-import { raiseException, raiseNonCanonical, VECTOR_AC } from './exceptions.ts';
+import { raiseException, VECTOR_AC } from './exceptions.ts';
 import { ABORT_EXIT } from './exits.ts';
 import { I_OPERATION, SOLE_ACCESS } from './instruction.ts';
-import { ACCESS_IMPLICIT, CR0_AM, EFER_LMA, PFERR_USER, PFERR_WRITE } from './paging-entry.ts';
+import { nextPageHigh, requireCanonical } from './linear-address.ts';
 import { loadWhole, storeWhole } from './memory-access-whole.ts';
-import { isCanonical, translate } from './paging-translate.ts';
+import { ACCESS_IMPLICIT, CR0_AM, PFERR_USER, PFERR_WRITE } from './paging-entry.ts';
+import { translate } from './paging-translate.ts';
 import { isCodePage, noteCodeWrite } from './system-code-pages.ts';
 import { notedTag, T_HIGH, T_PAGE, T_READ, T_WRITE, tlbEntryOf, tlbUnmarkCodePage } from './tlb.ts';
 
@@ -45,18 +46,6 @@ function findWritable(cpu: Cpu, user: boolean, lo: number, hi: number): number {
   return page + (lo & 0xfff);
 }
 
-/** High half of the address where the next page begins. Outside 64-bit mode linear addresses wrap at 4 GiB. */
-function nextPageHigh(cpu: Cpu, nextLo: number, hi: number): number {
-  return nextLo === 0 && cpu.r[VCPU_CODE_BITS] === 64 ? (hi + 1) | 0 : hi;
-}
-
-/** Canonical, where that counts: KVM's walker expects it checked. Otherwise raises what a non-canonical address raises. */
-function addressable(cpu: Cpu, hi: number): boolean {
-  if ((cpu.r[VCPU_EFER] & EFER_LMA) === 0 || isCanonical(hi)) return true;
-  raiseNonCanonical(cpu);
-  return false;
-}
-
 export function loadSlow(cpu: Cpu, lo: number, hi: number, size: number): number {
   if (misaligned(cpu, lo, size)) return 0;
   const value = loadAs(cpu, lo, hi, size, accessOfCpl(cpu));
@@ -80,17 +69,17 @@ export function loadAs(cpu: Cpu, lo: number, hi: number, size: number, access: n
   let at = findReadable(cpu, user, lo, hi);
   if (first >= size) {
     if (at < 0) {
-      if (emulated) return addressable(cpu, hi) ? emulator.readData(cpu, lo, hi, size) : 0;
+      if (emulated) return requireCanonical(cpu, hi) ? emulator.readData(cpu, lo, hi, size) : 0;
       at = translate(cpu, lo, hi, access);
       if (at < 0) return 0;
     }
     return read(cpu, at, size);
   }
   const nextLo = (lo + first) | 0;
-  const nextHi = nextPageHigh(cpu, nextLo, hi);
+  const nextHi = nextPageHigh(cpu.r[VCPU_CODE_BITS], nextLo, hi);
   let next = findReadable(cpu, user, nextLo, nextHi);
   if (emulated && (at < 0 || next < 0)) {
-    return addressable(cpu, hi) && addressable(cpu, nextHi) ? emulator.readData(cpu, lo, hi, size) : 0;
+    return requireCanonical(cpu, hi) && requireCanonical(cpu, nextHi) ? emulator.readData(cpu, lo, hi, size) : 0;
   }
   if (at < 0) at = translate(cpu, lo, hi, access);
   if (at < 0) return 0;
@@ -124,7 +113,7 @@ export function storeAs(
   if (first >= size) {
     if (at < 0) {
       if (emulated) {
-        if (addressable(cpu, hi)) emulator.writeData(cpu, lo, hi, size, valueLo, valueHi);
+        if (requireCanonical(cpu, hi)) emulator.writeData(cpu, lo, hi, size, valueLo, valueHi);
         return;
       }
       at = translate(cpu, lo, hi, access | PFERR_WRITE);
@@ -134,10 +123,11 @@ export function storeAs(
     return;
   }
   const nextLo = (lo + first) | 0;
-  const nextHi = nextPageHigh(cpu, nextLo, hi);
+  const nextHi = nextPageHigh(cpu.r[VCPU_CODE_BITS], nextLo, hi);
   let next = findWritable(cpu, user, nextLo, nextHi);
   if (emulated && (at < 0 || next < 0)) {
-    if (addressable(cpu, hi) && addressable(cpu, nextHi)) emulator.writeData(cpu, lo, hi, size, valueLo, valueHi);
+    if (requireCanonical(cpu, hi) && requireCanonical(cpu, nextHi))
+      emulator.writeData(cpu, lo, hi, size, valueLo, valueHi);
     return;
   }
   if (at < 0) at = translate(cpu, lo, hi, access | PFERR_WRITE);
@@ -159,7 +149,7 @@ export function probeWriteAs(cpu: Cpu, lo: number, hi: number, size: number, acc
   const first = 4096 - (lo & 0xfff);
   if (first >= size) return;
   const nextLo = (lo + first) | 0;
-  const nextHi = nextPageHigh(cpu, nextLo, hi);
+  const nextHi = nextPageHigh(cpu.r[VCPU_CODE_BITS], nextLo, hi);
   if (findWritable(cpu, user, nextLo, nextHi) < 0) translate(cpu, nextLo, nextHi, access | PFERR_WRITE);
 }
 

@@ -29,7 +29,7 @@ import type { Cpu } from './cpu.ts';
 import { raiseGp } from './exceptions.ts';
 import { isMtrr, readMtrr, writeMtrr } from './msr-mtrr.ts';
 import { CR0_PG, CR4_TSD, EFER_LMA, EFER_LME, EFER_NXE, EFER_SCE } from './paging-entry.ts';
-import { isCanonical } from './paging-translate.ts';
+import { isCanonical } from './linear-address.ts';
 import { segmentWords } from './segments-descriptor.ts';
 import { flushTlb } from './tlb.ts';
 

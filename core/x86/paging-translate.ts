@@ -5,7 +5,6 @@
 import {
   VCPU_CR0,
   VCPU_CR4,
-  VCPU_EFER,
   VCPU_EXIT_GPA,
   VCPU_EXIT_GVA,
   VCPU_EXIT_QUALIFICATION,
@@ -14,8 +13,9 @@ import {
   VCPU_SECOND_LEVEL,
 } from '../arena/vcpu-layout.ts';
 import type { Cpu } from './cpu.ts';
-import { raiseExit, raiseNonCanonical } from './exceptions.ts';
+import { raiseExit } from './exceptions.ts';
 import { ABORT_NONE, EXIT_EXCEPTION_NMI } from './exits.ts';
+import { requireCanonical } from './linear-address.ts';
 import { walkGuest } from './paging.ts';
 import {
   ACCESS_FINAL,
@@ -24,7 +24,6 @@ import {
   CR4_PGE,
   CR4_SMAP,
   CR4_SMEP,
-  EFER_LMA,
   PFERR_FETCH,
   PFERR_PRESENT,
   PFERR_USER,
@@ -45,19 +44,11 @@ import { isCodePage } from './system-code-pages.ts';
 import { TLB_GLOBAL, TLB_LARGE, tlbInsert } from './tlb.ts';
 import { GUEST_WALK_GPA, GUEST_WALK_RIGHTS, HOST_WALK_ERROR, HOST_WALK_RIGHTS, LAST_ACCESS } from './tlb-layout.ts';
 
-/** 48-bit linear addresses: bits 63 … 47 are equal. */
-export function isCanonical(hi: number): boolean {
-  return (hi << 16) >> 16 === hi;
-}
-
 /** Arena offset of the byte, or −1 with `cpu.abort` set. `access` is PFERR_WRITE | USER | FETCH and ACCESS_IMPLICIT. */
 export function translate(cpu: Cpu, lo: number, hi: number, access: number): number {
   const r = cpu.r;
   r[LAST_ACCESS] = access;
-  if ((r[VCPU_EFER] & EFER_LMA) !== 0 && !isCanonical(hi)) {
-    raiseNonCanonical(cpu);
-    return -1;
-  }
+  if (!requireCanonical(cpu, hi)) return -1;
   if (r[VCPU_SECOND_LEVEL] === SECOND_LEVEL_SHADOW) return translateShadow(cpu, lo, hi, access);
   if (!walkGuest(cpu, lo, hi, access)) return -1;
   r[LAST_ACCESS] = access | ACCESS_FINAL;

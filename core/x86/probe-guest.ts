@@ -36,7 +36,7 @@ import {
   tableIndex,
 } from './paging-entry.ts';
 import { pageFaultCode, permits } from './paging-permission.ts';
-import { isCanonical } from './paging-translate.ts';
+import { isCanonical } from './linear-address.ts';
 import type { GuestFrames } from './paging-walk.ts';
 import { accessRule, ENTRY_NAMES, notPresentRule, reservedBitsRule, type BrokenRule } from './probe-rules.ts';
 import { probeSecondLevelWalk, vcpuWords, type SecondLevelProbe } from './probe-second-level.ts';

@@ -42,6 +42,7 @@ import {
 import { IF, TF } from './flags.ts';
 import { EA_64_STACK, I_EA, I_LENGTH, I_NEXT, I_SECOND_PAGE, I_TARGET, INSTRUCTION_SHIFT } from './instruction.ts';
 import { deliverException } from './interrupts.ts';
+import { nextPageHigh } from './linear-address.ts';
 import { fetchPage } from './memory-access.ts';
 import { dropStaleCode } from './system-code-pages.ts';
 
@@ -282,6 +283,6 @@ function link(cpu: Cpu, i: number, lo: number): void {
 /** An instruction across two pages is as it was decoded only while its second page is the same. */
 function stillSpills(cpu: Cpu, i: number, lo: number, hi: number): boolean {
   const nextLo = ((lo | 0xfff) + 1) | 0;
-  const next = fetchPage(cpu, nextLo, nextLo === 0 && cpu.r[VCPU_CODE_BITS] === 64 ? (hi + 1) | 0 : hi);
+  const next = fetchPage(cpu, nextLo, nextPageHigh(cpu.r[VCPU_CODE_BITS], nextLo, hi));
   return cpu.abort === 0 && next >>> 12 === cpu.code[i + I_SECOND_PAGE];
 }

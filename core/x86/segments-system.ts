@@ -22,7 +22,7 @@ import { raiseException, raiseGp, raiseUd, VECTOR_GP, VECTOR_NP } from './except
 import { ABORT_NONE } from './exits.ts';
 import { load16, load32, load64, probeWriteAccess, store16, store32, store64 } from './memory-access.ts';
 import { CR0_PE, CR4_FSGSBASE } from './paging-entry.ts';
-import { isCanonical } from './paging-translate.ts';
+import { isCanonical } from './linear-address.ts';
 import {
   ATTR_PRESENT,
   ATTR_S,

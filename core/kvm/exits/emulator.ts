@@ -12,6 +12,7 @@ import {
   GUEST_WALK_GPA,
   type GuestFrames,
   raisePageFault,
+  nextPageHigh,
   noteGuestWrite,
   walkGuest,
 } from '../../x86/index.ts';
@@ -53,10 +54,6 @@ const MMIO = 1;
 export const lowOf = (lo: number, size: number): number => (size >= 4 ? lo : lo & ((1 << (8 * size)) - 1));
 export const highOf = (hi: number, size: number): number =>
   size === 8 ? hi : size <= 4 ? 0 : hi & ((1 << (8 * (size - 4))) - 1);
-
-/** High half of the address where the next page begins: outside 64-bit mode linear addresses wrap at 4 GiB. */
-const nextPageHigh = (cpu: Cpu, nextLo: number, hi: number): number =>
-  nextLo === 0 && cpu.codeBits() === 64 ? (hi + 1) | 0 : hi;
 
 export class KvmEmulator implements EmulatorOps, GuestFrames {
   private readonly mmu: Mmu;
@@ -202,7 +199,7 @@ export class KvmEmulator implements EmulatorOps, GuestFrames {
     const gpaALo = this.gpaLo;
     const gpaAHi = this.gpaHi;
     const nextLo = (gvaLo + first) | 0;
-    const nextHi = nextPageHigh(cpu, nextLo, gvaHi);
+    const nextHi = nextPageHigh(cpu.codeBits(), nextLo, gvaHi);
     const kindB = this.gvaToGpa(cpu, nextLo, nextHi, false);
     if (kindB === FAULTED) return 0;
     const gpaBLo = this.gpaLo;
@@ -244,7 +241,7 @@ export class KvmEmulator implements EmulatorOps, GuestFrames {
     const atA = kindA === MEMORY ? this.frameOf(gpaALo, gpaAHi, true) : -1;
     if (atA >= 0) this.store(gpaALo, gpaAHi, atA, first, lo, hi);
     const nextLo = (gvaLo + first) | 0;
-    const nextHi = nextPageHigh(cpu, nextLo, gvaHi);
+    const nextHi = nextPageHigh(cpu.codeBits(), nextLo, gvaHi);
     const kindB = this.gvaToGpa(cpu, nextLo, nextHi, true);
     if (kindB === FAULTED) return;
     const gpaBLo = this.gpaLo;

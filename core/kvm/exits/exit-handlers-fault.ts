@@ -103,7 +103,7 @@ function mmuPageFault(vcpu: VcpuContext, gpaLo: number, gpaHi: number, errorCode
   const { mmu, r } = vcpu;
   let answer: number = RET_MMIO_PF_INVALID;
   if ((errorCode & PFERR_RSVD_MASK) !== 0) {
-    answer = handleMmioPageFaultCommon(mmu, r, vcpu.id, gpaLo, gpaHi, vcpu.record);
+    answer = handleMmioPageFaultCommon(mmu, r, vcpu.id, gpaLo, gpaHi, true, vcpu.record);
     if (answer === RET_MMIO_PF_BUG) return bug(vcpu, gpaLo, gpaHi, false);
   }
   // A stale entry is an ordinary fault: the slow path makes whatever belongs there now.
@@ -154,7 +154,7 @@ export function handleEptMisconfig(vcpu: VcpuContext): number {
   const gvaHi = r[VCPU_EXIT_GVA + 1];
   const access = accessOf(lastAccess(vcpu.cpu));
   vcpu.openRecord(gvaLo, gvaHi, gpaLo, gpaHi, access);
-  const answer = handleMmioPageFaultCommon(mmu, r, vcpu.id, gpaLo, gpaHi, vcpu.record);
+  const answer = handleMmioPageFaultCommon(mmu, r, vcpu.id, gpaLo, gpaHi, true, vcpu.record);
   // Emulated here directly, so mmio_exits is not counted: v3.11 does not either.
   if (answer === RET_MMIO_PF_EMULATE) {
     const result = emulateInstruction(vcpu);

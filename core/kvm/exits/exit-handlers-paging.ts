@@ -15,7 +15,7 @@ import { PFERR_FETCH_MASK, PFERR_RSVD_MASK, PFERR_WRITE_MASK } from '../mmu/mmu-
 import { VCPU_PENDING_INTERRUPT } from '../mmu/mmu-words.ts';
 import { retryInstruction } from './retry-instruction.ts';
 import { shadowInvlpg } from '../shadow/shadow-invlpg.ts';
-import { shadowMmioGfn } from '../mmio/shadow-mmio-fault.ts';
+import { shadowMmioGfn } from '../mmio/shadow-mmio-predict.ts';
 import { pagingPageFault } from '../shadow/shadow-page-fault.ts';
 import { traceKvmPageFault } from '../trace/trace-events.ts';
 import type { VcpuContext } from '../vcpu/vcpu-context.ts';

@@ -65,3 +65,14 @@ export const vcpuMatchMmioGpa = (mmu: Mmu, r: Int32Array, lo: number, hi: number
 /** vcpu->arch.mmio_gfn as a gpa's halves. */
 export const cachedMmioGpaLow = (r: Int32Array): number => r[VCPU_MMIO_GFN] << 12;
 export const cachedMmioGpaHigh = (r: Int32Array): number => (r[VCPU_MMIO_GFN] >>> 20) | (r[VCPU_MMIO_GFN + 1] << 12);
+
+/** vcpu_clear_mmio_info for every address. */
+export function vcpuClearMmioInfo(r: Int32Array): void {
+  r[VCPU_MMIO_GVA] = 0;
+  r[VCPU_MMIO_GVA + 1] = 0;
+}
+
+/** vcpu_clear_mmio_info for one. */
+export function vcpuClearMmioGva(r: Int32Array, lo: number, hi: number): void {
+  if (r[VCPU_MMIO_GVA] === (lo & ~0xfff) && r[VCPU_MMIO_GVA + 1] === hi) vcpuClearMmioInfo(r);
+}

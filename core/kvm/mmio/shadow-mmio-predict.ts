@@ -4,6 +4,7 @@ import { u64FromHalves, highHalf, lowHalf } from '../../base/address.ts';
 import { type GuestFrames, probeGuestWalk } from '../../x86/index.ts';
 import { ERA_V3_10 } from '../eras.ts';
 import type { PredictedMmioFault } from '../hooks.ts';
+import { VCPU_MMIO_GFN } from '../../arena/vcpu-layout.ts';
 import { vcpuMatchMmioGva } from './mmio-cache.ts';
 import { visibleGeneration, visibleSpteGeneration } from './mmio-fault.ts';
 import { gfnOf } from './mmio-predict.ts';
@@ -11,9 +12,17 @@ import { freshGeneration } from './mmio-spte.ts';
 import { gfnToPfn, KVM_PFN_NOSLOT } from '../memslots/memslots.ts';
 import type { Mmu } from '../mmu/mmu.ts';
 import { isMmio } from '../mmu/mmu-spte.ts';
-import { lastSptep } from '../mmu/mmu-walk.ts';
-import { shadowMmioGfn, signFree } from './shadow-mmio-fault.ts';
-import { mmioSpteGeneration } from '../spte/spte-mmio.ts';
+import { lastSptep, signFree, spteLockless } from '../mmu/mmu-walk.ts';
+import { mmioSpteGeneration, mmioSpteGfn } from '../spte/spte-mmio.ts';
+
+/** The frame of the MMIO page at a linear address, as far as the cache or an MMIO spte knows it; −1 when neither does. Pure. */
+export function shadowMmioGfn(mmu: Mmu, r: Int32Array, lo: number, hi: number): number {
+  if (vcpuMatchMmioGva(mmu, r, lo, hi)) return (r[VCPU_MMIO_GFN] >>> 0) + r[VCPU_MMIO_GFN + 1] * 0x1_0000_0000;
+  const sptep = lastSptep(mmu, r, lo, signFree(hi));
+  const spteLo = spteLockless(mmu, sptep);
+  const spteHi = mmu.spteHigh;
+  return isMmio(mmu, spteLo, spteHi) ? mmioSpteGfn(mmu.mmio, spteLo, spteHi) : -1;
+}
 
 const KINDS = ['read', 'write', 'fetch'] as const;
 

@@ -21,6 +21,9 @@ export function entryOffset(lo: number, hi: number, level: number): number {
   return (hi >>> 4) & 0xff8;
 }
 
+/** A canonical linear address as its 48 bits, the high half: what indexes the tables. */
+export const signFree = (hi: number): number => hi & 0xffff;
+
 /**
  * shadow_walk_init: hpa of the first table walked; its level is `walkLevel(r)`. 0 when there is none: roots not loaded,
  * or an empty pae_root.

@@ -12,14 +12,13 @@ import type { GuestWalker } from './guest-walker.ts';
 import { canAdjustToHugePage, mappingLevel, mappingLevelDirtyBitmap } from '../mmu/large-page-level.ts';
 import { KVM_PAGES_PER_HPAGE } from '../memslots/lpage-info.ts';
 import { gfnToMemslot, KVM_PFN_NOSLOT, memslotIsReadonly, slotGfnToPfn } from '../memslots/memslots.ts';
-import { RET_MMIO_PF_INVALID, visibleSpteGeneration } from '../mmio/mmio-fault.ts';
+import { handleMmioPageFaultCommon, RET_MMIO_PF_INVALID, visibleSpteGeneration } from '../mmio/mmio-fault.ts';
 import { mmuLock, mmuUnlock, PT_DIRECTORY_LEVEL, PT_PAGE_TABLE_LEVEL } from '../mmu/mmu.ts';
 import { PFERR_FETCH_MASK, PFERR_RSVD_MASK, PFERR_USER_MASK, PFERR_WRITE_MASK } from '../mmu/mmu-fault-error.ts';
 import { VCPU_WRITE_FAULT_TO_SHADOW_PGTABLE } from '../mmu/mmu-words.ts';
-import { lastSptep } from '../mmu/mmu-walk.ts';
+import { lastSptep, signFree } from '../mmu/mmu-walk.ts';
 import { answerLookup, FAULT_CONTINUE, FAULT_EMULATE, FAULT_RESUME } from '../mmio/noslot-fault.ts';
 import { fetch } from './shadow-fetch.ts';
-import { handleShadowMmioPageFault, signFree } from '../mmio/shadow-mmio-fault.ts';
 import { makePagesAvailable } from '../mmu/shadow-page-zap.ts';
 import { vcpuCounterWord } from '../trace/stats.ts';
 import type { VcpuContext } from '../vcpu/vcpu-context.ts';
@@ -69,7 +68,7 @@ export function pagingPageFault(vcpu: VcpuContext, lo: number, hi: number, error
   const { mmu, r, cpu, id } = vcpu;
   const { arena, walker } = mmu;
   if ((errorCode & PFERR_RSVD_MASK) !== 0) {
-    const answer = handleShadowMmioPageFault(mmu, r, id, lo, hi, vcpu.record);
+    const answer = handleMmioPageFaultCommon(mmu, r, id, lo, hi, false, vcpu.record);
     if (answer !== RET_MMIO_PF_INVALID) return answer;
   }
   const write = (errorCode & PFERR_WRITE_MASK) !== 0;

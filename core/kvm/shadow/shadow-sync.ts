@@ -14,7 +14,7 @@ import { rmapWriteProtectGfn } from '../mmu/rmap.ts';
 import { firstIndirectPage, nextIndirectPage } from '../mmu/shadow-page-hash.ts';
 import { NO_PAGE, pageGfnWord, pageHeader, pageHpa, pageOfHpa } from '../mmu/shadow-page-pool.ts';
 import { ROLE_CR4_PAE } from '../mmu/shadow-page-role.ts';
-import { vcpuClearMmioInfo } from '../mmio/shadow-mmio-fault.ts';
+import { vcpuClearMmioInfo } from '../mmio/mmio-cache.ts';
 import { commitZapPage, INVALID_LIST, prepareZapPage } from '../mmu/shadow-page-zap.ts';
 import { accessInPage, guestTableAt, prefetchInvalidGpte, syncMmioSpte } from './shadow-gpte.ts';
 import { isUnsync, unlinkUnsyncPage, unsyncChildren } from './unsync.ts';

@@ -170,7 +170,7 @@ function mmioFaults(machine: Machine, record: MmioRecord, expected: number): num
   let answers = 0;
   const seconds = secondsOf(() => {
     for (let i = 0; i < PAGES; i++) {
-      if (handleMmioPageFaultCommon(mmu, r, 0, HOLE_GPA + i * PAGE, 0, record) === expected) answers++;
+      if (handleMmioPageFaultCommon(mmu, r, 0, HOLE_GPA + i * PAGE, 0, true, record) === expected) answers++;
     }
   });
   if (answers !== PAGES) throw new CliFailure(`${PAGES - answers} MMIO faults came to something else`, STATUS_MACHINE);

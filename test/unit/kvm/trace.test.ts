@@ -117,6 +117,7 @@ describe('a tracepoint', () => {
       'cr_write 3 = 0x1000',
       'msr_read c0000080 = 0x500',
       'irq 32',
+      'nr 0x0 a0 0x0 a1 0x0 a2 0x0 a3 0x0',
       'sp gen 3 gfn 1234567890 4 q0 direct wux !nxe root 1 sync new',
       'sp gen 3 gfn 1234567890 4 q0 direct wux !nxe root 1 sync',
       'sptep:0000000001234568 gfn fee00 access 6 gen 7ff6b',
