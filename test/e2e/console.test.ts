@@ -83,9 +83,13 @@ describe('the console', () => {
     await press('Control+l');
     await expect.poll(output).not.toContain('EINVAL');
     await type('slots');
+    await bench.eventually(output, /slot 1: gpa \[0x100000, /, 'the slots');
+    await umbra.screenshot('console-slots');
     const link = bench.panel('console').getByRole('link', { name: '0x100000' }).first();
     await link.focus();
     await press('Enter');
+    await press('Alt+3');
+    await bench.panel('memory').waitFor();
     await bench.eventually(
       () => bench.panel('memory').innerText(),
       /0x00100000/,

@@ -1,5 +1,5 @@
 /** The line that is being typed at the console: walking through the history, searching it, completing words. */
-import { computed, ref, shallowRef, type Ref } from 'vue';
+import { computed, nextTick, ref, shallowRef, type Ref } from 'vue';
 import { useConsoleStore } from '../stores/console-store.ts';
 
 /** What Tab offers, and which of it is chosen. */
@@ -42,7 +42,7 @@ export function useConsoleInput(field: Readonly<Ref<HTMLInputElement | null>>) {
   function put(line: string): void {
     text.value = line;
     list.value = undefined;
-    requestAnimationFrame(() => field.value?.setSelectionRange(line.length, line.length));
+    void nextTick(() => field.value?.setSelectionRange(line.length, line.length));
   }
 
   function walkHistory(step: 1 | -1): void {
@@ -67,7 +67,7 @@ export function useConsoleInput(field: Readonly<Ref<HTMLInputElement | null>>) {
     const blank = isWhole && !endsOpen(word) && !behind.startsWith(' ') ? ' ' : '';
     text.value = `${text.value.slice(0, from)}${word}${blank}${behind}`;
     const cursor = from + word.length + blank.length;
-    requestAnimationFrame(() => field.value?.setSelectionRange(cursor, cursor));
+    void nextTick(() => field.value?.setSelectionRange(cursor, cursor));
   }
 
   /** One candidate is taken, of several as much as they share. */
@@ -111,7 +111,7 @@ export function useConsoleInput(field: Readonly<Ref<HTMLInputElement | null>>) {
     const found = hit.value;
     query.value = undefined;
     if (accept && found !== undefined) put(found);
-    requestAnimationFrame(() => field.value?.focus());
+    void nextTick(() => field.value?.focus());
   }
 
   /** @returns whether the key was meant for the line */
