@@ -1,4 +1,5 @@
 /** Memslots by key. */
+import { useDirtyLogStore } from '../stores/dirty-log-store.ts';
 import { gpaOfFocus, useFocusStore } from '../stores/focus-store.ts';
 import { useLayoutStore } from '../stores/layout-store.ts';
 import { useMachineStore } from '../stores/machine-store.ts';
@@ -13,6 +14,16 @@ export function memslotCommands(): readonly Command[] {
   const layout = useLayoutStore();
   const machine = useMachineStore();
   const memslots = useMemslotsStore();
+  const dirty = useDirtyLogStore();
+  const selected = (): number | undefined =>
+    memslots.region?.slot ?? (focus.focus?.kind === 'slot' ? focus.focus.slot : undefined);
+  const exists = (): boolean => memslots.slots.some(({ id }) => id === selected());
+  const withSelected = (act: (slot: number) => unknown) => (): unknown => {
+    const slot = selected();
+    if (slot === undefined) return undefined;
+    layout.open('memslots');
+    return act(slot);
+  };
   return [
     {
       id: 'new-slot',
@@ -25,6 +36,55 @@ export function memslotCommands(): readonly Command[] {
         layout.open('memslots');
         return memslots.createOver(gpaOfFocus(focus.focus) ?? faulting ?? DEMO_GPA);
       },
+    },
+    {
+      id: 'edit-slot',
+      title: 'Edit the selected memslot',
+      isEnabled: exists,
+      run: withSelected((slot) => {
+        const target = memslots.targetOf(slot);
+        return target && memslots.editTarget(target);
+      }),
+    },
+    {
+      id: 'stage-slot',
+      title: 'Stage the memslot change that is being edited',
+      isEnabled: () => memslots.region !== undefined,
+      run: memslots.stageDraft,
+    },
+    {
+      id: 'delete-slot',
+      title: 'Stage the deletion of the selected memslot',
+      isEnabled: exists,
+      run: withSelected(memslots.stageDeletion),
+    },
+    {
+      id: 'apply-memslots',
+      get title() {
+        const { length } = memslots.plan;
+        return length > 1 ? `Apply ${length} memslot changes` : 'Apply the memslot change';
+      },
+      key: 'Ctrl+Enter',
+      isEnabled: () => memslots.plan.length > 0 && !memslots.isApplying,
+      run: memslots.apply,
+    },
+    {
+      id: 'drop-memslots',
+      title: 'Drop all prepared memslot changes',
+      isEnabled: () => memslots.plan.length > 0,
+      run: memslots.dropAll,
+    },
+    {
+      id: 'read-dirty-log',
+      title: 'Read the dirty log of the selected memslot',
+      isEnabled: () => dirty.logging.some(({ id }) => id === selected()),
+      run: withSelected(dirty.read),
+    },
+    {
+      id: 'read-dirty-logs',
+      title: 'Read the dirty logs of all memslots that log',
+      isEnabled: () => dirty.logging.length > 0,
+      run: dirty.readAll,
     },
   ];
 }

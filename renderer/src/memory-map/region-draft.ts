@@ -74,11 +74,27 @@ export const regionOfSlot = ({ id, gpa, size, hva, logDirtyPages, readonly }: Me
   userspaceAddr: hva,
 });
 
+export const draftOfRegion = ({
+  slot,
+  flags,
+  guestPhysAddr,
+  memorySize,
+  userspaceAddr,
+}: UserMemoryRegion): RegionDraft => ({
+  slot: slot.toString(),
+  gpa: formatHex(guestPhysAddr),
+  size: memorySize === 0n ? '0' : sizeText(memorySize),
+  hva: formatHex(userspaceAddr),
+  logDirtyPages: (flags & KVM_MEM_LOG_DIRTY_PAGES) !== 0,
+  readonly: (flags & KVM_MEM_READONLY) !== 0,
+});
+
 /** The region that deletes a slot: size 0. */
 export const deletionOf = (slot: MemslotSnapshot): RegionDraft => ({ ...draftOfSlot(slot), size: '0' });
 
-export function freeSlotId({ slots, userSlots }: MemslotsSnapshot): number {
-  const taken = new Set(slots.map(({ id }) => id));
+/** @param promised numbers that are as good as taken */
+export function freeSlotId({ slots, userSlots }: MemslotsSnapshot, promised: readonly number[] = []): number {
+  const taken = new Set([...slots.map(({ id }) => id), ...promised]);
   for (let id = 0; id < userSlots; id += 1) if (!taken.has(id)) return id;
   return userSlots;
 }
@@ -95,10 +111,15 @@ export function freeHva({ slots, hvaBase, hvaBytes }: MemslotsSnapshot, size: bi
 }
 
 /** A new slot of `size` bytes over `gpa`. */
-export function draftOver(snapshot: MemslotsSnapshot, gpa: bigint, size = 0x1000n): RegionDraft {
+export function draftOver(
+  snapshot: MemslotsSnapshot,
+  gpa: bigint,
+  size = 0x1000n,
+  promised: readonly number[] = [],
+): RegionDraft {
   const start = gpa - (gpa % 0x1000n);
   return {
-    slot: freeSlotId(snapshot).toString(),
+    slot: freeSlotId(snapshot, promised).toString(),
     gpa: formatHex(start),
     size: sizeText(size),
     hva: formatHex(freeHva(snapshot, size)),

@@ -1,100 +1,257 @@
-/** The memslots, and the change that is being prepared for them. */
-import type { MemslotReport, MemslotSnapshot, MemslotsSnapshot, RequestError } from '@core/protocol/index.ts';
+/** The memslots, and the changes that are being prepared for them: a list that is staged, and one more that is being edited. */
+import type { MemslotSnapshot, MemslotsSnapshot, RequestError, UserMemoryRegion } from '@core/protocol/index.ts';
 import { defineStore } from 'pinia';
-import { computed, shallowRef } from 'vue';
+import { computed, ref, shallowRef, watch } from 'vue';
 import { latestRequest } from '../api/latest-request.ts';
-import { deletionOf, draftOfSlot, draftOver, parseDraft, regionOfSlot } from '../memory-map/region-draft.ts';
+import { deletionOf, draftOfRegion, draftOver, parseDraft, regionOfSlot } from '../memory-map/region-draft.ts';
 import type { RegionDraft } from '../memory-map/region-draft.ts';
+import {
+  callsOf,
+  changeText,
+  isKept,
+  reorder,
+  shapeOf,
+  stage,
+  sumOfVerdicts,
+  verdictsOf,
+} from '../memory-map/staged-changes.ts';
+import type { ChangeVerdict, StagedChange } from '../memory-map/staged-changes.ts';
 import { useDesktopStore } from './desktop-store.ts';
+import { useEditHistoryStore } from './edit-history-store.ts';
 import { useMachineStore } from './machine-store.ts';
 
-/** What the engine says to a change: what it does, or why not. */
-export type ChangeVerdict =
-  | { readonly kind: 'report'; readonly report: MemslotReport }
-  | { readonly kind: 'refusal'; readonly error: RequestError };
+export type { ChangeVerdict } from '../memory-map/staged-changes.ts';
+
+/** One change that was applied, beside what the preview had promised of it. */
+export interface AppliedChange {
+  readonly text: string;
+  readonly promised: ChangeVerdict | undefined;
+  readonly done: ChangeVerdict;
+  readonly isKept: boolean;
+}
+
+export interface AppliedList {
+  /** False: it was refused, and nothing was changed. */
+  readonly isApplied: boolean;
+  readonly changes: readonly AppliedChange[];
+}
 
 export const useMemslotsStore = defineStore('memslots', () => {
   const desktop = useDesktopStore();
   const machine = useMachineStore();
+  const edits = useEditHistoryStore();
   const requests = latestRequest();
   const previews = latestRequest();
   const snapshot = shallowRef<MemslotsSnapshot>();
   const error = shallowRef<RequestError>();
+  const staged = shallowRef<readonly StagedChange[]>([]);
   const draft = shallowRef<RegionDraft>();
-  /** What would happen, and what has happened. */
-  const preview = shallowRef<ChangeVerdict>();
-  const applied = shallowRef<ChangeVerdict>();
+  /** What would happen, change by change of the plan. */
+  const verdicts = shallowRef<readonly ChangeVerdict[]>([]);
+  const applied = shallowRef<AppliedList>();
+  const isApplying = ref(false);
+  /** For who hears instead of sees. */
+  const announcement = ref('');
 
+  const slots = computed(() => snapshot.value?.slots ?? []);
   const parsed = computed(() => (draft.value ? parseDraft(draft.value) : undefined));
   const region = computed(() => (parsed.value?.kind === 'region' ? parsed.value.region : undefined));
   const mistakes = computed(() => (parsed.value?.kind === 'mistakes' ? parsed.value.mistakes : {}));
+  /** Everything that Apply would do: what is staged, and what is being edited at its place. */
+  const plan = computed(() => (region.value ? stage(staged.value, region.value) : staged.value));
+  const calls = computed(() => plan.value.map((change) => callsOf(change, slots.value)));
+  const isPreviewed = computed(() => plan.value.length > 0 && verdicts.value.length === plan.value.length);
+  const isRefused = computed(() => isPreviewed.value && verdicts.value.some(({ kind }) => kind !== 'report'));
+  const total = computed(() => (isPreviewed.value ? sumOfVerdicts(verdicts.value) : undefined));
+  /** What is said of the change that is being edited. */
+  const preview = computed(() => verdicts.value.at(plan.value.findIndex(({ slot }) => slot === region.value?.slot)));
   const collidingSlot = computed(() => {
-    const verdict = applied.value?.kind === 'refusal' ? applied.value : preview.value;
-    return verdict?.kind === 'refusal' ? verdict.error.memslot?.collidingSlot : undefined;
+    const refusal = verdicts.value.find((verdict) => verdict.kind === 'refusal');
+    return refusal?.kind === 'refusal' ? refusal.refusal.collidingSlot : undefined;
   });
 
   async function refresh(): Promise<void> {
     const answer = await requests.run(() => desktop.call('memslots.read', {}));
     if (answer === undefined) return;
-    error.value = answer.ok ? undefined : answer.error;
-    if (answer.ok && machine.admit(answer.value.moment)) snapshot.value = answer.value;
+    if (!answer.ok) error.value = answer.error;
+    else if (machine.admit(answer.value.moment)) snapshot.value = answer.value;
   }
 
+  /** The machine moves on while somebody thinks: what is promised is asked for again and again. */
   async function refreshPreview(): Promise<void> {
-    const wanted = region.value;
-    if (wanted === undefined) {
-      preview.value = undefined;
+    const counts = calls.value.map(({ length }) => length);
+    const regions = calls.value.flat();
+    if (regions.length === 0 || (draft.value && !region.value)) {
+      verdicts.value = [];
       return;
     }
-    const answer = await previews.run(() => desktop.call('memslots.preview', { region: wanted }));
+    const answer = await previews.run(() => desktop.call('memslots.previewAll', { regions }));
     if (answer === undefined) return;
-    preview.value = answer.ok ? { kind: 'report', report: answer.value } : { kind: 'refusal', error: answer.error };
+    error.value = answer.ok ? undefined : answer.error;
+    verdicts.value = answer.ok ? verdictsOf(counts, answer.value.outcomes) : [];
+  }
+
+  /** The plan has another shape: what was said of the last one is void. */
+  async function replan(): Promise<void> {
+    verdicts.value = [];
+    applied.value = undefined;
+    error.value = undefined;
+    await refreshPreview();
   }
 
   async function edit(next: RegionDraft | undefined): Promise<void> {
     draft.value = next;
-    applied.value = undefined;
-    await refreshPreview();
+    await replan();
   }
 
-  const editSlot = (slot: MemslotSnapshot): Promise<void> => edit(draftOfSlot(slot));
+  /** What stands for a slot now: the draft, what is staged for it, else the slot. */
+  function targetOf(slot: number): UserMemoryRegion | undefined {
+    if (region.value?.slot === slot) return region.value;
+    const change = staged.value.find((one) => one.slot === slot);
+    const present = slots.value.find(({ id }) => id === slot);
+    return change?.target ?? (present && regionOfSlot(present));
+  }
+
+  const editSlot = (slot: MemslotSnapshot): Promise<void> => editTarget(targetOf(slot.id) ?? regionOfSlot(slot));
+  const editTarget = (target: UserMemoryRegion): Promise<void> => edit(draftOfRegion(target));
   const prepareDeletion = (slot: MemslotSnapshot): Promise<void> => edit(deletionOf(slot));
   async function createOver(gpa: bigint, size?: bigint): Promise<void> {
     if (snapshot.value === undefined) await refresh();
-    if (snapshot.value) await edit(draftOver(snapshot.value, gpa, size));
+    if (!snapshot.value) return;
+    const taken = staged.value.map(({ slot }) => slot);
+    await edit(draftOver(snapshot.value, gpa, size, taken));
+  }
+
+  async function stageTarget(target: UserMemoryRegion): Promise<void> {
+    staged.value = stage(staged.value, target);
+    if (region.value?.slot === target.slot) draft.value = undefined;
+    const change = { slot: target.slot, target };
+    if (shapeOf(change, slots.value) === 'nothing')
+      staged.value = staged.value.filter((one) => one.slot !== target.slot);
+    announcement.value = `Staged: ${changeText(change, slots.value)}`;
+    await replan();
+  }
+
+  /** Puts what is being edited on the list. */
+  async function stageDraft(): Promise<boolean> {
+    if (region.value === undefined) return false;
+    await stageTarget(region.value);
+    return true;
+  }
+
+  /** A slot that is only staged goes from the list; one that exists is staged to go. */
+  async function stageDeletion(slot: number): Promise<void> {
+    const present = slots.value.find(({ id }) => id === slot);
+    if (present) await stageTarget({ ...regionOfSlot(present), memorySize: 0n });
+    else await unstage(slot);
+  }
+
+  async function unstage(slot: number): Promise<void> {
+    staged.value = staged.value.filter((one) => one.slot !== slot);
+    announcement.value = `Taken from the list: the change of slot ${slot}`;
+    await replan();
+  }
+
+  async function move(index: number, distance: number): Promise<void> {
+    staged.value = reorder(staged.value, index, distance);
+    await replan();
+  }
+
+  async function dropAll(): Promise<void> {
+    staged.value = [];
+    draft.value = undefined;
+    announcement.value = 'All staged changes are dropped';
+    await replan();
+  }
+
+  /** @returns whether the list went through */
+  async function send(
+    changes: readonly StagedChange[],
+    regions: readonly (readonly UserMemoryRegion[])[],
+    promised: readonly ChangeVerdict[],
+  ): Promise<readonly UserMemoryRegion[] | undefined> {
+    const texts = changes.map((change) => changeText(change, slots.value));
+    const answer = await desktop.call('memslots.apply', { regions: regions.flat() });
+    if (!answer.ok) {
+      error.value = answer.error;
+      return undefined;
+    }
+    const counts = regions.map(({ length }) => length);
+    applied.value = {
+      isApplied: answer.value.applied,
+      changes: verdictsOf(counts, answer.value.outcomes).map((done, i) => ({
+        text: texts[i],
+        promised: promised.at(i),
+        done,
+        isKept: isKept(promised.at(i), done),
+      })),
+    };
+    return answer.value.applied ? answer.value.inverse : undefined;
   }
 
   async function apply(): Promise<boolean> {
-    const wanted = region.value;
-    if (wanted === undefined) return false;
-    const answer = await desktop.call('memslots.set', { region: wanted });
-    applied.value = answer.ok ? { kind: 'report', report: answer.value } : { kind: 'refusal', error: answer.error };
-    await Promise.all([refresh(), refreshPreview()]);
-    return answer.ok;
-  }
-
-  /** KVM knows no change of size: the slot is deleted and made anew, or as it was if it cannot be. */
-  async function resize(): Promise<boolean> {
-    const wanted = region.value;
-    const old = snapshot.value?.slots.find(({ id }) => id === wanted?.slot);
-    if (wanted === undefined || old === undefined) return false;
-    const deletion = await desktop.call('memslots.set', { region: { ...wanted, memorySize: 0n } });
-    if (!deletion.ok) {
-      applied.value = { kind: 'refusal', error: deletion.error };
+    if (calls.value.length === 0 || isApplying.value || (draft.value && !region.value)) return false;
+    isApplying.value = true;
+    const [changes, regions, promised] = [plan.value, calls.value, isPreviewed.value ? verdicts.value : []];
+    const title = changes.length === 1 ? changeText(changes[0], slots.value) : `${changes.length} memslot changes`;
+    const inverse = await send(changes, regions, promised);
+    isApplying.value = false;
+    if (inverse === undefined) {
+      announcement.value = 'Refused: nothing was changed';
+      await refresh();
       return false;
     }
-    if (await apply()) return true;
-    await desktop.call('memslots.set', { region: regionOfSlot(old) });
-    await Promise.all([refresh(), refreshPreview()]);
-    return false;
+    staged.value = [];
+    draft.value = undefined;
+    verdicts.value = [];
+    announcement.value = `Applied: ${title}`;
+    if (inverse.length > 0) edits.record({ title, undo: () => replay(inverse), redo: () => replay(regions.flat()) });
+    await refresh();
+    return true;
   }
+
+  /** Of an edit that is taken back, or made again. A refusal is shown where every refusal of a change is. */
+  async function replay(regions: readonly UserMemoryRegion[]): Promise<boolean> {
+    const changes = regions.map((target) => ({ slot: target.slot, target }));
+    const isDone =
+      (await send(
+        changes,
+        regions.map((one) => [one]),
+        [],
+      )) !== undefined;
+    await Promise.all([refresh(), refreshPreview()]);
+    return isDone;
+  }
+
+  function dismissApplied(): void {
+    applied.value = undefined;
+  }
+
+  // A machine made anew has other slots.
+  watch(
+    () => machine.loads,
+    () => {
+      staged.value = [];
+      draft.value = undefined;
+      verdicts.value = [];
+      applied.value = undefined;
+    },
+  );
 
   return {
     snapshot,
     error,
+    slots,
+    staged,
     draft,
+    plan,
+    verdicts,
+    isRefused,
+    total,
     preview,
     applied,
+    isApplying,
+    announcement,
     region,
     mistakes,
     collidingSlot,
@@ -102,9 +259,17 @@ export const useMemslotsStore = defineStore('memslots', () => {
     refreshPreview,
     edit,
     editSlot,
+    editTarget,
     prepareDeletion,
     createOver,
+    targetOf,
+    stageTarget,
+    stageDraft,
+    stageDeletion,
+    unstage,
+    move,
+    dropAll,
     apply,
-    resize,
+    dismissApplied,
   };
 });

@@ -77,7 +77,7 @@ describe('commands', () => {
     const fault = { gva: 1n, gpa: 0xd000_0010n, access: 'read', outcome: 'FIRST', spteGen: -1, kvmGen: 2 } as const;
     engine.stop({ kind: 'mmio-breakpoint', id: 1, vcpu: 0, fault });
     useCommandsStore().execute('new-slot');
-    await vi.waitFor(() => expect(engine.requests.at(-1)?.name).toBe('memslots.preview'));
-    expect(engine.requests.at(-1)?.params).toMatchObject({ region: { guestPhysAddr: 0xd000_0000n } });
+    await vi.waitFor(() => expect(engine.requests.at(-1)?.name).toBe('memslots.previewAll'));
+    expect(engine.requests.at(-1)?.params).toMatchObject({ regions: [{ guestPhysAddr: 0xd000_0000n }] });
   });
 });

@@ -9,12 +9,16 @@ import {
   tickAddresses,
   zoom,
 } from '../../../renderer/src/memory-map/map-viewport.ts';
-import { freeHva, freeSlotId, parseDraft } from '../../../renderer/src/memory-map/region-draft.ts';
+import { dirtyCells, dirtyRuns } from '../../../renderer/src/memory-map/dirty-pages.ts';
+import { dragRange, graspAt, nudgeRange, snapStep } from '../../../renderer/src/memory-map/slot-gesture.ts';
+import { callsOf, reorder, shapeOf, stage } from '../../../renderer/src/memory-map/staged-changes.ts';
+import { regionOfSlot, freeHva, freeSlotId, parseDraft } from '../../../renderer/src/memory-map/region-draft.ts';
 import { FakeEngine, HVA_BASE } from './fake-engine.ts';
 
 const answer = await new FakeEngine().request('memslots.read', {});
 if (!answer.ok) throw new Error('the script has memslots');
 const snapshot = answer.value;
+const nothing = { plan: [], drawn: undefined, colliding: undefined, selected: undefined };
 const fourGib = { start: 0n, length: 1n << 32n };
 
 describe('the map of guest physical memory', () => {
@@ -50,18 +54,14 @@ describe('the map of guest physical memory', () => {
   });
 
   it('draws a lone page wide enough to be seen, and says that it did', () => {
-    const boxes = mapBoxes(snapshot, fourGib, 600, { draft: undefined, drawn: undefined, colliding: 1 });
+    const boxes = mapBoxes(snapshot, fourGib, 600, { ...nothing, colliding: 1 });
     const bank = boxes.find(({ key }) => key === 'device mmio-bank');
     expect(bank).toMatchObject({ width: 4, isTick: true });
     expect(boxes.filter(({ isColliding }) => isColliding).map(({ key }) => key)).toEqual(['slot 1']);
   });
 
   it('leaves out what lies outside of it', () => {
-    const boxes = mapBoxes(snapshot, around({ gpa: 0xfeb0_0000n, size: 0x1000n }), 600, {
-      draft: undefined,
-      drawn: undefined,
-      colliding: undefined,
-    });
+    const boxes = mapBoxes(snapshot, around({ gpa: 0xfeb0_0000n, size: 0x1000n }), 600, nothing);
     expect(boxes.map(({ key }) => key)).toEqual(['device mmio-bank']);
   });
 });
@@ -93,5 +93,95 @@ describe('a new slot', () => {
       readonly: true,
     });
     expect(parsed).toMatchObject({ kind: 'region', region: { flags: 3, memorySize: 0x1000n } });
+  });
+});
+
+describe('staged changes on the map', () => {
+  const [low] = snapshot.slots;
+  const target = { ...regionOfSlot(low), guestPhysAddr: 0x8000_0000n };
+
+  it('are ghosts at the new place, and what they take away is marked where it was', () => {
+    const boxes = mapBoxes(snapshot, fourGib, 600, { ...nothing, plan: [{ slot: 0, target }] });
+    expect(boxes.find(({ key }) => key === 'ghost 0')).toMatchObject({ x: 300, slot: 0 });
+    expect(boxes.filter(({ isLeaving }) => isLeaving).map(({ key }) => key)).toEqual(['slot 0']);
+  });
+
+  it('are one for each slot: the later takes the place of the earlier', () => {
+    const list = stage(stage(stage([], target), { ...target, slot: 7 }), { ...target, guestPhysAddr: 0n });
+    expect(list.map(({ slot }) => slot)).toEqual([0, 7]);
+    expect(list[0].target.guestPhysAddr).toBe(0n);
+    expect(reorder(list, 0, 5).map(({ slot }) => slot)).toEqual([7, 0]);
+  });
+
+  it.each([
+    [{ memorySize: 0n }, 'delete', 1],
+    [{}, 'nothing', 1],
+    [{ guestPhysAddr: 0x8000_0000n }, 'move', 1],
+    [{ flags: 1 }, 'flags', 1],
+    [{ flags: 2 }, 'replace', 2],
+    [{ memorySize: 0x1000n }, 'replace', 2],
+    [{ userspaceAddr: HVA_BASE + 0x1000n }, 'replace', 2],
+    [{ slot: 9 }, 'create', 1],
+  ] as const)('%o is a %s of %i calls', (difference, shape, calls) => {
+    const changed = { ...regionOfSlot(low), ...difference };
+    const change = { slot: changed.slot, target: changed };
+    expect(shapeOf(change, snapshot.slots)).toBe(shape);
+    expect(callsOf(change, snapshot.slots)).toHaveLength(calls);
+  });
+});
+
+describe('a slot under the pointer and the keys', () => {
+  const range = { gpa: 0x10_0000n, size: 0x4000n };
+
+  it('is taken hold of at its ends where they are far enough apart', () => {
+    const boxes = [
+      { slot: 1, x: 100, width: 60 },
+      { slot: 2, x: 300, width: 4 },
+    ];
+    expect(graspAt(boxes, 101)).toEqual({ slot: 1, grip: 'start' });
+    expect(graspAt(boxes, 130)).toEqual({ slot: 1, grip: 'move' });
+    expect(graspAt(boxes, 162)).toEqual({ slot: 1, grip: 'end' });
+    expect(graspAt(boxes, 300)).toEqual({ slot: 2, grip: 'move' });
+    expect(graspAt(boxes, 200)).toBeUndefined();
+  });
+
+  it('snaps to what a few pixels stand for, a page at least and 2 MiB at most', () => {
+    expect(snapStep({ start: 0n, length: 1n << 32n }, 600)).toBe(0x20_0000n);
+    expect(snapStep({ start: 0n, length: 0x4000n }, 600)).toBe(0x1000n);
+    expect(snapStep({ start: 0n, length: 0x100_0000n }, 1024)).toBe(0x8000n);
+  });
+
+  it.each([
+    ['move', 0x1800n, { gpa: 0x10_2000n, size: 0x4000n }],
+    ['move', -(1n << 40n), { gpa: 0n, size: 0x4000n }],
+    ['start', 0x1000n, { gpa: 0x10_1000n, size: 0x3000n }],
+    ['start', 0x9_0000n, { gpa: 0x10_3000n, size: 0x1000n }],
+    ['end', -0x9_0000n, { gpa: 0x10_0000n, size: 0x1000n }],
+    ['end', 0x2000n, { gpa: 0x10_0000n, size: 0x6000n }],
+  ] as const)('its %s dragged by %i keeps it a slot', (grip, distance, expected) => {
+    expect(dragRange(range, grip, distance, 0x1000n)).toEqual(expected);
+  });
+
+  it('goes by pages, and grows by its end', () => {
+    expect(nudgeRange(range, -1, false, 0x1000n)).toEqual({ gpa: 0xf_f000n, size: 0x4000n });
+    expect(nudgeRange(range, 1, true, 0x1000n)).toEqual({ gpa: 0x10_0000n, size: 0x5000n });
+    expect(nudgeRange(range, -9, true, 0x1000n)).toEqual({ gpa: 0x10_0000n, size: 0x1000n });
+  });
+});
+
+describe('a dirty bitmap', () => {
+  it('is read as runs of pages', () => {
+    expect(dirtyRuns(Uint8Array.of(0b0110_0001, 0b1000_0000, 1), 0x4000n)).toEqual([
+      { gpa: 0x4000n, pages: 1 },
+      { gpa: 0x9000n, pages: 2 },
+      { gpa: 0x13000n, pages: 2 },
+    ]);
+    expect(dirtyRuns(new Uint8Array(8), 0n)).toEqual([]);
+  });
+
+  it('is one column where its runs fall on the same pixels', () => {
+    const runs = dirtyRuns(Uint8Array.of(0b0101_0101), 0n);
+    expect(dirtyCells(runs, fourGib, 600)).toEqual([{ x: 0, width: 2, pages: 4 }]);
+    expect(dirtyCells(runs, { start: 0n, length: 0x8000n }, 80)).toHaveLength(4);
   });
 });

@@ -1,4 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest';
+import { regionOfSlot } from '../../../renderer/src/memory-map/region-draft.ts';
+import { useDirtyLogStore } from '../../../renderer/src/stores/dirty-log-store.ts';
+import { useEditHistoryStore } from '../../../renderer/src/stores/edit-history-store.ts';
 import { useMemslotsStore } from '../../../renderer/src/stores/memslots-store.ts';
 import { useSptesStore } from '../../../renderer/src/stores/sptes-store.ts';
 import type { FakeEngine } from './fake-engine.ts';
@@ -28,9 +31,12 @@ describe('a memslot that is being made', () => {
     const memslots = useMemslotsStore();
     engine.touch('FIRST');
     await memslots.createOver(0xfeb0_0000n);
-    expect(memslots.preview).toMatchObject({ kind: 'report', report: { change: 'CREATE', mmioSptesGoneStale: 1 } });
+    expect(memslots.preview).toMatchObject({
+      kind: 'report',
+      totals: { changes: ['CREATE'], mmioSptesGoneStale: 1 },
+    });
     expect(engine.generation).toBe(2n);
-    expect(engine.requests.some(({ name }) => name === 'memslots.set')).toBe(false);
+    expect(engine.requests.some(({ name }) => name === 'memslots.apply')).toBe(false);
   });
 
   it('names the slot it collides with before and after it is applied, and changes nothing', async () => {
@@ -39,7 +45,10 @@ describe('a memslot that is being made', () => {
     expect(memslots.preview?.kind).toBe('refusal');
     expect(memslots.collidingSlot).toBe(1);
     expect(await memslots.apply()).toBe(false);
-    expect(memslots.applied).toMatchObject({ error: { memslot: { errno: 'EEXIST', check: 'overlap' } } });
+    expect(memslots.applied).toMatchObject({
+      isApplied: false,
+      changes: [{ done: { kind: 'refusal', refusal: { errno: 'EEXIST', check: 'overlap' } } }],
+    });
     expect(memslots.collidingSlot).toBe(1);
     expect(memslots.snapshot?.slots).toHaveLength(2);
   });
@@ -64,26 +73,112 @@ describe('a memslot that is being made', () => {
     expect(memslots.mistakes).toEqual({ size: 'a size such as 4K, 16M or 0x1000' });
     expect(memslots.preview).toBeUndefined();
     expect(await memslots.apply()).toBe(false);
-    expect(engine.requests.some(({ name }) => name === 'memslots.set')).toBe(false);
+    expect(engine.requests.some(({ name }) => name === 'memslots.apply')).toBe(false);
   });
 
-  it('is resized by deleting and making it', async () => {
+  it('is resized by deleting and making it, in one list', async () => {
     const memslots = useMemslotsStore();
-    const [slot] = memslots.snapshot?.slots ?? [];
+    const [slot] = memslots.slots;
     await memslots.editSlot(slot);
     if (memslots.draft) await memslots.edit({ ...memslots.draft, size: '64K' });
-    expect(await memslots.resize()).toBe(true);
-    const sent = engine.requests.filter(({ name }) => name === 'memslots.set').map(({ params }) => params);
-    expect(sent).toMatchObject([{ region: { memorySize: 0n } }, { region: { memorySize: 0x10000n } }]);
+    expect(await memslots.apply()).toBe(true);
+    expect(engine.requests.findLast(({ name }) => name === 'memslots.apply')?.params).toMatchObject({
+      regions: [{ memorySize: 0n }, { memorySize: 0x10000n }],
+    });
+    expect(memslots.applied?.changes).toMatchObject([{ done: { totals: { changes: ['DELETE', 'CREATE'] } } }]);
   });
 
-  it('is there as it was when the new size is refused', async () => {
+  it('stays as it was when the new size is refused', async () => {
     const memslots = useMemslotsStore();
-    const before = memslots.snapshot?.slots ?? [];
+    const before = memslots.slots;
     await memslots.editSlot(before[0]);
     if (memslots.draft) await memslots.edit({ ...memslots.draft, size: '2M' });
-    expect(await memslots.resize()).toBe(false);
-    expect(memslots.applied).toMatchObject({ error: { memslot: { errno: 'EEXIST', collidingSlot: 1 } } });
-    expect(memslots.snapshot?.slots.toSorted((a, b) => a.id - b.id)).toEqual(before);
+    expect(await memslots.apply()).toBe(false);
+    expect(memslots.collidingSlot).toBe(1);
+    expect(memslots.slots).toEqual(before);
+    expect(engine.generation).toBe(2n);
+  });
+});
+
+describe('several changes', () => {
+  const stagedTwo = async (): Promise<ReturnType<typeof useMemslotsStore>> => {
+    const memslots = useMemslotsStore();
+    await memslots.createOver(0xe000_0000n);
+    await memslots.stageDraft();
+    await memslots.createOver(0xe000_1000n);
+    await memslots.stageDraft();
+    return memslots;
+  };
+
+  it('take a number each and are foretold one after the other, together', async () => {
+    const memslots = await stagedTwo();
+    expect(memslots.staged.map(({ slot }) => slot)).toEqual([2, 3]);
+    expect(memslots.verdicts).toMatchObject([
+      { kind: 'report', totals: { generationBefore: 2n, generationAfter: 3n } },
+      { kind: 'report', totals: { generationBefore: 3n, generationAfter: 4n } },
+    ]);
+    expect(memslots.total).toMatchObject({ generationBefore: 2n, generationAfter: 4n, pagesWalkedBefore: 14 });
+    expect(engine.generation).toBe(2n);
+  });
+
+  it('are applied as one, and what was done is what was promised', async () => {
+    const memslots = await stagedTwo();
+    expect(await memslots.apply()).toBe(true);
+    expect(memslots.applied?.changes.map(({ isKept }) => isKept)).toEqual([true, true]);
+    expect(memslots.staged).toEqual([]);
+    expect(memslots.slots.map(({ id }) => id)).toEqual([0, 1, 2, 3]);
+  });
+
+  it('say so when the machine has gone on since the promise', async () => {
+    const memslots = await stagedTwo();
+    engine.generation += 5n;
+    await memslots.apply();
+    expect(memslots.applied?.changes.some(({ isKept }) => isKept)).toBe(false);
+  });
+
+  it('are taken back and made again as one edit', async () => {
+    const memslots = await stagedTwo();
+    const edits = useEditHistoryStore();
+    await memslots.apply();
+    expect(edits.undoTitle).toBe('2 memslot changes');
+    await edits.undo();
+    expect(memslots.slots.map(({ id }) => id)).toEqual([0, 1]);
+    await edits.redo();
+    expect(memslots.slots.map(({ id }) => id)).toEqual([0, 1, 2, 3]);
+  });
+
+  it('bring a deleted slot back with its host memory', async () => {
+    const memslots = useMemslotsStore();
+    const before = memslots.slots;
+    await memslots.stageDeletion(0);
+    await memslots.apply();
+    expect(memslots.slots.map(({ id }) => id)).toEqual([1]);
+    await useEditHistoryStore().undo();
+    expect(memslots.slots.toSorted((a, b) => a.id - b.id)).toEqual(before);
+  });
+
+  it('are none when one is refused, and the rest is not reached', async () => {
+    const memslots = await stagedTwo();
+    const [first] = memslots.staged;
+    await memslots.stageTarget({ ...first.target, guestPhysAddr: 0x20_0000n });
+    expect(memslots.verdicts.map(({ kind }) => kind)).toEqual(['refusal', 'unreached']);
+    expect(memslots.isRefused).toBe(true);
+    expect(await memslots.apply()).toBe(false);
+    expect(engine.slots).toHaveLength(2);
+  });
+
+  it('go from the list when they change nothing any more, and a slot only staged is deleted by dropping it', async () => {
+    const memslots = await stagedTwo();
+    await memslots.stageTarget(regionOfSlot(memslots.slots[0]));
+    await memslots.stageDeletion(3);
+    expect(memslots.staged.map(({ slot }) => slot)).toEqual([2]);
+  });
+});
+
+describe('the dirty log of a slot', () => {
+  it('is read as runs of pages at their guest addresses', async () => {
+    const dirty = useDirtyLogStore();
+    expect(await dirty.read(1)).toBe(true);
+    expect(dirty.logs).toMatchObject([{ slot: 1, pages: 3, runs: [{ gpa: 0x10_0000n, pages: 1 }, { pages: 2 }] }]);
   });
 });

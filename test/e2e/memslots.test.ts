@@ -1,0 +1,183 @@
+/** The memslots in the real window: drawn, dragged, resized and deleted on the map, by pointer and by key, several as one. */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Locator } from 'playwright-core';
+import { launchUmbra } from './harness.ts';
+import type { LaunchedUmbra } from './harness.ts';
+import { workbench } from './workbench.ts';
+import type { Workbench } from './workbench.ts';
+
+let umbra: LaunchedUmbra;
+let bench: Workbench;
+let panel: Locator;
+
+beforeAll(async () => {
+  umbra = await launchUmbra();
+  await umbra.page.setViewportSize({ width: 1600, height: 1000 });
+  await umbra.page.emulateMedia({ colorScheme: 'dark' });
+  bench = workbench(umbra.page);
+  await bench.waitForState('paused');
+  panel = await bench.open('memslots');
+  await panel.locator('[data-slot="1"]').waitFor();
+});
+afterAll(() => umbra.close());
+
+const map = (): Locator => panel.locator('[aria-roledescription="memory map"]');
+
+/** Presses at a part of the map's width, moves, and lets go; all in the lane of the slots. */
+async function drag(from: number, to: number): Promise<void> {
+  const box = await map().boundingBox();
+  if (box === null) throw new Error('the map is not on screen');
+  const { mouse } = umbra.page;
+  const y = box.y + 30;
+  await mouse.move(box.x + from * box.width, y);
+  await mouse.down();
+  for (let i = 1; i <= 4; i += 1) await mouse.move(box.x + (from + ((to - from) * i) / 4) * box.width, y);
+  await mouse.up();
+}
+
+async function dragBox(key: string, grip: 'body' | 'end', pixels: number): Promise<void> {
+  const box = await panel.locator(`[data-box="${key}"]`).boundingBox();
+  if (box === null) throw new Error(`${key} is not on the map`);
+  const { mouse } = umbra.page;
+  const y = box.y + box.height / 2;
+  const x = grip === 'end' ? box.x + box.width - 1 : box.x + box.width / 2;
+  await mouse.move(x, y);
+  await mouse.down();
+  for (let i = 1; i <= 4; i += 1) await mouse.move(x + (pixels * i) / 4, y);
+  await mouse.up();
+}
+
+const gpaOf = async (key: string): Promise<string> =>
+  (await panel.locator(`[data-box="${key}"] title`).innerHTML()).replace(/^.*: (0x[0-9a-f]+) .*$/, '$1');
+
+describe('the map of guest physical memory', () => {
+  it('draws a new slot where the pointer is dragged over a hole, and says what it would do', async () => {
+    await drag(0.3, 0.4);
+    await panel.locator('[data-verdict=future-report]').waitFor();
+    expect(await panel.locator('[data-verdict=future-report]').innerText()).toMatch(/Would CREATE/);
+    await panel.locator('[data-action=stage]').click();
+    await panel.locator('[data-staged="2"]').waitFor();
+    await panel.locator('[data-box="ghost 2"]').waitFor();
+    await umbra.screenshot('30-memslots-staged');
+  });
+
+  it('drags what is staged, and pulls its end', async () => {
+    const before = await gpaOf('ghost 2');
+    await dragBox('ghost 2', 'body', 40);
+    await bench.eventually(() => gpaOf('ghost 2'), new RegExp(`^(?!${before}$)`), 'the ghost has moved');
+    const widthOf = async (): Promise<number> =>
+      (await panel.locator('[data-box="ghost 2"]').boundingBox())?.width ?? 0;
+    const width = await widthOf();
+    await dragBox('ghost 2', 'end', 30);
+    await expect.poll(widthOf).toBeGreaterThan(width + 15);
+  });
+
+  it('stages a second one, and applies both as one: what was promised is done', async () => {
+    await drag(0.62, 0.66);
+    await panel.locator('[data-action=stage]').click();
+    await panel.locator('[data-staged="3"]').waitFor();
+    await panel.locator('[data-reading=staged-total]').waitFor();
+    await panel.locator('[data-action=apply-staged]').click();
+    await panel.locator('[data-verdict=past-report]').waitFor();
+    expect(await panel.locator('[data-reading=promise]').innerText()).toMatch(/As the preview had promised/);
+    await panel.locator('[data-slot="2"]').waitFor();
+    await panel.locator('[data-slot="3"]').waitFor();
+    await umbra.screenshot('31-memslots-applied');
+  });
+
+  it('drags a slot that is there onto another: refused before anything is done, and both are named', async () => {
+    const left = await panel.locator('[data-box="slot 3"]').boundingBox();
+    const right = await panel.locator('[data-box="slot 2"]').boundingBox();
+    if (left === null || right === null) throw new Error('the slots are on the map');
+    await dragBox('slot 3', 'body', right.x - left.x);
+    await panel.locator('[data-verdict=future-refusal]').waitFor();
+    expect(await panel.locator('[data-verdict=future-refusal]').innerText()).toMatch(
+      /EEXIST[\s\S]*overlap[\s\S]*slot 2/,
+    );
+    expect(await panel.locator('[data-action=apply-staged]').isDisabled()).toBe(true);
+    await umbra.screenshot('32-memslots-refused');
+    await panel.getByRole('button', { name: 'Drop all' }).click();
+  });
+});
+
+describe('the map by key', () => {
+  it('chooses a slot, moves it by a page, resizes it, stages it and drops it', async () => {
+    await map().focus();
+    await umbra.page.keyboard.press('ArrowDown');
+    await umbra.page.keyboard.press('ArrowDown');
+    await umbra.page.keyboard.press('ArrowDown');
+    await umbra.page.keyboard.press('ArrowRight');
+    await bench.eventually(() => panel.locator('[data-verdict^=future]').innerText(), /MOVE/, 'the move is foretold');
+    await umbra.page.keyboard.press('Shift+ArrowRight');
+    await bench.eventually(() => bench.reading('replaces'), /delete \+ create/, 'a resize is two calls');
+    await umbra.page.keyboard.press('Enter');
+    await panel.locator('[data-staged="2"]').waitFor();
+    await umbra.page.keyboard.press('Escape');
+    await panel.locator('[data-staged="2"]').waitFor({ state: 'detached' });
+  });
+
+  it('stages a deletion, applies it with Control-Enter, and Control-Z brings the slot back', async () => {
+    await map().focus();
+    await umbra.page.keyboard.press('Delete');
+    await panel.locator('[data-staged="2"]').waitFor();
+    await umbra.page.keyboard.press('Control+Enter');
+    await panel.locator('[data-slot="2"]').waitFor({ state: 'detached' });
+    await umbra.page.keyboard.press('Control+Z');
+    await panel.locator('[data-slot="2"]').waitFor();
+  });
+
+  it('zooms and pans, and shows everything again', async () => {
+    await map().focus();
+    const whole = await bench.reading('map-extent');
+    await umbra.page.keyboard.press('z');
+    await bench.eventually(() => bench.reading('map-extent'), / \+ (?!4)/, 'closer');
+    await umbra.page.keyboard.press('PageDown');
+    await umbra.page.keyboard.press('0');
+    expect(await bench.reading('map-extent')).toBe(whole);
+  });
+});
+
+describe('a slot that logs dirty pages', () => {
+  it('says which pages the guest wrote while it ran', async () => {
+    await panel.getByRole('button', { name: 'Edit slot 1' }).click();
+    await panel.locator('[name=log-dirty]').check();
+    await bench.eventually(
+      () => panel.locator('[data-verdict^=future]').innerText(),
+      /FLAGS_ONLY/,
+      'only flags change',
+    );
+    await panel.locator('button[type=submit]').click();
+    await panel.locator('[data-verdict=past-report]').waitFor();
+    await umbra.page.keyboard.press('F5');
+    await bench.waitForState('running');
+    await umbra.page.waitForTimeout(500);
+    await umbra.page.keyboard.press('F5');
+    await bench.waitForState('paused');
+    await panel.getByRole('button', { name: 'Read the dirty log of slot 1' }).click();
+    await bench.eventually(() => bench.reading('dirty-log'), /slot 1: [1-9]/, 'dirty pages');
+    await umbra.screenshot('33-dirty-log');
+  });
+});
+
+describe('the window around it', () => {
+  it('is drawn at 1280×800 and 1920×1080, light and dark', async () => {
+    await panel.locator('[data-slot="2"] > span').first().click();
+    await map().focus();
+    await umbra.page.keyboard.press('ArrowRight');
+    for (const [width, height] of [
+      [1280, 800],
+      [1920, 1080],
+    ]) {
+      await umbra.page.setViewportSize({ width, height });
+      for (const colorScheme of ['dark', 'light'] as const) {
+        await umbra.page.emulateMedia({ colorScheme });
+        await umbra.page.waitForTimeout(250);
+        await umbra.screenshot(`34-memslots-${width}-${colorScheme}`);
+      }
+    }
+  });
+
+  it('has made no noise on its console', () => {
+    expect(umbra.pageErrors).toEqual([]);
+  });
+});
