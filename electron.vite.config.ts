@@ -21,6 +21,7 @@ export default defineConfig({
         input: {
           index: inProject('electron/main/index.ts'),
           'engine-worker': inProject('electron/host/engine-worker.ts'),
+          'cost-worker': inProject('electron/host/cost-worker.ts'),
           'vcpu-worker': inProject('electron/host/vcpu-worker.ts'),
         },
       },

@@ -4,6 +4,8 @@
  */
 import * as v from 'valibot';
 import type { EngineClient } from './client.ts';
+import { EXPORT_SCHEMAS } from './desktop-exports.ts';
+import type { ExportReplies, UmbraExports } from './desktop-exports.ts';
 import type { MachineOptionsInput } from './requests.ts';
 
 export const MAX_CLIPBOARD_CHARACTERS = 4 * 1024 * 1024;
@@ -32,6 +34,7 @@ export type MenuModel = v.InferInput<typeof menuModelSchema>;
 
 /** Parameter schemas of the host's own verbs, checked at the border as those of the engine are. */
 export const DESKTOP_SCHEMAS = {
+  ...EXPORT_SCHEMAS,
   /** The image named on the command line, else the demo guest. */
   'image.startup': v.strictObject({}),
   /** The image and options of the machine that was made last; a reload of the page forgets them, the host does not. */
@@ -51,7 +54,7 @@ export const DESKTOP_SCHEMAS = {
 export type DesktopVerb = keyof typeof DESKTOP_SCHEMAS;
 export type DesktopParams<V extends DesktopVerb> = v.InferOutput<(typeof DESKTOP_SCHEMAS)[V]>;
 
-export interface DesktopReplies {
+export interface DesktopReplies extends ExportReplies {
   'image.startup': ImageAnswer;
   'machine.present': PresentMachine | undefined;
   'image.choose': ImageAnswer | undefined;
@@ -91,7 +94,7 @@ export interface PlatformInfo {
   readonly node: string;
 }
 
-export interface UmbraDesktop extends EngineClient {
+export interface UmbraDesktop extends EngineClient, UmbraExports {
   readonly platform: PlatformInfo;
   startupImage(): Promise<ImageAnswer>;
   /** @returns undefined when there was no machine yet */

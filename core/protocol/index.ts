@@ -1,9 +1,11 @@
 export * from './client.ts';
 export * from './console.ts';
+export type * from './desktop-exports.ts';
 export * from './desktop.ts';
 export * from './events.ts';
 export * from './json-text.ts';
 export * from './machine-state.ts';
+export type * from './memslot-cost.ts';
 export type * from './probe-snapshots.ts';
 export * from './requests.ts';
 export * from './snapshots.ts';

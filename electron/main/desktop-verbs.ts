@@ -3,11 +3,15 @@ import { clipboard, dialog } from 'electron';
 import type { BrowserWindow } from 'electron';
 import type { DesktopParams, DesktopReplies, DesktopVerb, PresentMachine } from '../../core/protocol/desktop.ts';
 import type { ApplicationMenu } from './application-menu.ts';
+import { CostMeasurement } from '../host/cost-measurement.ts';
+import { saveExport } from './export-files.ts';
 import { guestNames, readGuest, readImageFile } from './guest-files.ts';
 import type { WindowTheme } from './theme-choice.ts';
 
 /** What a window without an argument starts with. */
 const DEMO_GUEST = 'poller';
+/** What the cost of memslot changes is measured under. */
+const COST_GUEST = 'storm';
 
 export type DesktopVerbs = {
   readonly [V in DesktopVerb]: (params: DesktopParams<V>) => Promise<DesktopReplies[V]>;
@@ -25,6 +29,7 @@ export function desktopVerbs(
   menu: ApplicationMenu,
   theme: WindowTheme,
 ): DesktopVerbs {
+  const cost = new CostMeasurement();
   return {
     async 'image.startup'() {
       const image = startupImage();
@@ -45,6 +50,13 @@ export function desktopVerbs(
     },
     'guest.list': guestNames,
     'guest.read': ({ name }) => readGuest(name),
+    'export.save': (request) => saveExport(window, request),
+    async 'cost.start'() {
+      const storm = await readGuest(COST_GUEST);
+      return storm.ok ? cost.start(storm.value.bytes) : { kind: 'failed', message: storm.message };
+    },
+    'cost.read': async () => cost.state,
+    'cost.cancel': () => cost.cancel(),
     async 'clipboard.write'({ text }) {
       clipboard.writeText(text);
     },

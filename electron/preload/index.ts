@@ -33,6 +33,10 @@ const desktop: UmbraDesktop = {
   theme: () => ask('theme.read'),
   setTheme: (choice) => ask('theme.set', { choice }),
   setMenu: (menus) => ask('menu.set', { menus }),
+  saveExport: (request) => ask('export.save', request),
+  startCost: () => ask('cost.start'),
+  costState: () => ask('cost.read'),
+  cancelCost: () => ask('cost.cancel'),
   onMenu: (listener) => listen(CHANNEL.menu, listener),
 };
 

@@ -1,61 +1,33 @@
 /** What one memslot change costs while so many MMIO sptes are live: by generation, and by the walk that v3.10 did. */
-import { HVA_BASE } from '../../../core/base/address.ts';
-import { VM_MMIO_SPTES } from '../../../core/arena/mmu-layout.ts';
-import type { Machine } from '../../../core/machine/index.ts';
-import { CliFailure, STATUS_MACHINE } from '../exit-status.ts';
-import { benchMachine, runToExit } from './bench-machine.ts';
-import { median, secondsOf, type Benchmark, type Figure } from './measurement.ts';
-
-const SPTES = [1_000, 10_000, 100_000, 1_000_000];
-/** Shadow pages for a million MMIO sptes: 1954 leaf pages, the tables above them, RAM's own. */
-const MMU_PAGES = 8192;
-const PATCH_SAMPLES = 60;
-const WALK_SAMPLES = 3;
-/** The machine's own slots are 0 and 1. */
-const FIRST_SLOT = 2;
-const PAGE = 4096n;
-/** Between RAM and the devices, where the storm in long mode does not come. */
-const FIRST_GPA = 0xc000_0000n;
+import { COST_PLAN, measureMemslotCost } from '../../../core/debug/memslot-cost.ts';
+import type { CostEra, CostPoint } from '../../../core/protocol/memslot-cost.ts';
+import { allocateArena } from '../../host/arena-memory.ts';
+import { readImage } from '../image-file.ts';
+import type { Benchmark, Figure } from './measurement.ts';
 
 export const memslotCost: Benchmark = {
   name: 'memslots',
   summary: 'cost of creating a memslot against live MMIO sptes, patch and v3.10',
   run(say) {
-    const figures: Figure[] = [];
-    const byEra = new Map<string, number[]>();
-    // The first walks run in an interpreter that does not know them yet.
-    for (let i = 0; i < 3; i++) createSlot(stormed(10_000, 'v3.10'), 0);
-    for (const era of ['patch', 'v3.10'] as const) {
-      const medians: number[] = [];
-      for (const sptes of SPTES) {
-        say(`${sptes} MMIO sptes, ${era}`);
-        const seconds = era === 'patch' ? byGeneration(sptes) : byWalk(sptes);
-        medians.push(seconds);
-        figures.push({
-          name: `create a slot, ${era}, ${sptes} sptes`,
-          value: seconds * 1e6,
-          unit: 'µs',
-          target: undefined,
-          how: `median of ${era === 'patch' ? PATCH_SAMPLES : WALK_SAMPLES} calls after the guest storm`,
-        });
-      }
-      byEra.set(era, medians);
-    }
-    const ratio = (era: string): number => {
-      const medians = byEra.get(era) ?? [];
-      return medians[medians.length - 1] / medians[0];
-    };
+    const points = measure(say);
+    const figures = points.map(({ era, sptes, microseconds, samples }): Figure => ({
+      name: `create a slot, ${era}, ${sptes} sptes`,
+      value: microseconds,
+      unit: 'µs',
+      target: undefined,
+      how: `median of ${samples} calls after the guest storm`,
+    }));
     figures.push(
       {
         name: 'patch: 1 M sptes against 1 k',
-        value: ratio('patch'),
+        value: growth(points, 'patch'),
         unit: '×',
         target: { atMost: 2 },
         how: 'flat: one addition whatever there is to invalidate',
       },
       {
         name: 'v3.10: 1 M sptes against 1 k',
-        value: ratio('v3.10'),
+        value: growth(points, 'v3.10'),
         unit: '×',
         target: undefined,
         how: 'grows with what has to be walked and zapped',
@@ -65,41 +37,18 @@ export const memslotCost: Benchmark = {
   },
 };
 
-function byGeneration(sptes: number): number {
-  const machine = stormed(sptes, 'patch');
-  // The first calls run in an interpreter that does not know them yet.
-  for (let i = 0; i < 20; i++) createSlot(machine, i);
-  return median(Array.from({ length: PATCH_SAMPLES }, (_unused, i) => createSlot(machine, 20 + i)));
+function measure(say: (line: string) => void): readonly CostPoint[] {
+  const now = (): number => Number(process.hrtime.bigint()) / 1e6;
+  const measurement = measureMemslotCost({ image: readImage('storm').bytes, allocate: allocateArena, now }, COST_PLAN);
+  for (;;) {
+    const step = measurement.next();
+    if (step.done === true) return step.value;
+    say(step.value.text);
+  }
 }
 
-/** The walk leaves nothing to walk, so each sample takes a storm of its own. */
-function byWalk(sptes: number): number {
-  return median(Array.from({ length: WALK_SAMPLES }, () => createSlot(stormed(sptes, 'v3.10'), 0)));
-}
-
-function stormed(sptes: number, era: 'patch' | 'v3.10'): Machine {
-  const append = `pages=${sptes} passes=1 mode=long`;
-  const machine = benchMachine({ guest: 'storm', append, era, mmuPages: MMU_PAGES });
-  runToExit(machine);
-  const live = machine.arena.i32[(machine.arena.layout.vm + VM_MMIO_SPTES) >> 2];
-  if (live < sptes) throw new CliFailure(`only ${live} of ${sptes} MMIO sptes are live`, STATUS_MACHINE);
-  return machine;
-}
-
-/** @returns seconds */
-function createSlot(machine: Machine, number: number): number {
-  const region = {
-    slot: FIRST_SLOT + number,
-    flags: 0,
-    guestPhysAddr: FIRST_GPA + BigInt(number) * PAGE,
-    memorySize: PAGE,
-    userspaceAddr: HVA_BASE + BigInt(number) * PAGE,
-  };
-  let refusal: string | undefined;
-  const seconds = secondsOf(() => {
-    const set = machine.vm.setUserMemoryRegion(region);
-    if (!set.ok) refusal = set.error.message;
-  });
-  if (refusal !== undefined) throw new CliFailure(refusal, STATUS_MACHINE);
-  return seconds;
+/** The dearest against the cheapest of an era. */
+function growth(points: readonly CostPoint[], wanted: CostEra): number {
+  const costs = points.filter(({ era }) => era === wanted).map(({ microseconds }) => microseconds);
+  return costs[costs.length - 1] / costs[0];
 }

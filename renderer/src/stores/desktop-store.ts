@@ -1,7 +1,10 @@
 /** The way out of the page: the engine's requests and the host's verbs. Every other store asks through here. */
 import type {
   Answer,
+  CostState,
   EngineEvent,
+  ExportAnswer,
+  ExportKind,
   ImageAnswer,
   MenuCommand,
   MenuModel,
@@ -14,8 +17,10 @@ import type {
 import { defineStore } from 'pinia';
 import { shallowRef } from 'vue';
 import { transportError } from '../api/request-refusal.ts';
+import { useNoticesStore } from './notices-store.ts';
 
 export const useDesktopStore = defineStore('desktop', () => {
+  const notices = useNoticesStore();
   const desktop = shallowRef<UmbraDesktop>();
   const guests = shallowRef<readonly string[]>([]);
 
@@ -71,6 +76,22 @@ export const useDesktopStore = defineStore('desktop', () => {
   const theme = (): Promise<ThemeChoice> => connected().theme();
   const setTheme = (choice: ThemeChoice): Promise<void> => connected().setTheme(choice);
   const setMenu = (menu: readonly MenuModel[]): Promise<void> => connected().setMenu(menu);
+  /** Says of itself where a file went, and why it could not be written. @returns whether it was */
+  async function saveFile(name: string, kind: ExportKind, bytes: Uint8Array): Promise<boolean> {
+    let answer: ExportAnswer;
+    try {
+      answer = await connected().saveExport({ name, kind, bytes });
+    } catch (cause) {
+      answer = { ok: false, message: transportError(cause).message };
+    }
+    if (answer?.ok === true) notices.add('info', `Written: ${answer.path}`);
+    else if (answer?.ok === false) notices.add('error', answer.message);
+    return answer?.ok === true;
+  }
+
+  const startCost = (): Promise<CostState> => connected().startCost();
+  const costState = (): Promise<CostState> => connected().costState();
+  const cancelCost = (): Promise<CostState> => connected().cancelCost();
   const onEvent = (listener: (event: EngineEvent) => void): (() => void) => connected().onEvent(listener);
   const onMenu = (listener: (command: MenuCommand) => void): (() => void) => connected().onMenu(listener);
 
@@ -87,6 +108,10 @@ export const useDesktopStore = defineStore('desktop', () => {
     theme,
     setTheme,
     setMenu,
+    saveFile,
+    startCost,
+    costState,
+    cancelCost,
     onEvent,
     onMenu,
   };

@@ -7,21 +7,20 @@ import type {
   BreakpointSnapshot,
   EngineEvent,
   MachineStatus,
+  MemslotOutcome,
   MemslotSnapshot,
   MenuCommand,
-  MenuModel,
   MmioFaultRecord,
   Moment,
   Params,
-  PresentMachine,
   Reply,
   RequestError,
   RequestName,
-  ThemeChoice,
   TraceLine,
   UmbraDesktop,
   UserMemoryRegion,
 } from '@core/protocol/index.ts';
+import { FakeDesktop } from './fake-desktop.ts';
 import { fakeDecode, fakeDisassembly, fakeMemory, fakeRegisters, fakeSptes, fakeStats } from './fake-snapshots.ts';
 
 export const HVA_BASE = 0x7f00_0000_0000n;
@@ -38,13 +37,9 @@ const refused = (message: string, memslot?: RequestError['memslot']): RequestErr
 const isRefusal = (value: unknown): value is RequestError =>
   typeof value === 'object' && value !== null && 'code' in value && 'memslot' in value;
 
-export class FakeEngine implements UmbraDesktop {
-  readonly platform = { os: 'linux', umbra: '0.1.0', electron: '45.4.1', node: '22.0.0' };
+export class FakeEngine extends FakeDesktop implements UmbraDesktop {
   /** Every request, in order. */
   readonly requests: { readonly name: RequestName; readonly params: unknown }[] = [];
-  readonly copied: string[] = [];
-  themeChoice: ThemeChoice = 'system';
-  menus: readonly MenuModel[] = [];
   /** Registers and bytes that were written, over what the script says. */
   readonly written = new Map<string, bigint>();
   readonly poked = new Map<string, number>();
@@ -63,7 +58,6 @@ export class FakeEngine implements UmbraDesktop {
   /** Four columns, two rows of character and attribute. */
   screen = Uint8Array.from([65, 7, 66, 7, 0xc9, 0x1f, 67, 0x1f, 68, 7, 69, 7, 70, 7, 71, 0x87]);
   changes: Reply<'generation.read'>['events'][number][] = [];
-  present: PresentMachine | undefined;
   /** What every request is answered with while it is set. */
   refuseAll: RequestError | undefined;
   /** Requests are held back while this is set. */
@@ -88,42 +82,6 @@ export class FakeEngine implements UmbraDesktop {
   onMenu(listener: (command: MenuCommand) => void): () => void {
     this.#menuListeners.add(listener);
     return () => this.#menuListeners.delete(listener);
-  }
-
-  async startupImage() {
-    return { ok: true, value: { name: 'poller', bytes: Uint8Array.of(1) } } as const;
-  }
-
-  async presentMachine() {
-    return this.present;
-  }
-
-  async chooseImage() {
-    return undefined;
-  }
-
-  async guestNames() {
-    return ['faults', 'hello', 'poller', 'storm', 'timer'];
-  }
-
-  async readGuest(name: string) {
-    return { ok: true, value: { name, bytes: Uint8Array.of(2) } } as const;
-  }
-
-  async copyText(text: string) {
-    this.copied.push(text);
-  }
-
-  async theme() {
-    return this.themeChoice;
-  }
-
-  async setTheme(choice: ThemeChoice) {
-    this.themeChoice = choice;
-  }
-
-  async setMenu(menus: readonly MenuModel[]) {
-    this.menus = menus;
   }
 
   /** Enough of a console: an answer with an address, a refusal with a place, steps that repeat. */
@@ -261,6 +219,47 @@ export class FakeEngine implements UmbraDesktop {
     return report;
   }
 
+  /** Calls made for good until one is refused, or tried out and taken back. */
+  #changeAll(regions: readonly UserMemoryRegion[], isReal: boolean): readonly MemslotOutcome[] {
+    const { slots, generation, spteGeneration } = this;
+    const outcomes: MemslotOutcome[] = [];
+    for (const region of regions) {
+      const answer = this.#change(region, false);
+      if (isRefusal(answer)) {
+        const { message } = answer;
+        const refusal = answer.memslot ?? { errno: 'EINVAL', check: 'script', message, collidingSlot: undefined };
+        outcomes.push({ kind: 'refusal', refusal });
+        break;
+      }
+      outcomes.push({ kind: 'report', report: answer });
+      if (isReal) this.#change(region, true);
+      else this.#tryOut(region, answer.generationAfter);
+    }
+    if (!isReal) Object.assign(this, { slots, generation, spteGeneration });
+    return regions.map((_region, i) => outcomes.at(i) ?? { kind: 'unreached' });
+  }
+
+  #tryOut(region: UserMemoryRegion, generation: bigint): void {
+    this.generation = generation;
+    this.slots = this.slots.filter(({ id }) => id !== region.slot);
+    if (region.memorySize > 0n) this.slots.push(slot(region.slot, region.guestPhysAddr, region.memorySize));
+  }
+
+  #apply(regions: readonly UserMemoryRegion[]): Reply<'memslots.apply'> {
+    const promised = this.#changeAll(regions, false);
+    const applied = promised.every(({ kind }) => kind === 'report');
+    const inverse = applied ? regions.map((region) => this.#inverseOf(region)).toReversed() : [];
+    const outcomes = applied ? this.#changeAll(regions, true) : promised;
+    return { moment: this.moment, applied, outcomes, promised, inverse };
+  }
+
+  #inverseOf(region: UserMemoryRegion): UserMemoryRegion {
+    const old = this.slots.find(({ id }) => id === region.slot);
+    return old === undefined
+      ? { ...region, memorySize: 0n }
+      : { slot: old.id, flags: 0, guestPhysAddr: old.gpa, memorySize: old.size, userspaceAddr: old.hva };
+  }
+
   readonly #handlers: Handlers = {
     'engine.hello': ({ version }) => ({ version }),
     'machine.status': () => this.status,
@@ -327,6 +326,9 @@ export class FakeEngine implements UmbraDesktop {
     }),
     'memslots.preview': ({ region }) => this.#change(region, false),
     'memslots.set': ({ region }) => this.#change(region, true),
+    'memslots.previewAll': ({ regions }) => ({ moment: this.moment, outcomes: this.#changeAll(regions, false) }),
+    'memslots.apply': ({ regions }) => this.#apply(regions),
+    'memslots.dirtyLog': () => ({ moment: this.moment, bitmap: Uint8Array.of(0b0110_0001, 0, 0, 0, 0, 0, 0, 0) }),
     'sptes.pages': () => ({ moment: this.moment, pages: fakeSptes.pages(this.spteGeneration, this.isStale) }),
     'sptes.rows': ({ filter, offset = 0, limit }) =>
       fakeSptes.rows(this.moment, this.spteGeneration, this.isStale, filter, offset, limit),

@@ -1,0 +1,75 @@
+/** The host's own verbs, scripted: images, the clipboard, files that are written, the measurement of memslot changes. */
+import type {
+  CostState,
+  ExportAnswer,
+  ExportRequest,
+  MenuModel,
+  PresentMachine,
+  ThemeChoice,
+} from '@core/protocol/index.ts';
+
+export class FakeDesktop {
+  readonly platform = { os: 'linux', umbra: '0.1.0', electron: '45.4.1', node: '22.0.0' };
+  readonly copied: string[] = [];
+  readonly exported: ExportRequest[] = [];
+  exportAnswer: ExportAnswer = { ok: true, path: '/tmp/exported' };
+  cost: CostState = { kind: 'idle' };
+  themeChoice: ThemeChoice = 'system';
+  menus: readonly MenuModel[] = [];
+  present: PresentMachine | undefined;
+
+  async startupImage() {
+    return { ok: true, value: { name: 'poller', bytes: Uint8Array.of(1) } } as const;
+  }
+
+  async presentMachine() {
+    return this.present;
+  }
+
+  async chooseImage() {
+    return undefined;
+  }
+
+  async guestNames() {
+    return ['faults', 'hello', 'poller', 'storm', 'timer'];
+  }
+
+  async readGuest(name: string) {
+    return { ok: true, value: { name, bytes: Uint8Array.of(2) } } as const;
+  }
+
+  async saveExport(request: ExportRequest): Promise<ExportAnswer> {
+    this.exported.push(request);
+    return this.exportAnswer;
+  }
+
+  async startCost(): Promise<CostState> {
+    this.cost = { kind: 'running', progress: { done: 1, of: 4, text: '1000 MMIO sptes, patch', points: [] } };
+    return this.cost;
+  }
+
+  async costState(): Promise<CostState> {
+    return this.cost;
+  }
+
+  async cancelCost(): Promise<CostState> {
+    this.cost = { kind: 'cancelled' };
+    return this.cost;
+  }
+
+  async copyText(text: string) {
+    this.copied.push(text);
+  }
+
+  async theme() {
+    return this.themeChoice;
+  }
+
+  async setTheme(choice: ThemeChoice) {
+    this.themeChoice = choice;
+  }
+
+  async setMenu(menus: readonly MenuModel[]) {
+    this.menus = menus;
+  }
+}
