@@ -1,6 +1,6 @@
 import { figure, quantile } from './figure.mjs';
 
-/** The keys that open the panels; test/unit/scripts/measure.test.ts holds them to those of the window. */
+/** The keys that open the panels; test/unit/scripts/measure-figures.test.ts holds them to those of the window. */
 export const PANEL_KEYS = {
   disassembly: '1',
   registers: '2',
@@ -15,6 +15,8 @@ export const PANEL_KEYS = {
   walk: 'W',
   trace: 'T',
   screen: 'S',
+  console: 'C',
+  devices: 'D',
 };
 
 const ROUNDS = 2;

@@ -16,7 +16,8 @@ export type PanelName =
   | 'walk'
   | 'screen'
   | 'console'
-  | 'trace';
+  | 'trace'
+  | 'devices';
 
 export interface Workbench {
   /** Brings a panel to the front. */

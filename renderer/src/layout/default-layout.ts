@@ -17,7 +17,7 @@ const GROUPS: readonly Group[] = [
   { panels: ['memslots', 'memory'], beside: 'disassembly', direction: 'right' },
   { panels: ['registers', 'statistics'], beside: 'memslots', direction: 'right' },
   { panels: ['serial', 'console', 'screen', 'trace'], beside: 'disassembly', direction: 'below' },
-  { panels: ['sptes', 'mmio', 'walk'], beside: 'memslots', direction: 'below' },
+  { panels: ['sptes', 'mmio', 'walk', 'devices'], beside: 'memslots', direction: 'below' },
   { panels: ['generation', 'breakpoints'], beside: 'registers', direction: 'below' },
 ];
 

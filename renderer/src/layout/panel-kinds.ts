@@ -23,6 +23,7 @@ export const PANELS_BY_KIND = {
   trace: { title: 'Trace', key: 'Alt+T', hasPlace: false },
   console: { title: 'Console', key: 'Alt+C', hasPlace: false },
   screen: { title: 'Screen', key: 'Alt+S', hasPlace: false },
+  devices: { title: 'Devices', key: 'Alt+D', hasPlace: false },
 } as const satisfies Readonly<Record<string, PanelDescription>>;
 
 export type PanelKind = keyof typeof PANELS_BY_KIND;

@@ -3,6 +3,7 @@ import {
   Activity,
   Binary,
   CircleDot,
+  CircuitBoard,
   Cpu,
   Gauge,
   LayoutPanelTop,
@@ -18,6 +19,7 @@ import {
 import type { Component } from 'vue';
 import BreakpointsPanel from '../panels/BreakpointsPanel.vue';
 import ConsolePanel from '../panels/ConsolePanel.vue';
+import DevicesPanel from '../panels/DevicesPanel.vue';
 import DisassemblyPanel from '../panels/DisassemblyPanel.vue';
 import GenerationPanel from '../panels/GenerationPanel.vue';
 import MemoryPanel from '../panels/MemoryPanel.vue';
@@ -49,6 +51,7 @@ export const PANELS: Readonly<Record<PanelKind, PanelEntry>> = {
   generation: { component: GenerationPanel, icon: Gauge },
   serial: { component: SerialPanel, icon: SquareTerminal },
   screen: { component: ScreenPanel, icon: Monitor },
+  devices: { component: DevicesPanel, icon: CircuitBoard },
   console: { component: ConsolePanel, icon: Terminal },
   trace: { component: TracePanel, icon: ScrollText },
   statistics: { component: StatisticsPanel, icon: Activity },

@@ -1,5 +1,5 @@
 /** One address through both trees: the guest's page tables and the tables that the hardware walks below them. */
-import type { AddressWalk, Moment, Params, RequestError } from '@core/protocol/index.ts';
+import type { AddressWalk, Moment, Params, RequestError, ReverseMap } from '@core/protocol/index.ts';
 import { defineStore } from 'pinia';
 import { ref, shallowRef, watch } from 'vue';
 import { latestRequest } from '../api/latest-request.ts';
@@ -10,6 +10,9 @@ import { panelOf } from './panels-store.ts';
 
 export type WalkSpace = Params<'walk.read'>['space'];
 export type WalkAccess = Params<'walk.read'>['access'];
+/** What rmap.read takes. */
+const MAX_GFN = 1n << 40n;
+
 /** Whose access: the vCPU's present privilege unless somebody chose. */
 export type WalkPrivilege = 'current' | 'supervisor' | 'user';
 
@@ -23,28 +26,39 @@ function setup(panel: string) {
   const access = ref<WalkAccess>('read');
   const privilege = ref<WalkPrivilege>('current');
   const walk = shallowRef<AddressWalk>();
+  /** Everything that maps the frame, of a gpa. */
+  const rmap = shallowRef<ReverseMap>();
+  /** Why a gpa has no walk of its own, where the tables are looked up by linear addresses. */
+  const noWalk = ref<string>();
   const moment = shallowRef<Moment>();
   const error = shallowRef<RequestError>();
 
   async function refresh(): Promise<void> {
     const at = address.value ?? machine.rip;
     if (at === undefined) return;
-    const answer = await requests.run(() =>
-      desktop.call('walk.read', {
-        vcpu: machine.selectedVcpu,
-        space: space.value,
-        address: at,
-        access: access.value,
-        ...(privilege.value === 'current' ? {} : { user: privilege.value === 'user' }),
-      }),
+    const isPhysical = space.value === 'gpa';
+    const answers = await requests.run(() =>
+      Promise.all([
+        desktop.call('walk.read', {
+          vcpu: machine.selectedVcpu,
+          space: space.value,
+          address: at,
+          access: access.value,
+          ...(privilege.value === 'current' ? {} : { user: privilege.value === 'user' }),
+        }),
+        isPhysical && at >> 12n < MAX_GFN ? desktop.call('rmap.read', { gfn: Number(at >> 12n) }) : undefined,
+      ]),
     );
-    if (answer === undefined) return;
-    error.value = answer.ok ? undefined : answer.error;
-    if (!answer.ok) walk.value = undefined;
-    else if (machine.admit(answer.value.moment)) {
-      walk.value = answer.value.walk;
-      moment.value = answer.value.moment;
-    }
+    if (answers === undefined) return;
+    const [walked, mapped] = answers;
+    const current = walked.ok ? walked.value.moment : mapped?.ok ? mapped.value.moment : undefined;
+    if (current !== undefined && !machine.admit(current)) return;
+    moment.value = current;
+    walk.value = walked.ok ? walked.value.walk : undefined;
+    rmap.value = mapped?.ok ? mapped.value.rmap : undefined;
+    // A frame that cannot be walked to can still be asked who maps it.
+    noWalk.value = !walked.ok && mapped?.ok ? walked.error.message : undefined;
+    error.value = walked.ok || mapped?.ok ? undefined : walked.error;
   }
 
   async function show(nextSpace: WalkSpace, next: bigint): Promise<void> {
@@ -61,7 +75,7 @@ function setup(panel: string) {
   });
   watch([access, privilege], () => void refresh());
 
-  return { space, address, access, privilege, isLocked, walk, moment, error, refresh, show };
+  return { space, address, access, privilege, isLocked, walk, rmap, noWalk, moment, error, refresh, show };
 }
 
 /** One of each panel. */

@@ -1,4 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { PANELS_BY_KIND } from '../../../renderer/src/layout/panel-kinds.ts';
+import { PANEL_KEYS } from '../../../scripts/measure/panel-opening.mjs';
 import { quantile, slope } from '../../../scripts/measure/figure.mjs';
 
 describe('a quantile', () => {
@@ -24,4 +26,9 @@ it('a slope is what least squares say', () => {
       { x: 2, y: 1 },
     ]),
   ).toBeCloseTo(0.5);
+});
+
+it('the measurement opens every panel by the key that the window has for it', () => {
+  const keys = Object.entries(PANELS_BY_KIND).map(([kind, { key }]) => [kind, key.replace('Alt+', '')]);
+  expect(PANEL_KEYS).toEqual(Object.fromEntries(keys));
 });
