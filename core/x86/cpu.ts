@@ -26,11 +26,13 @@ import { emulateInstruction } from './emulate.ts';
 import { raiseException, raisePageFault, VECTOR_PF } from './exceptions.ts';
 import { ABORT_NONE } from './exits.ts';
 import { FLAGS_EAGER, materializeFlags } from './flags.ts';
-import { INSTRUCTION_SHIFT, type InstructionHandler } from './instruction.ts';
+import { I_LENGTH, I_NEXT, I_TARGET, INSTRUCTION_SHIFT, type InstructionHandler } from './instruction.ts';
 import { deliverException, deliverInterrupt } from './interrupts.ts';
 import { WholeWord } from './memory-access-whole.ts';
 import { runCpu } from './run-loop.ts';
 import { flushTlb, flushTlbPage } from './tlb.ts';
+import { watchesChanged } from './tlb-watch.ts';
+import type { CpuWatch } from './watch.ts';
 
 /**
  * What KVM's emulator does in place of plain memory and port accesses (core/kvm implements it: emulator_*_emulated).
@@ -89,8 +91,14 @@ export class Cpu {
   emulator: EmulatorOps | undefined = undefined;
   /** Asked first when an instruction's only access runs into an exit. */
   exitsInPlace: ExitsInPlace | undefined = undefined;
+  /** A debugger that wants to hear of accesses and exceptions. */
+  watch: CpuWatch | undefined = undefined;
+  /** Whether an instruction at this linear address has a breakpoint by gpa or by range; asked where its offset is marked. */
+  placedBreakpoint: ((lo: number, hi: number) => boolean) | undefined = undefined;
   /** Record of the instruction that the run loop executes, 0 outside of it. */
   current = 0;
+  /** The same while it executes one by itself: under TF or a shadow, or for KVM's emulator. */
+  alone = 0;
   /** Something needs the host's attention before the next instruction: `run` answers EXIT_ATTENTION. */
   attention = false;
   /**
@@ -122,6 +130,7 @@ export class Cpu {
   readonly decoder: InstructionDecoder;
   /** Execution breakpoints by linear address, and which offsets in a page have one. */
   readonly breakpoints = new Set<bigint>();
+  hasBreakpoints = false;
   private readonly breakpointOffsets = new Uint8Array(4096);
 
   constructor(arena: Arena, vcpuId: number, config: CpuConfig) {
@@ -168,15 +177,48 @@ export class Cpu {
     return deliverException(this);
   }
 
-  /** `run` answers EXIT_DEBUG before it executes an instruction at one of these linear addresses. */
-  setExecBreakpoints(gvas: readonly bigint[]): void {
+  /**
+   * `run` answers EXIT_DEBUG before it executes an instruction at one of these linear addresses.
+   * @param offsets in pages, not zero where `placed` is to be asked as well
+   */
+  setExecBreakpoints(
+    gvas: readonly bigint[],
+    offsets?: Uint8Array,
+    placed?: (lo: number, hi: number) => boolean,
+  ): void {
     this.breakpoints.clear();
-    this.breakpointOffsets.fill(0);
+    if (offsets === undefined) this.breakpointOffsets.fill(0);
+    else this.breakpointOffsets.set(offsets);
+    this.placedBreakpoint = placed;
+    this.hasBreakpoints = gvas.length > 0 || placed !== undefined;
     for (const gva of gvas) {
       this.breakpoints.add(BigInt.asUintN(64, gva));
       this.breakpointOffsets[Number(gva & 0xfffn)] = 1;
     }
     this.cache.unlinkAll();
+  }
+
+  /** To be called when `watch` watches something else than before. */
+  watchesChanged(): void {
+    watchesChanged(this);
+  }
+
+  /** Leaves the guest, with EXIT_ATTENTION, when the instruction in progress is done. */
+  stopAfterInstruction(): void {
+    const { code, current } = this;
+    // The handler may still choose a successor by these; without them the run loop looks around.
+    if (current !== 0) {
+      code[current + I_NEXT] = 0;
+      code[current + I_TARGET] = 0;
+    }
+    this.successor = 0;
+    this.attention = true;
+  }
+
+  /** Bytes of the instruction in progress, by which RIP is ahead of it; 0 outside of one. */
+  get lengthInProgress(): number {
+    const i = this.current !== 0 ? this.current : this.alone;
+    return i === 0 ? 0 : this.code[i + I_LENGTH];
   }
 
   hasBreakpointAt(offset: number): boolean {
@@ -188,7 +230,9 @@ export class Cpu {
     const { r } = this;
     const base = r[VCPU_CODE_BITS] === 64 ? 0 : r[VCPU_SEGMENTS + CS * SEGMENT_WORDS + SEG_BASE];
     const lo = (r[VCPU_RIP] + base) | 0;
-    return this.breakpointOffsets[lo & 0xfff] !== 0 && this.breakpoints.has(u64FromHalves(lo, r[VCPU_RIP + 1]));
+    if (this.breakpointOffsets[lo & 0xfff] === 0) return false;
+    if (this.breakpoints.has(u64FromHalves(lo, r[VCPU_RIP + 1]))) return true;
+    return this.placedBreakpoint !== undefined && this.placedBreakpoint(lo, r[VCPU_RIP + 1]);
   }
 
   /** Empties the hardware TLBs and the paging-structure caches. */

@@ -4,6 +4,8 @@
  */
 import {
   VCPU_CODE_BITS,
+  VCPU_EXIT_ERROR_CODE,
+  VCPU_EXIT_GVA,
   VCPU_EXIT_REASON,
   VCPU_F_DELIVERIES,
   VCPU_F_INSNS,
@@ -12,7 +14,7 @@ import {
   VCPU_RIP,
 } from '../arena/vcpu-layout.ts';
 import type { Cpu, EmulatorOps } from './cpu.ts';
-import { turnIntoStackFault } from './exceptions.ts';
+import { raisedVector, turnIntoStackFault } from './exceptions.ts';
 import { ABORT_EXCEPTION, ABORT_UNIMPLEMENTED, EMULATE_DONE, EMULATE_FAIL, EMULATE_FAULT_INJECTED } from './exits.ts';
 import { TF } from './flags.ts';
 import { EA_64_STACK, I_EA, I_LENGTH } from './instruction.ts';
@@ -34,8 +36,10 @@ export function emulateInstruction(cpu: Cpu, ops: EmulatorOps): number {
   r[VCPU_RIP] = next;
   if (next >>> 0 < length && r[VCPU_CODE_BITS] === 64) r[VCPU_RIP + 1] = hi + 1;
   cpu.emulator = ops;
+  cpu.alone = i;
   cpu.handlerOf(i)(cpu, i);
   cpu.emulator = undefined;
+  cpu.alone = 0;
   if (cpu.abort !== 0) {
     if (cpu.abort !== ABORT_EXCEPTION) r[VCPU_INTERRUPT_SHADOW] = shadow;
     return abandon(cpu, i, lo, hi);
@@ -54,6 +58,11 @@ function abandon(cpu: Cpu, i: number, lo: number, hi: number): number {
   const reason = cpu.abort;
   if (reason === ABORT_EXCEPTION) {
     if (i !== 0 && cpu.code[i + I_EA] === EA_64_STACK) turnIntoStackFault(cpu);
+    const { watch } = cpu;
+    if (watch !== undefined && watch.exceptions) {
+      const code = r[VCPU_EXIT_ERROR_CODE];
+      watch.noteException(cpu, raisedVector(cpu), code, r[VCPU_EXIT_GVA], r[VCPU_EXIT_GVA + 1]);
+    }
     if (deliver(cpu) !== CONTINUE) return EMULATE_FAIL;
     // Work, though nothing retires: as in the run loop.
     cpu.f[VCPU_F_DELIVERIES] += 1;

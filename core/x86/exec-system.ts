@@ -24,6 +24,7 @@ import {
   VCPU_GDTR_BASE,
   VCPU_GPR,
   VCPU_IDTR_BASE,
+  VCPU_RIP,
   VCPU_SECOND_LEVEL,
   VCPU_SEGMENTS,
 } from '../arena/vcpu-layout.ts';
@@ -41,7 +42,7 @@ import {
 import { exitsForClts, exitsForLmsw, exitsForMoveFrom, exitsForMoveTo, exitsForSmsw } from './control-exits.ts';
 import type { Cpu } from './cpu.ts';
 import { executeCpuid } from './cpuid.ts';
-import { raiseExit, raiseUd, raiseUnimplemented } from './exceptions.ts';
+import { raiseExit, raiseUd, raiseUnimplemented, VECTOR_BP, VECTOR_DB, VECTOR_OF } from './exceptions.ts';
 import { address, offsetAddress, segmentAddress, WRITE } from './exec-address.ts';
 import {
   loadSized,
@@ -52,7 +53,7 @@ import {
   writeRegister,
 } from './exec-operand.ts';
 import { adjustStack, loadStack, push } from './exec-stack.ts';
-import { EXIT_CPUID, EXIT_INVLPG, EXIT_MSR_READ, EXIT_MSR_WRITE, EXIT_VMCALL } from './exits.ts';
+import { ABORT_DEBUG, EXIT_CPUID, EXIT_INVLPG, EXIT_MSR_READ, EXIT_MSR_WRITE, EXIT_VMCALL } from './exits.ts';
 import {
   breakpointInterrupt,
   debugInterrupt,
@@ -74,6 +75,7 @@ import {
   I_DST,
   I_IMM,
   I_IMM_HIGH,
+  I_LENGTH,
   I_OPERATION,
   I_SEGMENT,
   I_SRC,
@@ -211,11 +213,30 @@ export function executeInterruptReturn(cpu: Cpu, i: number): void {
   cpu.successor = 0;
 }
 
+/** By operation: INT n has its vector with it. */
+const TRAP_VECTORS = [0, VECTOR_BP, VECTOR_DB, VECTOR_OF];
+
+/** A debugger wants to stand in front of INT3, INT1 or INTO; it finds RIP at the instruction. */
+function leavesBeforeTrap(cpu: Cpu, vector: number, length: number): boolean {
+  const { watch, r } = cpu;
+  if (watch === undefined || !watch.exceptions || cpu.emulator !== undefined) return false;
+  const lo = r[VCPU_RIP];
+  const hi = r[VCPU_RIP + 1];
+  r[VCPU_RIP] = lo - length;
+  if (lo >>> 0 < length && r[VCPU_CODE_BITS] === 64) r[VCPU_RIP + 1] = hi - 1;
+  const leaves = watch.beforeException(cpu, vector, 0, 0, 0);
+  r[VCPU_RIP] = lo;
+  r[VCPU_RIP + 1] = hi;
+  if (leaves) cpu.abort = ABORT_DEBUG;
+  return leaves;
+}
+
 /** INT n and INT3, INT1, INTO: operations 0 … 3. TF is cleared by the delivery, so no single-step trap follows. */
 export function executeInterrupt(cpu: Cpu, i: number): void {
   const { code } = cpu;
   const op = operationNumber(code[i + I_OPERATION]);
   if (op === 3 && !flagO(cpu.r)) return;
+  if (op !== 0 && leavesBeforeTrap(cpu, TRAP_VECTORS[op], code[i + I_LENGTH])) return;
   cpu.singleStep = false;
   if (op === 0) softwareInterrupt(cpu, code[i + I_IMM] & 0xff);
   else if (op === 1) breakpointInterrupt(cpu);

@@ -32,6 +32,9 @@ export const EXIT_INVALID_OPCODE = 0x10003;
 /** Ours: the instruction at rip is not implemented; `cpu.unimplemented` says what. */
 export const EXIT_UNIMPLEMENTED = 0x10002;
 
+/** Ours: a debugger wants to stand in front of the exception that the instruction at rip raises; nothing was delivered. */
+export const EXIT_DEBUG_EVENT = 0x10003;
+
 /** `cpu.abort`: the instruction in progress goes on. */
 export const ABORT_NONE = 0;
 /** A fault or trap is to be delivered through the IDT: VCPU_EXIT_VECTOR, VCPU_EXIT_ERROR_CODE, see exceptions.ts. */
@@ -40,6 +43,8 @@ export const ABORT_EXCEPTION = 1;
 export const ABORT_EXIT = 2;
 /** Not implemented; the sentence is in `cpu.unimplemented`. */
 export const ABORT_UNIMPLEMENTED = 3;
+/** A debugger wants to stand in front of it. */
+export const ABORT_DEBUG = 4;
 
 /** `emulateInstruction`: the instruction was executed. */
 export const EMULATE_DONE = 0;

@@ -1,6 +1,7 @@
 /** The public face of the CPU: nobody outside core/x86 imports deeper than this file. */
 export { Cpu, type CpuConfig, type EmulatorOps, type ExitsInPlace } from './cpu.ts';
 export { awaitBus, lockBus, unlockBus } from './bus-lock.ts';
+export type { CpuWatch } from './watch.ts';
 export * from './exits.ts';
 export { IF as RFLAGS_IF } from './flags.ts';
 /** What KVM's own walker shares with the processor's. */

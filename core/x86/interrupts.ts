@@ -78,6 +78,9 @@ export function deliverException(cpu: Cpu): number {
       vector = second;
       errorCode = r[VCPU_EXIT_ERROR_CODE];
     }
+    if (cpu.watch !== undefined && cpu.watch.exceptions) {
+      cpu.watch.noteException(cpu, vector, errorCode, r[VCPU_EXIT_GVA], r[VCPU_EXIT_GVA + 1]);
+    }
   }
 }
 

@@ -7,16 +7,28 @@
 import { VCPU_CODE_BITS, VCPU_CPL, VCPU_CR0, VCPU_RFLAGS } from '../arena/vcpu-layout.ts';
 import type { Cpu } from './cpu.ts';
 import { raiseException, VECTOR_AC } from './exceptions.ts';
-import { ABORT_EXIT } from './exits.ts';
+import { ABORT_EXIT, ABORT_NONE } from './exits.ts';
 import { I_OPERATION, SOLE_ACCESS } from './instruction.ts';
 import { nextPageHigh, requireCanonical } from './linear-address.ts';
 import { loadWhole, storeWhole } from './memory-access-whole.ts';
 import { ACCESS_IMPLICIT, CR0_AM, PFERR_USER, PFERR_WRITE } from './paging-entry.ts';
 import { translate } from './paging-translate.ts';
 import { isCodePage, noteCodeWrite } from './system-code-pages.ts';
-import { notedTag, T_HIGH, T_PAGE, T_READ, T_WRITE, tlbEntryOf, tlbUnmarkCodePage } from './tlb.ts';
+import {
+  notedTag,
+  T_FLAGS,
+  T_HIGH,
+  T_PAGE,
+  T_READ,
+  T_WRITE,
+  TLB_WATCHED,
+  tlbEntryOf,
+  tlbUnmarkCodePage,
+} from './tlb.ts';
 
 const RFLAGS_AC = 0x4_0000;
+
+const tookPlace = (cpu: Cpu): boolean => cpu.abort === ABORT_NONE;
 
 const accessOfCpl = (cpu: Cpu): number => (cpu.r[VCPU_CPL] === 3 ? PFERR_USER : 0);
 
@@ -33,7 +45,7 @@ function misaligned(cpu: Cpu, lo: number, size: number): boolean {
 function findReadable(cpu: Cpu, user: boolean, lo: number, hi: number): number {
   const r = cpu.r;
   const t = tlbEntryOf(user, lo);
-  return r[t + T_READ] === (lo | 0xfff) && r[t + T_HIGH] === hi ? r[t + T_PAGE] + (lo & 0xfff) : -1;
+  return notedTag(r[t + T_READ]) === notedTag(lo | 0xfff) && r[t + T_HIGH] === hi ? r[t + T_PAGE] + (lo & 0xfff) : -1;
 }
 
 function findWritable(cpu: Cpu, user: boolean, lo: number, hi: number): number {
@@ -42,6 +54,7 @@ function findWritable(cpu: Cpu, user: boolean, lo: number, hi: number): number {
   const tag = r[t + T_WRITE];
   if (notedTag(tag) !== notedTag(lo | 0xfff) || r[t + T_HIGH] !== hi) return -1;
   const page = r[t + T_PAGE];
+  if ((r[t + T_FLAGS] & TLB_WATCHED) !== 0) return page + (lo & 0xfff);
   if (tag === notedTag(tag) && !isCodePage(cpu, page >>> 12)) tlbUnmarkCodePage(cpu, t);
   return page + (lo & 0xfff);
 }
@@ -50,7 +63,11 @@ export function loadSlow(cpu: Cpu, lo: number, hi: number, size: number): number
   if (misaligned(cpu, lo, size)) return 0;
   const value = loadAs(cpu, lo, hi, size, accessOfCpl(cpu));
   if (cpu.abort === ABORT_EXIT && isSoleAccess(cpu, lo, size) && cpu.exitsInPlace !== undefined) {
-    return cpu.exitsInPlace.load(cpu, size);
+    const settled = cpu.exitsInPlace.load(cpu, size);
+    if (cpu.watch !== undefined && cpu.watch.memory && tookPlace(cpu)) {
+      cpu.watch.onLoad(cpu, lo, hi, size, settled, cpu.hi);
+    }
+    return settled;
   }
   return value;
 }
@@ -62,6 +79,17 @@ function isSoleAccess(cpu: Cpu, lo: number, size: number): boolean {
 
 /** A load with the privilege that `access` names: PFERR_USER, 0 or ACCESS_IMPLICIT. */
 export function loadAs(cpu: Cpu, lo: number, hi: number, size: number, access: number): number {
+  const value = loadUnwatched(cpu, lo, hi, size, access);
+  const { watch } = cpu;
+  if (watch !== undefined && watch.memory && cpu.abort === 0) {
+    const high = cpu.hi;
+    watch.onLoad(cpu, lo, hi, size, value, high);
+    cpu.hi = high;
+  }
+  return value;
+}
+
+function loadUnwatched(cpu: Cpu, lo: number, hi: number, size: number, access: number): number {
   const user = (access & PFERR_USER) !== 0;
   const { emulator } = cpu;
   const emulated = emulator !== undefined && (access & ACCESS_IMPLICIT) === 0;
@@ -92,11 +120,34 @@ export function storeSlow(cpu: Cpu, lo: number, hi: number, size: number, valueL
   if (misaligned(cpu, lo, size)) return;
   storeAs(cpu, lo, hi, size, valueLo, valueHi, accessOfCpl(cpu));
   if (cpu.abort === ABORT_EXIT && isSoleAccess(cpu, lo, size) && cpu.exitsInPlace !== undefined) {
+    const { watch } = cpu;
+    const watched = watch !== undefined && watch.memory;
+    if (watched) watch.beforeStore(cpu, lo, hi, size);
     cpu.exitsInPlace.store(cpu, size, valueLo, valueHi);
+    if (watched && tookPlace(cpu)) watch.onStore(cpu, lo, hi, size, valueLo, valueHi);
   }
 }
 
 export function storeAs(
+  cpu: Cpu,
+  lo: number,
+  hi: number,
+  size: number,
+  valueLo: number,
+  valueHi: number,
+  access: number,
+): void {
+  const { watch } = cpu;
+  if (watch === undefined || !watch.memory) {
+    storeUnwatched(cpu, lo, hi, size, valueLo, valueHi, access);
+    return;
+  }
+  watch.beforeStore(cpu, lo, hi, size);
+  storeUnwatched(cpu, lo, hi, size, valueLo, valueHi, access);
+  if (cpu.abort === 0) watch.onStore(cpu, lo, hi, size, valueLo, valueHi);
+}
+
+function storeUnwatched(
   cpu: Cpu,
   lo: number,
   hi: number,

@@ -117,6 +117,7 @@ function markEntries(
     if ((entry & bits) !== bits) {
       at = entryOffset(cpu, gpa, 0, true, lo, 0, frames);
       if (at < 0) return tableUnreadable(frames);
+      if (cpu.watch !== undefined && cpu.watch.memory) cpu.watch.onTableMark(cpu, at, bits, false);
       if (Atomics.compareExchange(i32, at >> 2, entry, entry | bits) !== entry) return WALK_AGAIN;
       noteTableWrite(cpu, at);
     }

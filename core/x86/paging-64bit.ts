@@ -161,6 +161,7 @@ function markEntries(
     if ((entryLo & bits) !== bits) {
       at = entryOffset(cpu, gpaLo, tableHi, true, lo, hi, frames);
       if (at < 0) return tableUnreadable(frames);
+      if (cpu.watch !== undefined && cpu.watch.memory) cpu.watch.onTableMark(cpu, at, bits, false);
       if (Atomics.compareExchange(i32, at >> 2, entryLo, entryLo | bits) !== entryLo) return WALK_AGAIN;
       noteTableWrite(cpu, at);
     }

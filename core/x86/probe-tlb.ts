@@ -20,7 +20,7 @@ export function probeTlb(
   if (r[entry + T_HIGH] !== highHalf(gva)) return undefined;
   const hit =
     access === 'read'
-      ? r[entry + T_READ] === tag
+      ? notedTag(r[entry + T_READ]) === notedTag(tag)
       : access === 'fetch'
         ? r[entry + T_EXEC] === tag
         : notedTag(r[entry + T_WRITE]) === notedTag(tag);

@@ -13,6 +13,8 @@ import {
   VCPU_CODE_BITS,
   VCPU_DR,
   VCPU_EXCEPTION_BITMAP,
+  VCPU_EXIT_ERROR_CODE,
+  VCPU_EXIT_GVA,
   VCPU_EXIT_INSN_LENGTH,
   VCPU_EXIT_REASON,
   VCPU_F_DELIVERIES,
@@ -28,11 +30,13 @@ import {
 import type { Cpu } from './cpu.ts';
 import { raiseException, raiseGp, raisedVector, turnIntoStackFault, VECTOR_DB, VECTOR_UD } from './exceptions.ts';
 import {
+  ABORT_DEBUG,
   ABORT_EXCEPTION,
   ABORT_EXIT,
   EXIT_ATTENTION,
   EXIT_BUDGET,
   EXIT_DEBUG,
+  EXIT_DEBUG_EVENT,
   EXIT_HLT,
   EXIT_INTERRUPT_WINDOW,
   EXIT_INVALID_OPCODE,
@@ -111,7 +115,7 @@ function loop(cpu: Cpu, stopBeforeFirstBreakpoint: boolean): number {
     const shadow = r[VCPU_INTERRUPT_SHADOW];
     const flags = r[VCPU_RFLAGS];
     if (r[VCPU_INTERRUPT_WINDOW] !== 0 && (flags & IF) !== 0 && shadow === 0) return EXIT_INTERRUPT_WINDOW;
-    if (cpu.breakpoints.size !== 0 && mayStop && cpu.isBreakpoint()) return EXIT_DEBUG;
+    if (cpu.hasBreakpoints && mayStop && cpu.isBreakpoint()) return EXIT_DEBUG;
     mayStop = true;
     const i = findInstruction(cpu);
     let exit: number;
@@ -170,10 +174,14 @@ function stepOne(cpu: Cpu, i: number, shadow: number, trap: boolean): number {
   r[VCPU_INTERRUPT_SHADOW] = 0;
   cpu.singleStep = trap;
   cpu.current = 0;
+  cpu.alone = i;
   cpu.handlerOf(i)(cpu, i);
+  cpu.alone = 0;
   if (cpu.abort !== 0) {
     if (cpu.abort !== ABORT_EXCEPTION) r[VCPU_INTERRUPT_SHADOW] = shadow;
-    return abandon(cpu, i, lo, hi);
+    const exit = abandon(cpu, i, lo, hi);
+    if (exit === EXIT_DEBUG_EVENT) r[VCPU_INTERRUPT_SHADOW] = shadow;
+    return exit;
   }
   cpu.left--;
   cpu.linkFrom = 0;
@@ -191,9 +199,20 @@ export function deliverSingleStep(cpu: Cpu): number {
   r[DR6] |= DR6_BS;
   r[VCPU_PENDING_DEBUG] = 1;
   raiseException(cpu, VECTOR_DB, false, 0);
+  if (leavesBeforeException(cpu)) return EXIT_DEBUG_EVENT;
   const exit = deliver(cpu);
   if (exit === CONTINUE) r[VCPU_PENDING_DEBUG] = 0;
   return exit;
+}
+
+/** A debugger wants to stand in front of the exception that is raised; it is forgotten then, and raised again. */
+function leavesBeforeException(cpu: Cpu): boolean {
+  const { watch, r } = cpu;
+  if (watch === undefined || !watch.exceptions) return false;
+  const code = r[VCPU_EXIT_ERROR_CODE];
+  if (!watch.beforeException(cpu, raisedVector(cpu), code, r[VCPU_EXIT_GVA], r[VCPU_EXIT_GVA + 1])) return false;
+  cpu.abort = 0;
+  return true;
 }
 
 /** CONTINUE, or the exit that delivery ran into; for the shadow MMU that may be reason 0. */
@@ -223,12 +242,14 @@ function abandon(cpu: Cpu, i: number, lo: number, hi: number): number {
       r[VCPU_EXIT_REASON] = EXIT_INVALID_OPCODE;
       return EXIT_INVALID_OPCODE;
     }
+    if (leavesBeforeException(cpu)) return EXIT_DEBUG_EVENT;
     cpu.left--;
     cpu.budget--;
     cpu.f[VCPU_F_DELIVERIES] += 1;
     return deliver(cpu);
   }
   cpu.abort = 0;
+  if (reason === ABORT_DEBUG) return EXIT_DEBUG_EVENT;
   if (reason !== ABORT_EXIT) return EXIT_UNIMPLEMENTED;
   r[VCPU_EXIT_INSN_LENGTH] = i === 0 ? 0 : cpu.code[i + I_LENGTH];
   return r[VCPU_EXIT_REASON];

@@ -99,7 +99,10 @@ function markEpt(cpu: Cpu, gpaLo: number, gpaHi: number, leafLevel: number, writ
     const lo = i32[at];
     if ((lo & 7) === 0 || (level > leafLevel && isEptLeaf(level, lo))) return false;
     const flags = EPT_ACCESSED | (level === leafLevel && write ? EPT_DIRTY : 0);
-    if ((lo & flags) !== flags && Atomics.compareExchange(i32, at, lo, lo | flags) !== lo) return false;
+    if ((lo & flags) !== flags) {
+      if (Atomics.compareExchange(i32, at, lo, lo | flags) !== lo) return false;
+      cpu.watch?.onSpteMark(cpu, at << 2, lo);
+    }
     if (level === leafLevel) return true;
     table = lo & ~0xfff;
   }

@@ -102,8 +102,9 @@ function markHostTable(cpu: Cpu, levels: number, lo: number, hi: number, leafLev
     const leaf = level === 1 || (!root && level < 4 && (entryLo & PTE_PAGE_SIZE) !== 0);
     if ((entryLo & PTE_PRESENT) === 0 || leaf !== (level === leafLevel)) return false;
     const flags = root ? 0 : PTE_ACCESSED | (leaf && write ? PTE_DIRTY : 0);
-    if ((entryLo & flags) !== flags && Atomics.compareExchange(i32, at, entryLo, entryLo | flags) !== entryLo) {
-      return false;
+    if ((entryLo & flags) !== flags) {
+      if (Atomics.compareExchange(i32, at, entryLo, entryLo | flags) !== entryLo) return false;
+      cpu.watch?.onSpteMark(cpu, at << 2, entryLo);
     }
     if (leaf) return true;
     table = entryLo & ~0xfff;

@@ -15,6 +15,7 @@ import { VCPU_BYTES } from '../arena/vcpu-layout.ts';
 import type { Cpu } from './cpu.ts';
 import { flushPagingCaches } from './paging-cache.ts';
 import { flushNestedTlb } from './second-level-cache.ts';
+import { hideFromFastPath } from './tlb-watch.ts';
 import {
   CODE_MARK_WORDS,
   CODE_MARKS,
@@ -56,6 +57,8 @@ export const fastTag = (tag: number): number => tag | FAST_WRITE;
 export const TLB_GLOBAL = 1;
 /** Part of a page larger than 4 KiB: INVLPG anywhere in that page drops it. */
 export const TLB_LARGE = 2;
+/** A debugger watches the page: its tags are as those of a page with decoded instructions (tlb-watch.ts). */
+export const TLB_WATCHED = 4;
 
 /** int32 index of the entry in which the page of `lo` would be. */
 export function tlbEntryOf(user: boolean, lo: number): number {
@@ -88,6 +91,9 @@ export function tlbInsert(
   r[TLB_LOG_COUNT] = count + 1;
   if ((flags & TLB_LARGE) !== 0) r[TLB_LARGE_SEEN] = 1;
   if (cpu.threaded && writable && !hasCode) lookForMarkBehind(cpu, t, page);
+  if (cpu.watch !== undefined && cpu.watch.memory && cpu.watch.watchesPage(lo & ~0xfff, hi, page)) {
+    hideFromFastPath(r, t);
+  }
 }
 
 /** Nothing is decoded from the page any more: its stores are fast again. */
