@@ -1,6 +1,6 @@
 /** The kernel storey's public face. Nobody outside core/kvm imports deeper. */
 export type { VmBus } from './bus.ts';
-export { noHooks, type KernelLogLevel, type KvmHooks, type PredictedMmioFault } from './hooks.ts';
+export * from './hooks.ts';
 export * from './vcpu/vcpu-run.ts';
 export { Vcpu } from './vcpu/vcpu.ts';
 export { Vm, type NrMmuPagesError, type VmConfig } from './vm.ts';

@@ -10,6 +10,8 @@ export type MachineStop =
   | { readonly kind: 'exec-breakpoint'; readonly vcpu: number }
   /** Stands in front of an MMIO fault that the hooks asked to stop at. */
   | { readonly kind: 'mmio-breakpoint'; readonly vcpu: number }
+  /** The hooks' watch asked to stop: it knows what for. `vcpu` is the one that noticed. */
+  | { readonly kind: 'event'; readonly vcpu: number }
   /** The guest wrote the debug-exit port: `status` is `(value << 1) | 1`, modulo 256. */
   | { readonly kind: 'exit'; readonly status: number }
   /** The machine cannot go on: something is not implemented, or KVM met what it calls a bug. */

@@ -17,6 +17,7 @@ import {
   memslotsOf,
   noHooks,
   RUN_BUDGET,
+  RUN_DEBUG_EVENT,
   RUN_DEBUG_EXEC,
   RUN_DEBUG_MMIO,
   RUN_HLT,
@@ -333,6 +334,8 @@ export class Machine {
         }
         case RUN_DEBUG_EXEC:
           return { kind: 'exec-breakpoint', vcpu: vcpu.id };
+        case RUN_DEBUG_EVENT:
+          return { kind: 'event', vcpu: vcpu.id };
         case RUN_DEBUG_MMIO:
           return { kind: 'mmio-breakpoint', vcpu: vcpu.id };
         case RUN_INTERNAL_ERROR:

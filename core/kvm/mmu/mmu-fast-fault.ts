@@ -2,10 +2,11 @@
  * fast_page_fault (arch/x86/kvm/mmu.c of v3.11): a write to a page that is protected for dirty logging only is let through by
  * setting W again, without mmu_lock.
  */
+import { BY_FAST_PAGE_FAULT } from '../hooks.ts';
 import { markPageDirty } from '../memslots/dirty-log.ts';
 import { PT_PAGE_TABLE_LEVEL, PT_WRITABLE_MASK, type Mmu } from './mmu.ts';
 import { PFERR_PRESENT_MASK, PFERR_RSVD_MASK, PFERR_WRITE_MASK } from './mmu-fault-error.ts';
-import { isLastSpte, isLocklesslyModifiable, isShadowPresent, spteGfn } from './mmu-spte.ts';
+import { isLastSpte, isLocklesslyModifiable, isShadowPresent, noteSpteChange, spteGfn } from './mmu-spte.ts';
 import { entryOffset, lastSptep, locklessBegin, locklessEnd, spteLockless, walkLevel, walkRoot } from './mmu-walk.ts';
 import { traceFastPageFault } from '../trace/trace-events.ts';
 
@@ -60,7 +61,10 @@ export function fastPageFault(
     retry = true;
   } else if (isLocklesslyModifiable(mmu, oldLo, oldHi)) {
     const fixed = oldLo | PT_WRITABLE_MASK;
-    if (Atomics.compareExchange(i32, sptep >> 2, oldLo, fixed) === oldLo) markPageDirty(mmu.arena, spteGfn(mmu, sptep));
+    if (Atomics.compareExchange(i32, sptep >> 2, oldLo, fixed) === oldLo) {
+      markPageDirty(mmu.arena, spteGfn(mmu, sptep));
+      noteSpteChange(mmu, sptep, oldLo, oldHi, BY_FAST_PAGE_FAULT);
+    }
     retry = true;
   } else {
     retry = false;

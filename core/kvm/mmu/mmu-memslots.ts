@@ -4,6 +4,7 @@
  */
 import { MEMSLOT_NPAGES } from '../../arena/memslot-layout.ts';
 import { VM_N_REQUESTED_MMU_PAGES } from '../../arena/mmu-layout.ts';
+import { WATCH_MEMSLOTS, WATCH_WRAP } from '../hooks.ts';
 import type { DirtyLogMmu } from '../memslots/dirty-log.ts';
 import { ERAS } from '../../base/machine-modes.ts';
 import { ERA_PATCH, ERA_V3_10, ERA_V6_8, settlesGeneration, zapsAtGeneration } from '../eras.ts';
@@ -34,6 +35,8 @@ export function calculateMmuPages(mmu: Mmu): number {
  */
 function invalidateMmioSptes(mmu: Mmu, generation: bigint): void {
   if (!zapsAtGeneration(ERAS[mmu.era], generation)) return;
+  const { watch } = mmu.hooks;
+  if (watch !== undefined && (watch.armed & WATCH_WRAP) !== 0) watch.onGenerationWrap(generation);
   if (mmu.era === ERA_PATCH) {
     zapMmioSptes(mmu);
     return;
@@ -61,6 +64,10 @@ export class MmuMemslots implements MemslotMmu, DirtyLogMmu {
 
   commitMemoryRegion(commit: MemslotCommit): void {
     const { mmu } = this;
+    const { watch } = mmu.hooks;
+    if (watch !== undefined && (watch.armed & WATCH_MEMSLOTS) !== 0) {
+      watch.onMemslotChange(commit.change, commit.slotId, commit.npages);
+    }
     if (mmu.i32[(mmu.vm + VM_N_REQUESTED_MMU_PAGES) >> 2] === 0) changeMmuPages(mmu, calculateMmuPages(mmu));
     if (commit.change !== 'DELETE' && (commit.newFlags & KVM_MEM_LOG_DIRTY_PAGES) !== 0) {
       slotRemoveWriteAccess(mmu, commit.slot);

@@ -10,6 +10,7 @@
 import { UmbraBug } from '../../base/assert.ts';
 import { SP_ROLE, VM_MMIO_SPTES } from '../../arena/mmu-layout.ts';
 import { currentMmioGeneration } from '../eras.ts';
+import { BY_MMU_SPTE_CLEAR, BY_MMU_SPTE_SET, BY_MMU_SPTE_UPDATE, WATCH_SPTES } from '../hooks.ts';
 import { gfnToMemslot, slotRmapWord } from '../memslots/memslots.ts';
 import { PT_PAGE_SIZE_MASK, PT_PAGE_TABLE_LEVEL, PT_PRESENT_MASK, PT_WRITABLE_MASK, type Mmu } from './mmu.ts';
 import { VM_MMIO_FRESH, VM_MMIO_FRESH_GEN } from './mmu-words.ts';
@@ -91,13 +92,22 @@ function store(mmu: Mmu, sptep: number, lo: number, hi: number): void {
   else i32[word] = lo;
 }
 
+/** Tells a debugger of a change that has been made. */
+export function noteSpteChange(mmu: Mmu, sptep: number, oldLo: number, oldHi: number, by: number): void {
+  const { watch } = mmu.hooks;
+  if (watch !== undefined && (watch.armed & WATCH_SPTES) !== 0) watch.onSpteChange(sptep, oldLo, oldHi, by);
+}
+
 /** mmu_spte_set: the old entry must not be present. */
 export function mmuSpteSet(mmu: Mmu, sptep: number, lo: number, hi: number): void {
   const word = sptep >> 2;
   if (isShadowPresent(mmu, mmu.i32[word], mmu.i32[word + 1])) {
     throw new UmbraBug(`mmu_spte_set over a present spte at ${sptep.toString(16)}`);
   }
+  const oldLo = mmu.i32[word];
+  const oldHi = mmu.i32[word + 1];
   store(mmu, sptep, lo, hi);
+  noteSpteChange(mmu, sptep, oldLo, oldHi, BY_MMU_SPTE_SET);
 }
 
 /**
@@ -110,11 +120,13 @@ export function mmuSpteUpdate(mmu: Mmu, sptep: number, lo: number, hi: number): 
   const oldHi = mmu.i32[word + 1];
   if (!isShadowPresent(mmu, oldLo, oldHi)) {
     store(mmu, sptep, lo, hi);
+    noteSpteChange(mmu, sptep, oldLo, oldHi, BY_MMU_SPTE_UPDATE);
     return false;
   }
   mmu.i32[word + 1] = hi;
   if (spteHasVolatileBits(mmu, oldLo, oldHi)) oldLo = Atomics.exchange(mmu.i32, word, lo);
   else mmu.i32[word] = lo;
+  noteSpteChange(mmu, sptep, oldLo, oldHi, BY_MMU_SPTE_UPDATE);
   return (oldLo & PT_WRITABLE_MASK) !== 0 && (lo & PT_WRITABLE_MASK) === 0;
 }
 
@@ -128,6 +140,7 @@ export function mmuSpteClear(mmu: Mmu, sptep: number): void {
   if (mmu.threaded) Atomics.store(i32, word, 0);
   else i32[word] = 0;
   i32[word + 1] = 0;
+  noteSpteChange(mmu, sptep, oldLo, oldHi, BY_MMU_SPTE_CLEAR);
 }
 
 /** int32 index of the rmap word of the frame an spte maps: gfn_to_rmap. */

@@ -18,6 +18,7 @@ import { TP_MMU_PREPARE_ZAP_PAGE } from '../../base/tracepoints.ts';
 import { unaccountShadowed } from '../memslots/lpage-info.ts';
 import { mmuLock, mmuLockBreak, mmuUnlock, PT_PAGE_TABLE_LEVEL, type Mmu } from './mmu.ts';
 import { dropSpte, isLastSpte, isMmio, isShadowPresent, mmuSpteClear } from './mmu-spte.ts';
+import { WATCH_ZAPS } from '../hooks.ts';
 import { VM_INVALID_LIST, VM_ZAPPED_OBSOLETE } from './mmu-words.ts';
 import { flushRemoteTlbs, reloadRemoteMmus } from '../vcpu/requests.ts';
 import { pteListDescsFree, pteListFirst, pteListRemove } from './rmap-list.ts';
@@ -103,6 +104,8 @@ export function prepareZapPage(mmu: Mmu, page: number, list: number): number {
   const header = pageHeader(mmu, page);
   traceMmuPage(mmu.arena, 0, TP_MMU_PREPARE_ZAP_PAGE, header << 2);
   mmu.f64[mmu.cShadowZapped] += 1;
+  const { watch } = mmu.hooks;
+  if (watch !== undefined && (watch.armed & WATCH_ZAPS) !== 0) watch.onZap(page);
   const role = i32[header + (SP_ROLE >> 2)];
   let zapped = zapUnsyncChildren(mmu, page, roleLevel(role), list);
   unlinkChildren(mmu, page, roleLevel(role));

@@ -53,6 +53,7 @@ function updateAccessedDirtyBits(mmu: Mmu, cpu: Cpu, walker: GuestWalker, write:
     const bits = PT_ACCESSED_MASK | (level === walker.level && write ? PT_DIRTY_MASK : 0);
     if ((lo & bits) === bits) continue;
     const at = walker.ptep[level - 1];
+    if (cpu.watch !== undefined && cpu.watch.memory) cpu.watch.onTableMark(cpu, at, bits, true);
     if (Atomics.compareExchange(mmu.i32, at >> 2, lo, lo | bits) !== lo) return false;
     if (isPae(cpu.r) && mmu.i32[(at >> 2) + 1] !== walker.ptesHi[level - 1]) return false;
     markPageDirty(mmu.arena, walker.tableGfn[level - 1]);

@@ -14,6 +14,8 @@ export const RUN_DEBUG_MMIO = 4;
 export const RUN_INTERNAL_ERROR = 5;
 /** A device asked to stop; the instruction that did it has retired. */
 export const RUN_VMM_STOP = 6;
+/** hooks.watch asked to stop: in front of a port access or an exception, or behind what happened. */
+export const RUN_DEBUG_EVENT = 7;
 
 export type RunCode =
   | typeof RUN_BUDGET
@@ -22,7 +24,8 @@ export type RunCode =
   | typeof RUN_DEBUG_EXEC
   | typeof RUN_DEBUG_MMIO
   | typeof RUN_INTERNAL_ERROR
-  | typeof RUN_VMM_STOP;
+  | typeof RUN_VMM_STOP
+  | typeof RUN_DEBUG_EVENT;
 
 export const RUN_NAMES = [
   'budget',
@@ -32,4 +35,5 @@ export const RUN_NAMES = [
   'debug-mmio',
   'internal-error',
   'vmm-stop',
+  'debug-event',
 ] as const;

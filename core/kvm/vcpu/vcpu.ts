@@ -6,11 +6,17 @@ import {
   SHUT_DOWN,
   UNINITIALIZED,
   VCPU_ACTIVITY,
+  VCPU_CR2,
   VCPU_EXIT_GPA,
+  VCPU_EXIT_IO_OUT,
+  VCPU_EXIT_IO_SIZE,
+  VCPU_EXIT_IO_STRING,
+  VCPU_EXIT_PORT,
   VCPU_EXIT_QUALIFICATION,
   VCPU_EXIT_REASON,
   VCPU_F_DELIVERIES,
   VCPU_F_INSNS,
+  VCPU_GPR,
   VCPU_INTERRUPT_SHADOW,
   VCPU_INTERRUPT_WINDOW,
   VCPU_REQUESTS,
@@ -25,6 +31,8 @@ import {
   EXIT_BUDGET,
   EXIT_BUS_LOCK,
   EXIT_DEBUG,
+  EXIT_DEBUG_EVENT,
+  EXIT_IO_INSTRUCTION,
   EXIT_NPF,
   EXIT_UNIMPLEMENTED,
   lockBus,
@@ -33,6 +41,7 @@ import {
   type Cpu,
 } from '../../x86/index.ts';
 import type { VmBus } from '../bus.ts';
+import { WATCH_PORTS, type KvmWatch } from '../hooks.ts';
 import { handleExit, shutDown } from '../exits/exit-handlers.ts';
 import { RESUME_GUEST } from '../exits/exit-handlers-emulate.ts';
 import { deliverQueuedException } from '../exits/exception-queue.ts';
@@ -41,14 +50,28 @@ import { stopsBeforeFault } from '../exits/exit-handlers-fault.ts';
 import { MmioExitsInPlace } from '../mmio/mmio-exits-in-place.ts';
 import { MMU_NPT, MMU_SHADOW, type Mmu } from '../mmu/mmu.ts';
 import { mmuFollowRegisters, mmuLoad, mmuUnload } from '../mmu/mmu-roots.ts';
-import { VCPU_IN_GUEST, VCPU_PENDING_EXCEPTION, VCPU_PENDING_INTERRUPT, VCPU_ROOT_VALID } from '../mmu/mmu-words.ts';
+import {
+  VCPU_IN_GUEST,
+  VCPU_PENDING_ERROR_CODE,
+  VCPU_PENDING_EXCEPTION,
+  VCPU_PENDING_INTERRUPT,
+  VCPU_ROOT_VALID,
+} from '../mmu/mmu-words.ts';
 import { KVM_REQ_MMU_RELOAD, KVM_REQ_MMU_SYNC, KVM_REQ_TLB_FLUSH, KVM_REQ_TRIPLE_FAULT } from './requests.ts';
 import { mmuSyncRoots } from '../shadow/shadow-sync.ts';
 import { traceEnabled } from '../trace/trace.ts';
 import { KVM_ISA_SVM, KVM_ISA_VMX, traceKvmEntry, traceKvmExit, traceKvmInjVirq } from '../trace/trace-events.ts';
 import { VcpuContext } from './vcpu-context.ts';
 import { NO_EXIT } from './vcpu-exit-reasons.ts';
-import { RUN_BUDGET, RUN_DEBUG_MMIO, RUN_HLT, RUN_SHUTDOWN, RUN_VMM_STOP, type RunCode } from './vcpu-run.ts';
+import {
+  RUN_BUDGET,
+  RUN_DEBUG_EVENT,
+  RUN_DEBUG_MMIO,
+  RUN_HLT,
+  RUN_SHUTDOWN,
+  RUN_VMM_STOP,
+  type RunCode,
+} from './vcpu-run.ts';
 
 /** struct kvm_vcpu. */
 export class Vcpu {
@@ -86,10 +109,13 @@ export class Vcpu {
   private runLoop(budget: number, skipBreakpoint: boolean): RunCode {
     const { context, cpu } = this;
     const { r, f, bus, mmu } = context;
+    const { watch } = context.hooks;
     const end = f[VCPU_F_INSNS] + f[VCPU_F_DELIVERIES] + budget;
     let skip = skipBreakpoint;
     context.internalError = '';
+    watch?.enter(this.id);
     for (;;) {
+      if (watch !== undefined && watch.stopPending) return RUN_DEBUG_EVENT;
       // A plain load: requests are looked at once more on the way into guest mode.
       if (r[VCPU_REQUESTS] !== 0 && !this.serveRequests()) return shutDown(context) as RunCode;
       if (r[VCPU_ACTIVITY] !== ACTIVE) {
@@ -106,6 +132,7 @@ export class Vcpu {
         if (!loaded || r[VCPU_REQUESTS] !== 0) continue;
       }
 
+      if (watch !== undefined && watch.exceptions && this.stopsBeforeQueued(watch)) return RUN_DEBUG_EVENT;
       if (!enterGuestMode(mmu, r)) continue;
       if (r[VCPU_IN_GUEST] === 0 || r[VCPU_PENDING_INTERRUPT] !== 0) {
         r[VCPU_IN_GUEST] = 1;
@@ -133,6 +160,8 @@ export class Vcpu {
         if (bus.stopRequested()) return RUN_VMM_STOP;
         continue;
       }
+      if (exit === EXIT_DEBUG_EVENT) return RUN_DEBUG_EVENT;
+      if (watch !== undefined && exit === EXIT_IO_INSTRUCTION && this.stopsBeforePort(watch)) return RUN_DEBUG_EVENT;
       if (context.hooks.mmioStopArmed && stopsBeforeFault(context, exit)) return RUN_DEBUG_MMIO;
       if (exit !== EXIT_DEBUG && exit !== EXIT_UNIMPLEMENTED) {
         r[VCPU_IN_GUEST] = 0;
@@ -236,6 +265,25 @@ export class Vcpu {
     r[VCPU_PENDING_INTERRUPT] = vector + 1;
     this.context.count(this.context.cIrqInjections);
     traceKvmInjVirq(mmu.arena, this.id, vector);
+  }
+
+  /** Asks the debugger about an exception that KVM has queued, as the processor asks about its own. */
+  private stopsBeforeQueued(watch: KvmWatch): boolean {
+    const { cpu, r } = this.context;
+    if (r[VCPU_PENDING_EXCEPTION] === 0) return false;
+    const vector = r[VCPU_PENDING_EXCEPTION] - 1;
+    return watch.beforeException(cpu, vector, r[VCPU_PENDING_ERROR_CODE], r[VCPU_CR2], r[VCPU_CR2 + 1]);
+  }
+
+  /** Nothing of the exit has been counted, traced or handled: should the vCPU stop, the instruction is begun again. */
+  private stopsBeforePort(watch: KvmWatch): boolean {
+    const { r } = this.context;
+    if ((watch.armed & WATCH_PORTS) === 0) return false;
+    const size = r[VCPU_EXIT_IO_SIZE];
+    const out = r[VCPU_EXIT_IO_OUT] !== 0;
+    const string = r[VCPU_EXIT_IO_STRING] !== 0;
+    const value = out && !string ? (size === 4 ? r[VCPU_GPR] : r[VCPU_GPR] & ((1 << (8 * size)) - 1)) : 0;
+    return watch.onPort(this.id, r[VCPU_EXIT_PORT], size, out, string, value);
   }
 
   /** inject_pending_event: an exception before an interrupt. False: delivery ran into the exit in VCPU_EXIT_REASON. */
