@@ -140,6 +140,8 @@ const WITHOUT_MACHINE: ReadonlySet<RequestName> = new Set<RequestName>([
   'breakpoints.add',
   'breakpoints.update',
   'breakpoints.remove',
+  'breakpoints.replace',
+  'breakpoints.log',
   'state.openBegin',
   'state.openNext',
   'state.openEnd',

@@ -4,14 +4,17 @@
  * guest's own instruction stream.
  */
 import { VCPU_F_INSNS } from '../arena/vcpu-layout.ts';
+import { PAGE_SIZE, u64FromHalves } from '../base/address.ts';
 import { assertUnreachable } from '../base/assert.ts';
 import type { MachineStop } from '../machine/machine-stop.ts';
 import type { SavedStopPlace } from '../protocol/machine-state.ts';
-import type { RunState, StopReason } from '../protocol/snapshots.ts';
+import type { BreakpointKind, BreakpointSpec, RunState, StopReason } from '../protocol/snapshots.ts';
 import type { Vcpu } from '../kvm/index.ts';
 import type { BreakpointTable } from './breakpoint-table.ts';
 import type { Machine, VcpuBound } from '../machine/index.ts';
-import type { MmioStopHooks } from './mmio-stop.ts';
+import type { DebugHooks } from './debug-hooks.ts';
+import { translateGva } from './guest-translation.ts';
+import { describeEvent } from './machine-event.ts';
 import { retiredByAll } from './moment.ts';
 import { FREE, goalAddress, type RunGoal } from './run-goal.ts';
 import { planStep } from './step-plan.ts';
@@ -28,10 +31,25 @@ const QUANTUM_MS = 0.25;
 const SETTLE_INSNS = 4096;
 const SETTLE_PIECES = 64;
 
+type ExecSpec = BreakpointSpec & { readonly kind: 'exec' };
+
+/** Kinds whose instruction has not been executed when the machine stops. */
+const STANDS_BEFORE: ReadonlySet<BreakpointKind> = new Set(['port', 'exception', 'page-fault']);
+
+/** Where in a page instructions have to be looked at. gva and gpa agree in the offset. */
+function offsetsOf(specs: readonly ExecSpec[]): Uint8Array {
+  const offsets = new Uint8Array(PAGE_SIZE);
+  for (const { address, length = 1n } of specs) {
+    const count = length < BigInt(PAGE_SIZE) ? Number(length) : PAGE_SIZE;
+    for (let i = 0; i < count; i++) offsets[(Number(address & 0xfffn) + i) % PAGE_SIZE] = 1;
+  }
+  return offsets;
+}
+
 export class RunControl {
   readonly #machine: Machine;
   readonly #breakpoints: BreakpointTable;
-  readonly #hooks: MmioStopHooks;
+  readonly #hooks: DebugHooks;
   readonly #now: () => number;
   state: RunState = 'paused';
   reason: StopReason = { kind: 'loaded' };
@@ -42,11 +60,12 @@ export class RunControl {
   #quantum = FIRST_QUANTUM;
   readonly #stops = new StopPlaces();
 
-  constructor(machine: Machine, breakpoints: BreakpointTable, hooks: MmioStopHooks, now: () => number) {
+  constructor(machine: Machine, breakpoints: BreakpointTable, hooks: DebugHooks, now: () => number) {
     this.#machine = machine;
     this.#breakpoints = breakpoints;
     this.#hooks = hooks;
     this.#now = now;
+    hooks.attach(machine);
     this.armBreakpoints();
   }
 
@@ -73,7 +92,11 @@ export class RunControl {
     const goal = goalAddress(this.#goal);
     const addresses = this.#breakpoints.execAddresses();
     const all = goal === undefined || addresses.includes(goal) ? addresses : [...addresses, goal];
-    for (const vcpu of this.#machine.vm.vcpus) vcpu.cpu.setExecBreakpoints(all);
+    const placed = this.#breakpoints.placedExecs();
+    const offsets = placed.length === 0 ? undefined : offsetsOf(placed);
+    for (const { id, cpu } of this.#machine.vm.vcpus) {
+      cpu.setExecBreakpoints(all, offsets, offsets && ((lo, hi) => this.#isPlaced(id, u64FromHalves(lo, hi), placed)));
+    }
     this.#hooks.rearm();
   }
 
@@ -84,6 +107,8 @@ export class RunControl {
     this.waitsForInput = false;
     this.state = 'running';
     this.reason = { kind: 'none' };
+    // What was met while the machine stood still stops nothing: it is in the log.
+    this.#hooks.takeEvent();
     this.armBreakpoints();
   }
 
@@ -104,6 +129,7 @@ export class RunControl {
   /** The user moved rip or memory under it: the next instruction is another one. */
   forgetStop(): void {
     this.#stops.forget();
+    this.#hooks.forget();
   }
 
   /** Where it has stopped already, for a machine that is saved. */
@@ -170,7 +196,9 @@ export class RunControl {
 
   /** Goes on from where the machine stopped, past the breakpoints it stopped at. */
   #enter(budget: number, bound: VcpuBound | undefined): MachineStop {
-    return this.#machine.run(budget, this.#stops.leave(this.#machine.vm.vcpus), bound);
+    const stop = this.#machine.run(budget, this.#stops.leave(this.#machine.vm.vcpus), bound);
+    this.#hooks.leave();
+    return stop;
   }
 
   #apply(stop: MachineStop): void {
@@ -181,6 +209,8 @@ export class RunControl {
         return this.#arriveAt(stop.vcpu);
       case 'mmio-breakpoint':
         return this.#faultAt(stop.vcpu);
+      case 'event':
+        return this.#eventAt();
       case 'halted':
         if (stop.waitsForInput) this.waitsForInput = true;
         else this.#stop('halted', { kind: 'halted' });
@@ -201,10 +231,8 @@ export class RunControl {
     const { cpu } = vcpu;
     const address = linearRip(cpu);
     this.#stops.note(vcpu, 'exec');
-    const id = this.#breakpoints.hitExec(address);
-    if (id !== undefined) {
-      return this.#stop('paused', { kind: 'breakpoint', id, vcpu: vcpuId, address });
-    }
+    const hit = this.#breakpoints.hitExec(address, vcpuId, () => this.#gpaOf(vcpuId, address));
+    if (hit !== undefined) return this.#stop('paused', { kind: 'breakpoint', vcpu: vcpuId, address, ...hit });
     const goal = this.#goal;
     if (goal.kind === 'free' || goal.kind === 'count' || goal.vcpu !== vcpuId) return;
     if (goal.kind === 'to' && goal.address === address) this.#stop('paused', { kind: 'run-to', address });
@@ -220,6 +248,30 @@ export class RunControl {
     const stop = this.#hooks.takeStop();
     this.#stops.note(this.#machine.vm.vcpus[vcpuId], 'mmio');
     if (stop !== undefined) this.#stop('paused', { kind: 'mmio-breakpoint', ...stop });
+  }
+
+  /** Whoever stands in front of the instruction goes past its breakpoint on execution: that was met before. */
+  #eventAt(): void {
+    const stop = this.#hooks.takeEvent();
+    if (stop === undefined) return;
+    const { event, ...hit } = stop;
+    const vcpu = this.#machine.vm.vcpus[event.vcpu];
+    if (vcpu !== undefined && STANDS_BEFORE.has(event.kind)) this.#stops.note(vcpu, 'exec');
+    this.#stop('paused', { kind: 'event-breakpoint', vcpu: event.vcpu, event: describeEvent(event), ...hit });
+  }
+
+  #gpaOf(vcpuId: number, gva: bigint): bigint | undefined {
+    const gpa = translateGva(this.#machine.arena, vcpuId, gva);
+    return gpa.ok ? gpa.value : undefined;
+  }
+
+  #isPlaced(vcpuId: number, gva: bigint, placed: readonly ExecSpec[]): boolean {
+    let gpa: bigint | undefined;
+    return placed.some(({ space, address, length = 1n }) => {
+      if (space === 'gpa') gpa ??= this.#gpaOf(vcpuId, gva);
+      const at = space === 'gpa' ? gpa : gva;
+      return at !== undefined && at >= address && at < address + length;
+    });
   }
 
   /** Steps through a function until it returns or calls; calls run freely. */

@@ -15,9 +15,10 @@ import type { LaunchVcpu, Machine, StateCodec } from '../machine/index.ts';
 import { Disassembler } from './disassembler.ts';
 import type { GenerationHistory } from './generation-history.ts';
 import type { MemslotTrials } from './memslot-lists.ts';
-import type { MmioStopHooks } from './mmio-stop.ts';
+import type { DebugHooks } from './debug-hooks.ts';
 import { mmioFaultCount } from './mmio-records.ts';
 import { momentOf, momentOfNothing, retiredByAll } from './moment.ts';
+import { recompileBreakpoints } from './breakpoint-texts.ts';
 import { RateMeter } from './rate-meter.ts';
 import type { RunControl } from './run-control.ts';
 import type { Ask } from './stop-report.ts';
@@ -51,7 +52,7 @@ export interface Debuggee {
   readonly machine: Machine;
   readonly source: LoadedSource;
   readonly run: RunControl;
-  readonly hooks: MmioStopHooks;
+  readonly hooks: DebugHooks;
   readonly history: GenerationHistory;
   readonly sptes: SpteTable;
   readonly trials: MemslotTrials;
@@ -176,7 +177,9 @@ export class Session {
     this.#unsentSerial = [];
     this.insnRate.reset();
     this.mmioRate.reset();
+    this.breakpoints.machine = debuggee.machine;
     this.breakpoints.forgetHits();
+    recompileBreakpoints(this);
   }
 }
 

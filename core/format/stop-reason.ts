@@ -16,9 +16,11 @@ export function describeStop(reason: StopReason): string {
     case 'run-to':
       return `reached ${formatAddress(reason.address)}`;
     case 'breakpoint':
-      return `breakpoint ${reason.id} at ${formatAddress(reason.address)}`;
+      return `breakpoint ${reason.id} at ${formatAddress(reason.address)}${describeProblem(reason.problem)}`;
     case 'mmio-breakpoint':
-      return `breakpoint ${reason.id}: ${describeFault(reason.fault)}`;
+      return `breakpoint ${reason.id}: ${describeFault(reason.fault)}${describeProblem(reason.problem)}`;
+    case 'event-breakpoint':
+      return `breakpoint ${reason.id}: ${reason.event.text}${describeProblem(reason.problem)}`;
     case 'halted':
       return 'halted with nothing pending';
     case 'exited':
@@ -31,6 +33,9 @@ export function describeStop(reason: StopReason): string {
       return assertUnreachable(reason);
   }
 }
+
+/** A condition that could not be evaluated stops the machine, and the stop says so. */
+const describeProblem = (problem: string | undefined): string => (problem === undefined ? '' : ` (${problem})`);
 
 /** `MMIO read of 0xfeb00000, EMULATE (spte generation 0x2, current 0x2)` */
 export function describeFault(fault: MmioFaultPreview): string {

@@ -70,8 +70,61 @@ export const userMemoryRegionSchema = v.strictObject({
 export const MAX_REGIONS = 64;
 const regionListSchema = v.pipe(v.array(userMemoryRegionSchema), v.minLength(1), v.maxLength(MAX_REGIONS));
 
+/** Up to the whole of a 64-bit space. */
+const rangeLength = v.pipe(v.bigint(), v.minValue(1n), v.maxValue(U64_MAX + 1n));
+const gvaOrGpa = v.picklist(['gva', 'gpa']);
+
 export const breakpointSpecSchema = v.variant('kind', [
-  v.strictObject({ kind: v.literal('exec'), address: u64, symbol: v.optional(text(256)) }),
+  v.strictObject({
+    kind: v.literal('exec'),
+    address: u64,
+    symbol: v.optional(text(256)),
+    space: v.optional(gvaOrGpa),
+    length: v.optional(rangeLength),
+  }),
+  v.strictObject({
+    kind: v.literal('data'),
+    space: gvaOrGpa,
+    start: u64,
+    length: rangeLength,
+    access: v.picklist(['any', 'read', 'write']),
+    symbol: v.optional(text(256)),
+  }),
+  v.strictObject({ kind: v.literal('exception'), vectors: v.pipe(v.array(integer(0, 31)), v.maxLength(32)) }),
+  v.strictObject({
+    kind: v.literal('page-fault'),
+    start: u64,
+    length: rangeLength,
+    access: v.picklist(['any', 'read', 'write', 'fetch']),
+    cause: v.picklist(['any', 'not-present', 'protection', 'reserved']),
+    privilege: v.picklist(['any', 'user', 'supervisor']),
+  }),
+  v.strictObject({
+    kind: v.literal('port'),
+    start: integer(0, 0xffff),
+    length: integer(1, 0x1_0000),
+    access: v.picklist(['any', 'in', 'out']),
+  }),
+  v.strictObject({
+    kind: v.literal('spte'),
+    start: u64,
+    length: rangeLength,
+    mask: v.pipe(u64, v.minValue(1n)),
+    level: v.optional(integer(1, 5)),
+  }),
+  v.strictObject({ kind: v.literal('gpte'), start: u64, length: rangeLength, mask: v.pipe(u64, v.minValue(1n)) }),
+  v.strictObject({
+    kind: v.literal('memslot'),
+    slot: v.optional(integer(0, 0xffff_ffff)),
+    changes: v.pipe(v.array(v.picklist(['CREATE', 'DELETE', 'MOVE', 'FLAGS_ONLY'])), v.maxLength(4)),
+  }),
+  v.strictObject({ kind: v.literal('generation-wrap') }),
+  v.strictObject({
+    kind: v.literal('zap'),
+    start: u64,
+    length: rangeLength,
+    level: v.optional(integer(1, 5)),
+  }),
   v.strictObject({
     kind: v.literal('mmio'),
     start: u64,
@@ -82,12 +135,21 @@ export const breakpointSpecSchema = v.variant('kind', [
   }),
 ]);
 
+const HIT_MODES = ['from', 'at', 'every'] as const;
+
+/** A breakpoint as it is asked for; files of breakpoints hold these. */
 export const breakpointAddSchema = v.strictObject({
   spec: breakpointSpecSchema,
   enabled: v.optional(v.boolean(), true),
   once: v.optional(v.boolean(), false),
   stopAtHit: v.optional(integer(1, 2 ** 31), 1),
+  hitMode: v.optional(v.picklist(HIT_MODES), 'from'),
+  condition: v.optional(text(MAX_EXPRESSION_TEXT), ''),
+  log: v.optional(text(MAX_EXPRESSION_TEXT), ''),
+  vcpu: v.optional(vcpu),
 });
+export type BreakpointWish = v.InferOutput<typeof breakpointAddSchema>;
+export const MAX_BREAKPOINTS = 256;
 
 export const spteFilterSchema = v.strictObject({
   kinds: v.optional(v.array(v.picklist(['mmio', 'leaf', 'large', 'link'])), []),
@@ -204,8 +266,19 @@ export const REQUEST_SCHEMAS = {
     enabled: v.optional(v.boolean()),
     once: v.optional(v.boolean()),
     stopAtHit: v.optional(integer(1, 2 ** 31)),
+    hitMode: v.optional(v.picklist(HIT_MODES)),
+    condition: v.optional(text(MAX_EXPRESSION_TEXT)),
+    log: v.optional(text(MAX_EXPRESSION_TEXT)),
+    /** −1: any vCPU again. */
+    vcpu: v.optional(integer(-1, 7)),
   }),
   'breakpoints.remove': v.strictObject({ id: integer(1, 2 ** 31) }),
+  /** All of them go, and these come: all or, when one is refused, none. */
+  'breakpoints.replace': v.strictObject({
+    breakpoints: v.pipe(v.array(breakpointAddSchema), v.maxLength(MAX_BREAKPOINTS)),
+  }),
+  /** Lines of log breakpoints from `since` on. */
+  'breakpoints.log': v.strictObject({ since: integer(0, Number.MAX_SAFE_INTEGER), limit: integer(1, MAX_ROWS) }),
   /** The value of an expression (docs/expressions.md), by probes: nothing changes. */
   'expression.evaluate': v.strictObject({ vcpu, text: text(MAX_EXPRESSION_TEXT) }),
   'generation.read': none,
@@ -303,6 +376,8 @@ interface Replies {
   'breakpoints.add': s.BreakpointSnapshot;
   'breakpoints.update': s.BreakpointSnapshot;
   'breakpoints.remove': readonly s.BreakpointSnapshot[];
+  'breakpoints.replace': readonly s.BreakpointSnapshot[];
+  'breakpoints.log': s.BreakpointLog;
   'expression.evaluate': s.ExpressionSnapshot;
   'generation.read': s.GenerationSnapshot;
   'generation.set': s.GenerationSnapshot;

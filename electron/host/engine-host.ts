@@ -47,7 +47,7 @@ export class EngineHost implements EngineClient {
   #present: MachineRecipe | undefined;
   #breakpoints: readonly BreakpointSnapshot[] = [];
   /** Symbols, by breakpoint, that wait for an image to be looked up in. */
-  readonly #unnamed = new Map<number, string>();
+  readonly #unnamed = new Map<number, Extract<BreakpointSpec, { kind: 'exec' | 'data' }>>();
 
   private constructor(options: EngineHostOptions, life: Life) {
     this.#options = options;
@@ -144,10 +144,11 @@ export class EngineHost implements EngineClient {
   async #rearm(): Promise<void> {
     const kept = this.#breakpoints;
     this.#unnamed.clear();
-    for (const { spec, enabled, once, stopAtHit } of kept) {
-      const plain = spec.kind === 'exec' ? { kind: spec.kind, address: spec.address } : sendable(spec);
-      const added = await this.#ask('breakpoints.add', { spec: plain, enabled, once, stopAtHit });
-      if (added.ok && spec.kind === 'exec' && spec.symbol !== undefined) this.#unnamed.set(added.value.id, spec.symbol);
+    for (const { spec, enabled, once, stopAtHit, hitMode, condition, log, vcpu } of kept) {
+      const wish = { spec: sendable(spec), enabled, once, stopAtHit, hitMode, condition, log, vcpu };
+      const added = await this.#ask('breakpoints.add', wish);
+      const named = (spec.kind === 'exec' || spec.kind === 'data') && spec.symbol !== undefined;
+      if (added.ok && named) this.#unnamed.set(added.value.id, spec);
     }
   }
 
@@ -155,9 +156,7 @@ export class EngineHost implements EngineClient {
   async #nameBreakpoints(): Promise<void> {
     const unnamed = [...this.#unnamed];
     this.#unnamed.clear();
-    for (const [id, symbol] of unnamed) {
-      await this.#ask('breakpoints.update', { id, spec: { kind: 'exec', address: 0n, symbol } });
-    }
+    for (const [id, spec] of unnamed) await this.#ask('breakpoints.update', { id, spec });
   }
 
   /** Resolves at the worker's first sign of life; from then on its end is an event. */
@@ -210,7 +209,24 @@ export class EngineHost implements EngineClient {
 }
 
 /** A snapshot's outcomes are read-only, a request's are not. */
-const sendable = (spec: Extract<BreakpointSpec, { kind: 'mmio' }>) => ({ ...spec, outcomes: [...spec.outcomes] });
+/** As a request takes it: arrays of its own, and no symbol, which only an image can look up. */
+function sendable(spec: BreakpointSpec): Params<'breakpoints.add'>['spec'] {
+  switch (spec.kind) {
+    case 'exec':
+    case 'data': {
+      const { symbol: _later, ...plain } = spec;
+      return plain;
+    }
+    case 'mmio':
+      return { ...spec, outcomes: [...spec.outcomes] };
+    case 'exception':
+      return { ...spec, vectors: [...spec.vectors] };
+    case 'memslot':
+      return { ...spec, changes: [...spec.changes] };
+    default:
+      return spec;
+  }
+}
 
 function spawn(options: EngineHostOptions & { readonly allowCrash: boolean }): Life {
   const workerData: WorkerSetup = { allowCrash: options.allowCrash };

@@ -5,7 +5,7 @@ import type { MachineOptions } from '../../protocol/requests.ts';
 import type { MachineStatus } from '../../protocol/snapshots.ts';
 import { GenerationHistory } from '../generation-history.ts';
 import { MemslotTrials } from '../memslot-lists.ts';
-import { MmioStopHooks } from '../mmio-stop.ts';
+import { DebugHooks } from '../debug-hooks.ts';
 import { refused, type Handled } from '../refusal.ts';
 import type { RequestFamily } from '../request-table.ts';
 import { RunControl } from '../run-control.ts';
@@ -35,12 +35,12 @@ function create(session: Session, source: LoadedSource): Handled<MachineStatus> 
 
 export interface MadeMachine {
   readonly machine: Machine;
-  readonly hooks: MmioStopHooks;
+  readonly hooks: DebugHooks;
 }
 
 /** A machine without an image, which the session does not know yet. */
 export function makeMachine(session: Session, options: MachineOptions): Handled<MadeMachine> {
-  const hooks = new MmioStopHooks(session.breakpoints, (level, text) =>
+  const hooks = new DebugHooks(session.breakpoints, (level, text) =>
     session.platform.emit({ kind: 'log', level, text }),
   );
   const { launchVcpu } = session.platform;
@@ -62,8 +62,12 @@ export function makeMachine(session: Session, options: MachineOptions): Handled<
 function reset(session: Session): Handled<MachineStatus> {
   const { machine, hooks, source } = presentMachine(session);
   const traced = enabledEvents(machine.arena);
+  hooks.detach();
   const loaded = machine.reset();
-  if (!loaded.ok) return refused(loaded.error.message);
+  if (!loaded.ok) {
+    hooks.attach(machine);
+    return refused(loaded.error.message);
+  }
   enableEvents(machine.arena, traced);
   return install(session, machine, hooks, source);
 }
@@ -71,7 +75,7 @@ function reset(session: Session): Handled<MachineStatus> {
 export function install(
   session: Session,
   machine: Machine,
-  hooks: MmioStopHooks,
+  hooks: DebugHooks,
   source: LoadedSource,
 ): Handled<MachineStatus> {
   session.replaceDebuggee({
