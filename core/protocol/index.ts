@@ -11,3 +11,5 @@ export * from './requests.ts';
 export * from './snapshots.ts';
 export { TRACEPOINTS } from '../base/tracepoints.ts';
 export * from './version.ts';
+export * from './breakpoint-kinds.ts';
+export * from './breakpoint-spec.ts';

@@ -10,6 +10,7 @@ import { attachArena, type Arena } from '../../core/arena/arena.ts';
 import { CONTROL_REQUEST, REQUEST_MESSAGES, REQUEST_PAUSE } from '../../core/arena/control-layout.ts';
 import type { EngineClient } from '../../core/protocol/client.ts';
 import type { EngineEvent } from '../../core/protocol/events.ts';
+import { sendableSpec } from '../../core/protocol/breakpoint-spec.ts';
 import type { Answer, Params, RequestName } from '../../core/protocol/requests.ts';
 import type { BreakpointSnapshot, BreakpointSpec } from '../../core/protocol/snapshots.ts';
 import { lastWords } from './last-words.ts';
@@ -145,7 +146,7 @@ export class EngineHost implements EngineClient {
     const kept = this.#breakpoints;
     this.#unnamed.clear();
     for (const { spec, enabled, once, stopAtHit, hitMode, condition, log, vcpu } of kept) {
-      const wish = { spec: sendable(spec), enabled, once, stopAtHit, hitMode, condition, log, vcpu };
+      const wish = { spec: withoutSymbol(spec), enabled, once, stopAtHit, hitMode, condition, log, vcpu };
       const added = await this.#ask('breakpoints.add', wish);
       const named = (spec.kind === 'exec' || spec.kind === 'data') && spec.symbol !== undefined;
       if (added.ok && named) this.#unnamed.set(added.value.id, spec);
@@ -156,7 +157,7 @@ export class EngineHost implements EngineClient {
   async #nameBreakpoints(): Promise<void> {
     const unnamed = [...this.#unnamed];
     this.#unnamed.clear();
-    for (const [id, spec] of unnamed) await this.#ask('breakpoints.update', { id, spec });
+    for (const [id, spec] of unnamed) await this.#ask('breakpoints.update', { id, spec: sendableSpec(spec) });
   }
 
   /** Resolves at the worker's first sign of life; from then on its end is an event. */
@@ -209,23 +210,9 @@ export class EngineHost implements EngineClient {
 }
 
 /** A snapshot's outcomes are read-only, a request's are not. */
-/** As a request takes it: arrays of its own, and no symbol, which only an image can look up. */
-function sendable(spec: BreakpointSpec): Params<'breakpoints.add'>['spec'] {
-  switch (spec.kind) {
-    case 'exec':
-    case 'data': {
-      const { symbol: _later, ...plain } = spec;
-      return plain;
-    }
-    case 'mmio':
-      return { ...spec, outcomes: [...spec.outcomes] };
-    case 'exception':
-      return { ...spec, vectors: [...spec.vectors] };
-    case 'memslot':
-      return { ...spec, changes: [...spec.changes] };
-    default:
-      return spec;
-  }
+/** Without the symbol, which only an image can look up. */
+function withoutSymbol(spec: BreakpointSpec): Params<'breakpoints.add'>['spec'] {
+  return sendableSpec(spec.kind === 'exec' || spec.kind === 'data' ? { ...spec, symbol: undefined } : spec);
 }
 
 function spawn(options: EngineHostOptions & { readonly allowCrash: boolean }): Life {
