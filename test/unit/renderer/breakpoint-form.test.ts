@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { breakpointSnapshot } from './fake-snapshots.ts';
 import { formOf, parseBreakpoint } from '../../../renderer/src/layout/breakpoint-form.ts';
 
 const symbols = [{ name: 'main', address: 0x10_0000n, size: 16 }];
@@ -45,7 +46,7 @@ describe('the form of a breakpoint', () => {
       outcomes: ['INVALID'],
       freshness: 'any',
     } as const;
-    const form = formOf({ id: 1, spec, enabled: true, once: true, hits: 0, stopAtHit: 3, text: '' }, undefined);
+    const form = formOf(breakpointSnapshot({ id: 1, spec, once: true, stopAtHit: 3 }), undefined);
     expect(form).toMatchObject({ once: true, stopAtHit: 3 });
     expect(parseBreakpoint(form, [])).toEqual({ ok: true, spec });
   });

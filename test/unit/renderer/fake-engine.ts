@@ -21,7 +21,16 @@ import type {
   UserMemoryRegion,
 } from '@core/protocol/index.ts';
 import { FakeDesktop } from './fake-desktop.ts';
-import { fakeDecode, fakeDisassembly, fakeMemory, fakeRegisters, fakeSptes, fakeStats } from './fake-snapshots.ts';
+import { breakpointText } from '../../../core/debug/breakpoint-text.ts';
+import {
+  breakpointSnapshot,
+  fakeDecode,
+  fakeDisassembly,
+  fakeMemory,
+  fakeRegisters,
+  fakeSptes,
+  fakeStats,
+} from './fake-snapshots.ts';
 
 export const HVA_BASE = 0x7f00_0000_0000n;
 export const MMIO_GFN = 0xfeb00;
@@ -394,32 +403,33 @@ export class FakeEngine extends FakeDesktop implements UmbraDesktop {
       rows: this.faults.length === 0 ? [] : [{ gfn: MMIO_GFN, count: this.faults.length, invalid: 1, writes: 2 }],
     }),
     'breakpoints.list': () => this.breakpoints,
-    'breakpoints.add': ({ spec, once = false, stopAtHit = 1 }) => {
-      const added = {
+    'breakpoints.add': ({ spec, ...wish }) => {
+      const added = breakpointSnapshot({
+        ...wish,
         id: this.breakpoints.length + 1,
-        spec: spec.kind === 'exec' ? { ...spec, symbol: spec.symbol } : spec,
-        enabled: true,
-        once,
-        hits: 0,
-        stopAtHit,
-        text:
-          spec.kind === 'exec'
-            ? `execution at 0x${spec.address.toString(16)}`
-            : 'MMIO access to gpa 0xfeb00000–0xfeb00fff',
-      };
+        spec,
+        text: breakpointText(spec),
+      });
       this.breakpoints = [...this.breakpoints, added];
       return added;
     },
-    'breakpoints.update': ({ id, enabled }) => {
-      this.breakpoints = this.breakpoints.map((one) =>
-        one.id === id ? { ...one, enabled: enabled ?? one.enabled } : one,
-      );
+    'breakpoints.update': ({ id, vcpu, ...changes }) => {
+      const given = Object.fromEntries(Object.entries(changes).filter(([, value]) => value !== undefined));
+      const only = vcpu === undefined ? {} : { vcpu: vcpu < 0 ? undefined : vcpu };
+      this.breakpoints = this.breakpoints.map((one) => (one.id === id ? { ...one, ...given, ...only } : one));
       return this.breakpoints.find((one) => one.id === id) ?? refused(`there is no breakpoint ${id}.`);
     },
     'breakpoints.remove': ({ id }) => {
       this.breakpoints = this.breakpoints.filter((one) => one.id !== id);
       return this.breakpoints;
     },
+    'breakpoints.replace': ({ breakpoints }) => {
+      this.breakpoints = breakpoints.map(({ spec, ...wish }, i) =>
+        breakpointSnapshot({ ...wish, id: i + 1, spec, text: breakpointText(spec) }),
+      );
+      return this.breakpoints;
+    },
+    'breakpoints.log': () => ({ moment: this.moment, total: 0, missed: 0, lines: [] }),
     'generation.read': () => ({
       moment: this.moment,
       mask: 0x7ffff,

@@ -1,5 +1,6 @@
 /** What the scripted engine answers when somebody looks: plausible, and the same every time. */
 import type {
+  BreakpointSnapshot,
   DecodedSpte,
   DisassembledInsn,
   MemorySpan,
@@ -241,3 +242,22 @@ export function fakeStats(moment: Moment, faults: number): Reply<'stats.read'> {
     mmioPerSecond: moment.live ? 2_100_000 : 0,
   };
 }
+
+/** A breakpoint as it is when nothing special was asked for. */
+export const breakpointSnapshot = (
+  changes: Partial<{ readonly [K in keyof BreakpointSnapshot]: BreakpointSnapshot[K] | undefined }> &
+    Pick<BreakpointSnapshot, 'id' | 'spec'>,
+): BreakpointSnapshot => ({
+  id: changes.id,
+  spec: changes.spec,
+  enabled: changes.enabled ?? true,
+  once: changes.once ?? false,
+  hits: changes.hits ?? 0,
+  stopAtHit: changes.stopAtHit ?? 1,
+  hitMode: changes.hitMode ?? 'from',
+  condition: changes.condition ?? '',
+  log: changes.log ?? '',
+  vcpu: changes.vcpu,
+  problem: changes.problem,
+  text: changes.text ?? '',
+});
