@@ -5,6 +5,7 @@ import * as v from 'valibot';
 import { registerAudit } from './audit.ts';
 import { registerBench } from './bench.ts';
 import { offer, OutputClosed, type CliIo } from './cli-io.ts';
+import { registerConsole } from './console.ts';
 import { registerConformance } from './conformance.ts';
 import { registerDemo } from './demo.ts';
 import { CliFailure, STATUS_MACHINE, STATUS_OK, STATUS_PIPE, STATUS_USAGE } from './exit-status.ts';
@@ -48,6 +49,7 @@ export async function runCli(words: readonly string[], io: CliIo): Promise<numbe
   registerDemo(program, io, finish);
   registerWalk(program, io, finish);
   registerRmap(program, io, finish);
+  registerConsole(program, io, finish);
   registerAudit(program, io, finish);
   registerRace(program, io, finish);
   registerSpte(program);

@@ -1,7 +1,8 @@
 /** The console: what was typed, what came of it, and the lines that were typed before, which outlive the window. */
-import type { ConsoleCompletion, ConsoleRefusal } from '@core/protocol/index.ts';
+import type { ConsoleCompletion } from '@core/protocol/index.ts';
 import { MAX_CONSOLE_CHARACTERS } from '@core/protocol/index.ts';
 import { addressLinks, type TextSegment } from '@core/format/address-links.ts';
+import { echoedLine, refusalLines } from '@core/format/console-text.ts';
 import * as v from 'valibot';
 import { defineStore } from 'pinia';
 import { ref, shallowRef, watch } from 'vue';
@@ -56,12 +57,6 @@ export const useConsoleStore = defineStore('console', () => {
     if (fresh.length > 0) entries.value = [...entries.value, ...fresh].slice(-KEPT_LINES);
   }
 
-  /** The caret stands under what it is about: the echoed line begins two characters further to the right. */
-  function writeRefusal({ errno, message, at, length = 1 }: ConsoleRefusal): void {
-    const caret = at === undefined ? [] : [`  ${' '.repeat(at)}${'^'.repeat(Math.max(1, length))}`];
-    write('refusal', [...caret, `${errno}: ${message}`]);
-  }
-
   function remember(line: string): void {
     if (line === '' || history.value.at(-1) === line) return;
     history.value = [...history.value, line].slice(-KEPT_HISTORY);
@@ -73,7 +68,7 @@ export const useConsoleStore = defineStore('console', () => {
     const line = typed.trim() === '' ? repeat : typed;
     if (line === '' || isBusy.value) return;
     isBusy.value = true;
-    write('input', [`> ${line}`]);
+    write('input', [echoedLine(line)]);
     remember(typed.trim());
     const answer = await desktop.call('console.run', { line, vcpu: machine.selectedVcpu });
     isBusy.value = false;
@@ -83,7 +78,7 @@ export const useConsoleStore = defineStore('console', () => {
     }
     const { lines, refusal, vcpu, restarted } = answer.value;
     write('output', lines);
-    if (refusal !== undefined) writeRefusal(refusal);
+    if (refusal !== undefined) write('refusal', refusalLines(refusal));
     repeat = answer.value.repeat;
     machine.selectedVcpu = vcpu;
     if (restarted) machine.loads += 1;

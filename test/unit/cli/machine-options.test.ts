@@ -11,6 +11,7 @@ const COMMANDS: readonly (readonly string[])[] = [
   ['walk', 'hello', '0x100000', '--at-insns', '1k'],
   ['rmap', 'hello', '0x100', '--at-insns', '1k'],
   ['demo'],
+  ['console', 'hello'],
 ];
 
 /** One value of each that is no default. */
