@@ -103,7 +103,7 @@ export class Script {
         return;
       }
       case 'direct': {
-        this.#writeEntry(this.#directoryEntry(step.window), this.#directoryValue(step.to), 4);
+        this.#writeEntry(this.#directoryEntry(step.window), this.#directoryValue(step.to, step.bits), 4);
         if (!step.invlpg) return;
         for (let n = 0; n < WINDOW_PAGES; n++) this.#invlpg(WINDOWS[step.window] + n * PAGE);
         return;
@@ -156,6 +156,9 @@ export class Script {
       case 'quota':
         world.vm.setNrMmuPages(step.pages);
         return;
+      case 'shrink':
+        world.vm.shrinkMmu();
+        return;
       case 'generation':
         return this.#setGeneration(step.toEnd);
     }
@@ -189,10 +192,11 @@ export class Script {
     return TABLES.pd64[space] + ((WINDOWS[window] >>> 21) & 0x1ff) * 8;
   }
 
-  #directoryValue(to: number): number {
+  #directoryValue(to: number, bits: number): number {
     const narrow = this.world.control.paging === '32-bit';
     const tables = narrow ? [TABLES.window32, TABLES.other32] : [TABLES.window64, TABLES.other64];
-    return to < 2 ? tables[to] | 7 : to === 2 ? 0x200_0000 | 0x87 : (0xe000_0000 | 0x87) >>> 0;
+    const large = 0x80;
+    return to < 2 ? tables[to] | bits : ((to === 2 ? 0x200_0000 : 0xe000_0000) | bits | large) >>> 0;
   }
 
   #spread(tables: number): void {
