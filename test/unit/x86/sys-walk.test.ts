@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { VCPU_CR3, VCPU_CR4 } from '../../../core/arena/vcpu-layout.ts';
-import { writeControlRegister } from '../../../core/x86/control-registers.ts';
+import { invalidatePage, writeControlRegister } from '../../../core/x86/control-registers.ts';
 import { walkGuest } from '../../../core/x86/paging.ts';
 import type { GuestFrames } from '../../../core/x86/paging-walk.ts';
 import { GUEST_WALK_GPA } from '../../../core/x86/tlb-layout.ts';
@@ -296,5 +296,43 @@ describe.each(MODES)('an entry that another processor changes during the walk, u
     };
     expect(walkGuest(bench.cpu, Number(GVA), 0, 0, frames)).toBe(false);
     expect(entryOf(bench, mode, 1)).toBe(0n);
+  });
+});
+
+describe.each(MODES)('the cache of page directory entries under %s paging', (mode) => {
+  const NEXT = GVA + 0x1000n;
+  /** The directory entry is in the cache, and names another table by now. */
+  const changed = (): Bench => {
+    const bench = new Bench();
+    bench.paging(mode);
+    bench.mapGuest(mode, GVA, 0x5000n, P | W | U);
+    bench.mapGuest(mode, NEXT, 0x6000n, P | W | U);
+    expect(bench.access('read', GVA)).toEqual(done);
+    const table = bench.newGuestTable();
+    const index = bench.guestEntry(mode, NEXT, 1) & 0xfff;
+    if (mode === '32-bit') bench.writeGuest32(table + index, Number(0x7000n | P | W | U | A));
+    else bench.writeGuest64(table + index, 0x7000n | P | W | U | A);
+    setEntry(bench, mode, 2, BigInt(table) | P | W | U | A);
+    return bench;
+  };
+  const leadsTo = (bench: Bench): number => {
+    expect(walkGuest(bench.cpu, Number(NEXT), 0, 0)).toBe(true);
+    return bench.cpu.r[GUEST_WALK_GPA];
+  };
+
+  it('leads a walk to the table that the entry named when it was read', () => {
+    expect(leadsTo(changed())).toBe(0x6000);
+  });
+
+  it('is emptied by INVLPG of any page', () => {
+    const bench = changed();
+    invalidatePage(bench.cpu, 0x1234_5000, 0);
+    expect(leadsTo(bench)).toBe(0x7000);
+  });
+
+  it.runIf(mode !== 'pae')('is emptied by a load of CR3', () => {
+    const bench = changed();
+    writeControlRegister(bench.cpu, 3, bench.cpu.r[VCPU_CR3], 0);
+    expect(leadsTo(bench)).toBe(0x7000);
   });
 });
