@@ -111,10 +111,7 @@ function mmuPageFault(vcpu: VcpuContext, gpaLo: number, gpaHi: number, errorCode
   if (answer < 0) return badPage(vcpu, gfnOf(gpaLo, gpaHi));
   if (answer === FAULT_RESUME) return RESUME_GUEST;
   // EMULTYPE_RETRY, unless is_mmio_page_fault: a write to a read-only slot.
-  if (!vcpuMatchMmioGpa(mmu, r, gpaLo, gpaHi) && retryInstruction(vcpu, gpaLo, gpaHi)) {
-    vcpu.count(vcpu.cInsnEmulation);
-    return RESUME_GUEST;
-  }
+  if (!vcpuMatchMmioGpa(mmu, r, gpaLo, gpaHi) && retryInstruction(vcpu, gpaLo, gpaHi)) return RESUME_GUEST;
   const result = emulateInstruction(vcpu);
   // EMULATE_DO_MMIO.
   if (vcpu.emulator.mmioNeeded) vcpu.count(vcpu.cMmioExits);

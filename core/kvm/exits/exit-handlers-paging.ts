@@ -51,10 +51,10 @@ export function handlePagingPageFault(vcpu: VcpuContext): number {
   let result = RESUME_GUEST;
   if (answer < 0) {
     result = badPage(vcpu, mmu.walker.gfn);
-  } else if (answer !== FAULT_RESUME && !vcpuMatchMmioGva(mmu, r, lo, hi) && retryInstruction(vcpu, lo, hi)) {
-    // EMULTYPE_RETRY, unless is_mmio_page_fault: counted as emulated, executed by the guest.
-    vcpu.count(vcpu.cInsnEmulation);
-  } else if (answer !== FAULT_RESUME) {
+  } else if (answer === FAULT_RESUME) {
+    result = RESUME_GUEST;
+  } else if (vcpuMatchMmioGva(mmu, r, lo, hi) || !retryInstruction(vcpu, lo, hi)) {
+    // EMULTYPE_RETRY, unless is_mmio_page_fault.
     result = emulateInstruction(vcpu);
     if (vcpu.emulator.mmioNeeded) vcpu.count(vcpu.cMmioExits);
   }

@@ -11,6 +11,8 @@ import {
   VCPU_RIP,
   VCPU_SEGMENTS,
 } from '../../arena/vcpu-layout.ts';
+import { TP_KVM_EMULATE_INSN } from '../../base/tracepoints.ts';
+import { traceInsn } from './exit-handlers-emulate.ts';
 import { isPaging } from '../shadow/guest-paging.ts';
 import { walkAddr } from '../shadow/guest-table-walk.ts';
 import { mmuUnprotectPage } from '../shadow/guest-table-write.ts';
@@ -19,6 +21,7 @@ import { gfnToPfn } from '../memslots/memslots.ts';
 import { MMU_SHADOW } from '../mmu/mmu.ts';
 import { PFERR_FETCH_MASK, PFERR_USER_MASK, PFERR_WRITE_MASK } from '../mmu/mmu-fault-error.ts';
 import { VCPU_LAST_RETRY_ADDR, VCPU_LAST_RETRY_EIP } from '../mmu/mmu-words.ts';
+import { traceEnabled } from '../trace/trace.ts';
 import type { VcpuContext } from '../vcpu/vcpu-context.ts';
 
 const CS_BASE = VCPU_SEGMENTS + CS * SEGMENT_WORDS + SEG_BASE;
@@ -61,5 +64,8 @@ export function retryInstruction(vcpu: VcpuContext, lo: number, hi: number): boo
   r[VCPU_LAST_RETRY_ADDR + 1] = hi;
   if (mmu.mode !== MMU_SHADOW || !isPaging(r)) mmuUnprotectPage(mmu, (lo >>> 12) + (hi >>> 0) * 0x10_0000);
   else if (walkAddr(mmu, cpu, mmu.walker, lo, hi, user | PFERR_WRITE_MASK)) mmuUnprotectPage(mmu, mmu.walker.gfn);
+  // Decoded, counted and traced as emulated; executed by the guest.
+  vcpu.count(vcpu.cInsnEmulation);
+  if (traceEnabled(mmu.arena, TP_KVM_EMULATE_INSN)) traceInsn(vcpu, false);
   return true;
 }

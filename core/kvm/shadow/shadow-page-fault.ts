@@ -6,7 +6,7 @@ import { MMIO_FIRST } from '../../base/mmio-outcomes.ts';
 import { LAST_ACCESS } from '../../x86/index.ts';
 import { ACC_EXEC_MASK, ACC_USER_MASK, ACC_WRITE_MASK } from '../spte/access-bits.ts';
 import { injectPageFault } from '../exits/exception-queue.ts';
-import { framesUnderGpte, isSmep, isWriteProtection } from './guest-paging.ts';
+import { isSmep, isWriteProtection } from './guest-paging.ts';
 import { ACCESS_IMPLICIT, walkAddr } from './guest-table-walk.ts';
 import type { GuestWalker } from './guest-walker.ts';
 import { canAdjustToHugePage, mappingLevel, mappingLevelDirtyBitmap } from '../mmu/large-page-level.ts';
@@ -29,7 +29,8 @@ import type { VcpuContext } from '../vcpu/vcpu-context.ts';
  */
 function isSelfChangeMapping(r: Int32Array, walker: GuestWalker, userFault: boolean): boolean {
   if ((walker.pteAccess & ACC_WRITE_MASK) === 0 && (isWriteProtection(r) || userFault)) return false;
-  const frames = framesUnderGpte(r, walker.level);
+  // KVM_PAGES_PER_HPAGE, also of a page of 4 MiB: it is mapped in halves, and only that with the table matters.
+  const frames = KVM_PAGES_PER_HPAGE[walker.level];
   const first = walker.gfn - (walker.gfn % frames);
   let selfChanged = false;
   for (let level = walker.level; level <= walker.maxLevel; level++) {

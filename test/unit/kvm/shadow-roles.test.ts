@@ -182,6 +182,18 @@ describe('a large guest page on a host with huge pages', () => {
     expect(rig.byteAt(Number(LARGE) + 8)).toBe(2);
   });
 
+  it('of 4 MiB is mapped large in the half that holds none of its tables: is_self_change_mapping', () => {
+    const rig = new ShadowRig('32-bit', { hostPages: '2m' });
+    rig.read(0x8000);
+    // The page directory and the page table lie in the first half of it.
+    rig.poke(rig.tables.pd, 1, PS | OPEN);
+    rig.write(rig.window + 0x20_0008, 0x77n);
+    expect(rig.byteAt(0x20_0008)).toBe(0x77);
+    expect(rig.spte(rig.window + 0x20_0000) & PS).toBe(PS);
+    rig.read(rig.window + 0x8000);
+    expect(rig.spte(rig.window + 0x8000) & PS).toBe(0n);
+  });
+
   it('is not, in a slot that logs dirty pages', () => {
     const rig = new ShadowRig('4-level', { hostPages: '2m' });
     rig.slot(1, 0x80_0000n, 0x20_0000n, 1, 0x7f00_0040_0000n);

@@ -4,6 +4,7 @@ import { VCPU_MMIO_GFN } from '../../../core/arena/vcpu-layout.ts';
 import { isPageTableWriter } from '../../../core/kvm/shadow/guest-table-writers.ts';
 import { ROLE_INVALID } from '../../../core/kvm/mmu/shadow-page-role.ts';
 import { RUN_SHUTDOWN } from '../../../core/kvm/vcpu/vcpu-run.ts';
+import { traceIn, tracedIn } from './kvm-fixture.ts';
 import { data, FAR, OPEN, P, PAGING_MODES, ShadowRig, W } from './shadow-rig.ts';
 
 /** The window's page table is a page directory's entry 1; entries from 4 on are free for the test. */
@@ -224,6 +225,7 @@ describe('a write to a table by an instruction that is none for page tables', ()
     const rig = new ShadowRig('4-level');
     rig.poke(rig.tables.window, 0, BigInt(data(0)) | OPEN);
     const at = rig.tables.far + 0x800;
+    traceIn(rig.arena, ['kvm_emulate_insn']);
     const shadowed = (): boolean => rig.roles(rig.tables.far).some((role) => (role & ROLE_INVALID) === 0);
     for (const [round, kept] of [false, true, false, true].entries()) {
       rig.read(FAR);
@@ -234,6 +236,7 @@ describe('a write to a table by an instruction that is none for page tables', ()
       expect(rig.counters.mmu_pte_write - writes).toBe(kept ? 1 : 0);
     }
     expect(rig.counters.insn_emulation).toBe(4);
+    expect(tracedIn(rig.arena), 'decoded each time').toHaveLength(4);
   });
 
   it('is no MMIO where its linear address equals a cached guest physical one: is_mmio_page_fault', () => {
