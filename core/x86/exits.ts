@@ -33,7 +33,7 @@ export const EXIT_INVALID_OPCODE = 0x10003;
 export const EXIT_UNIMPLEMENTED = 0x10002;
 
 /** Ours: a debugger wants to stand in front of the exception that the instruction at rip raises; nothing was delivered. */
-export const EXIT_DEBUG_EVENT = 0x10003;
+export const EXIT_DEBUG_EVENT = 0x10010;
 
 /** `cpu.abort`: the instruction in progress goes on. */
 export const ABORT_NONE = 0;
