@@ -5,7 +5,7 @@ import { err, ok, type Result } from '../base/result.ts';
 import type { RegisterValue } from '../protocol/snapshots.ts';
 import { computeFlags } from '../x86/flags.ts';
 import type { Cpu } from '../x86/index.ts';
-import { flagNames } from './register-flags.ts';
+import { flagNames } from '../format/register-bits.ts';
 import { REGISTERS, registerNamed, type RegisterPlace } from './register-table.ts';
 
 const EFER_LMA = 1 << 10;

@@ -1,6 +1,6 @@
 /** Names of registers, of their parts and of their bits, as Intel's manuals have them, over the registers of register-table.ts. */
 import { REGISTERS } from '../register-table.ts';
-import { registerBits } from '../register-flags.ts';
+import { registerBits } from '../../format/register-bits.ts';
 
 /** `bits` bits of `register` from bit `shift` on. */
 export interface RegisterPart {

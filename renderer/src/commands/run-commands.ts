@@ -1,11 +1,18 @@
 /** Running, stopping and stepping. */
 import { useFocusStore } from '../stores/focus-store.ts';
 import { useMachineStore } from '../stores/machine-store.ts';
+import { useRegistersStore } from '../stores/registers-store.ts';
 import type { Command } from './command.ts';
 
 export function runCommands(): readonly Command[] {
   const machine = useMachineStore();
   const focus = useFocusStore();
+  const registers = useRegistersStore();
+  const count = (): number => machine.status?.vcpus.length ?? 0;
+  const hasOthers = (): boolean => count() > 1;
+  const selectVcpu = (distance: number): void => {
+    machine.selectedVcpu = (machine.selectedVcpu + distance + count()) % count();
+  };
   const isStopped = (): boolean => machine.canRun;
   const target = (): bigint | undefined => focus.codeLine ?? machine.rip;
   const runToTarget = (): unknown => {
@@ -26,6 +33,23 @@ export function runCommands(): readonly Command[] {
       isEnabled: () => machine.canRun && target() !== undefined,
       run: runToTarget,
     },
+    {
+      id: 'set-rip',
+      title: 'Set rip to the selected line',
+      key: 'Ctrl+Shift+F10',
+      menu: 'Run',
+      isEnabled: () => machine.canRun && focus.codeLine !== undefined,
+      run: () => (focus.codeLine === undefined ? undefined : registers.setRip(focus.codeLine)),
+    },
+    {
+      id: 'next-vcpu',
+      title: 'Next vCPU',
+      key: 'Alt+PageDown',
+      menu: 'Run',
+      isEnabled: hasOthers,
+      run: () => selectVcpu(1),
+    },
+    { id: 'previous-vcpu', title: 'Previous vCPU', key: 'Alt+PageUp', isEnabled: hasOthers, run: () => selectVcpu(-1) },
     {
       id: 'restart',
       title: 'Restart from the first instruction',

@@ -4,14 +4,17 @@ import { onScopeDispose } from 'vue';
 const isMenuKey = ({ key, shiftKey }: KeyboardEvent): boolean => key === 'ContextMenu' || (key === 'F10' && shiftKey);
 
 /** In a list the keyboard is on the list, and means its selected row. */
-const SELECTED = '[data-menu-target], [aria-selected="true"], [aria-current="true"]';
+const targetIn = (element: Element): Element =>
+  element.querySelector('[data-menu-target]') ??
+  element.querySelector('[aria-selected="true"], [aria-current="true"]') ??
+  element;
 
 export function useMenuKey(): void {
   const listener = (event: KeyboardEvent): void => {
     const here = document.activeElement;
     if (!isMenuKey(event) || here === null || here === document.body) return;
     event.preventDefault();
-    const target = here.querySelector(SELECTED) ?? here;
+    const target = targetIn(here);
     const { left, bottom } = target.getBoundingClientRect();
     const place = { clientX: left + 4, clientY: bottom };
     target.dispatchEvent(new MouseEvent('contextmenu', { bubbles: true, cancelable: true, ...place }));

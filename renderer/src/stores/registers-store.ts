@@ -37,6 +37,10 @@ export const useRegistersStore = defineStore('registers', () => {
     return new Set(snapshot.value?.registers.filter(differs).map(({ name }) => name));
   });
 
+  /** What the register held at the stop before; undefined when there was none. */
+  const valueBefore = (name: string): bigint | undefined =>
+    baseline.value?.registers.find((register) => register.name === name)?.value;
+
   function apply(next: RegistersSnapshot): void {
     if (!machine.admit(next.moment)) return;
     const last = snapshot.value;
@@ -82,5 +86,15 @@ export const useRegistersStore = defineStore('registers', () => {
     return undefined;
   }
 
-  return { snapshot, baseline, error, groups, changed, refresh, write };
+  /** Where the vCPU goes on; `address` is linear, as the listing has it. */
+  async function setRip(address: bigint): Promise<void> {
+    const answer = await desktop.call('registers.read', { vcpu: machine.selectedVcpu });
+    const rip = answer.ok ? answer.value.registers.find(({ name }) => name === 'rip')?.value : undefined;
+    // The base of the code segment lies between the two.
+    const base = rip === undefined || machine.rip === undefined ? 0n : machine.rip - rip;
+    const refusal = answer.ok ? await write('rip', address - base) : answer.error;
+    if (refusal) notices.addError(refusal);
+  }
+
+  return { snapshot, baseline, error, groups, changed, valueBefore, refresh, write, setRip };
 });
