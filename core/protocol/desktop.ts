@@ -7,6 +7,8 @@ import type { EngineClient } from './client.ts';
 import { EXPORT_SCHEMAS } from './desktop-exports.ts';
 import type { ExportReplies, UmbraExports } from './desktop-exports.ts';
 import type { MachineOptionsInput } from './requests.ts';
+import type { OpenedState, StateProgress } from './snapshots.ts';
+import { type Workspace, type WorkspaceParts, workspacePartsSchema } from './workspace.ts';
 
 export const MAX_CLIPBOARD_CHARACTERS = 4 * 1024 * 1024;
 
@@ -44,6 +46,22 @@ export const DESKTOP_SCHEMAS = {
   /** Names of the guests that come with the program. */
   'guest.list': v.strictObject({}),
   'guest.read': v.strictObject({ name: v.pipe(v.string(), v.maxLength(64), v.regex(/^[a-z0-9-]+$/)) }),
+  /** Lets the user choose an image, a workspace or a machine state and opens it; `recent` is the number of one opened before. */
+  'session.open': v.strictObject({
+    recent: v.optional(v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(50))),
+  }),
+  /** `as`: asks where to, also when the workspace has a file already. */
+  'session.saveWorkspace': v.strictObject({ parts: workspacePartsSchema, as: v.boolean() }),
+  'session.saveState': v.strictObject({}),
+  /** How far the saving or opening of a machine state has come; asked while one goes on. */
+  'session.progress': v.strictObject({}),
+  'session.cancel': v.strictObject({}),
+  'session.recent': v.strictObject({}),
+  'session.forget': v.strictObject({ recent: v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(50)) }),
+  /** Keeps the workspace for the case of a crash. */
+  'session.keep': v.strictObject({ parts: workspacePartsSchema }),
+  /** The workspace that was kept when the program ended without being closed. */
+  'session.recover': v.strictObject({ choice: v.picklist(['ask', 'open', 'discard']) }),
   'clipboard.write': v.strictObject({ text: v.pipe(v.string(), v.maxLength(MAX_CLIPBOARD_CHARACTERS)) }),
   'theme.read': v.strictObject({}),
   'theme.set': v.strictObject({ choice: v.picklist(THEME_CHOICES) }),
@@ -60,6 +78,15 @@ export interface DesktopReplies extends ExportReplies {
   'image.choose': ImageAnswer | undefined;
   'guest.list': readonly string[];
   'guest.read': ImageAnswer;
+  'session.open': OpenedFile | undefined;
+  'session.saveWorkspace': SavedFile | undefined;
+  'session.saveState': SavedFile | undefined;
+  'session.progress': StateProgress | undefined;
+  'session.cancel': undefined;
+  'session.recent': readonly RecentFile[];
+  'session.forget': readonly RecentFile[];
+  'session.keep': undefined;
+  'session.recover': OpenedFile | RecoverableSession | undefined;
   'clipboard.write': undefined;
   'theme.read': ThemeChoice;
   'theme.set': undefined;
@@ -70,6 +97,41 @@ export interface DesktopReplies extends ExportReplies {
 export interface GuestImage {
   readonly name: string;
   readonly bytes: Uint8Array<ArrayBuffer>;
+}
+
+export const SESSION_FILE_KINDS = ['image', 'workspace', 'state'] as const;
+export type SessionFileKind = (typeof SESSION_FILE_KINDS)[number];
+
+/** What came of opening a file. A refusal is a sentence, and nothing has changed. */
+export type OpenedFile =
+  | { readonly kind: 'image'; readonly image: GuestImage }
+  | {
+      readonly kind: 'workspace';
+      readonly path: string;
+      readonly workspace: Workspace;
+      /** Undefined: the image is not there any more, or is another one; `imageProblem` says which. */
+      readonly image: GuestImage | undefined;
+      readonly imageProblem: string | undefined;
+    }
+  | { readonly kind: 'state'; readonly path: string; readonly opened: OpenedState }
+  | { readonly kind: 'refused'; readonly message: string };
+
+export type SavedFile = { readonly ok: true; readonly path: string } | { readonly ok: false; readonly message: string };
+
+export interface RecentFile {
+  readonly kind: SessionFileKind;
+  readonly path: string;
+  /** Milliseconds since 1970. */
+  readonly openedAt: number;
+  /** Why it cannot be opened now. */
+  readonly missing: string | undefined;
+}
+
+export interface RecoverableSession {
+  readonly kind: 'recoverable';
+  readonly image: string;
+  /** Milliseconds since 1970. */
+  readonly keptAt: number;
 }
 
 /** What a machine was made from. */
@@ -103,6 +165,17 @@ export interface UmbraDesktop extends EngineClient, UmbraExports {
   chooseImage(): Promise<ImageAnswer | undefined>;
   guestNames(): Promise<readonly string[]>;
   readGuest(name: string): Promise<ImageAnswer>;
+  /** @returns undefined when the user chose none */
+  openFile(recent?: number): Promise<OpenedFile | undefined>;
+  /** @returns undefined when the user chose none */
+  saveWorkspace(parts: WorkspaceParts, as: boolean): Promise<SavedFile | undefined>;
+  saveState(): Promise<SavedFile | undefined>;
+  stateProgress(): Promise<StateProgress | undefined>;
+  cancelState(): Promise<void>;
+  recentFiles(): Promise<readonly RecentFile[]>;
+  forgetRecent(recent: number): Promise<readonly RecentFile[]>;
+  keepSession(parts: WorkspaceParts): Promise<void>;
+  recoverSession(choice: 'ask' | 'open' | 'discard'): Promise<OpenedFile | RecoverableSession | undefined>;
   /** The page itself has no permission for the clipboard. */
   copyText(text: string): Promise<void>;
   theme(): Promise<ThemeChoice>;

@@ -13,3 +13,4 @@ export { TRACEPOINTS } from '../base/tracepoints.ts';
 export * from './version.ts';
 export * from './breakpoint-kinds.ts';
 export * from './breakpoint-spec.ts';
+export * from './workspace.ts';

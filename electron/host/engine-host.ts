@@ -83,6 +83,11 @@ export class EngineHost implements EngineClient {
     return this.#present;
   }
 
+  /** The machine is another one than the last that was made: it came out of a saved state. */
+  adopt(recipe: MachineRecipe): void {
+    this.#present = recipe;
+  }
+
   /** A machine is made by `machine.create`, and by a reset where the worker has none of its own: after a crash. */
   #recipeOf(name: RequestName, params: unknown): MachineRecipe | undefined {
     // The params of a request are those of its name.

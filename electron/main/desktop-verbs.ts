@@ -6,6 +6,7 @@ import type { ApplicationMenu } from './application-menu.ts';
 import { CostMeasurement } from '../host/cost-measurement.ts';
 import { saveExport } from './export-files.ts';
 import { guestNames, readGuest, readImageFile } from './guest-files.ts';
+import type { SessionVerbs } from './session-verbs.ts';
 import type { WindowTheme } from './theme-choice.ts';
 
 /** What a window without an argument starts with. */
@@ -28,9 +29,11 @@ export function desktopVerbs(
   window: BrowserWindow,
   menu: ApplicationMenu,
   theme: WindowTheme,
+  session: SessionVerbs,
 ): DesktopVerbs {
   const cost = new CostMeasurement();
   return {
+    ...session,
     async 'image.startup'() {
       const image = startupImage();
       return image === undefined ? readGuest(DEMO_GUEST) : readImageFile(image);

@@ -8,6 +8,7 @@ import type { Answer, Params, RequestError, RequestName } from '../../core/proto
 export interface HostedEngine extends EngineClient {
   /** What the machine was made from, once there was one. */
   readonly present: Params<'machine.create'> | undefined;
+  adopt(present: Params<'machine.create'>): void;
   close(): Promise<void>;
 }
 
@@ -38,6 +39,19 @@ export class EngineLink {
     if (present === undefined) return undefined;
     const { image, name, options } = present;
     return { image: { name, bytes: image }, options };
+  }
+
+  /** For somebody else in this process who wants to hear of it. */
+  onEvent(listener: (event: EngineEvent) => void): void {
+    this.#started.then(
+      (engine) => engine.onEvent(listener),
+      () => undefined,
+    );
+  }
+
+  /** The machine came out of a state: what it would be made from anew. */
+  async adopt(present: Params<'machine.create'>): Promise<void> {
+    (await this.#started.catch(() => undefined))?.adopt(present);
   }
 
   async close(): Promise<void> {

@@ -29,7 +29,7 @@ export async function readImageFile(file: string): Promise<ImageAnswer> {
       await handle.close();
     }
   } catch (error) {
-    return { ok: false, message: `${file} cannot be read: ${reason(error)}.` };
+    return { ok: false, message: `${file} cannot be read: ${fileProblem(error)}.` };
   }
 }
 
@@ -51,7 +51,8 @@ export async function readGuest(name: string): Promise<ImageAnswer> {
   return { ok: true, value: { name, bytes } };
 }
 
-function reason(error: unknown): string {
+/** Why a file could not be used, as the end of a sentence. */
+export function fileProblem(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   const code = 'code' in error ? error.code : undefined;
   if (code === 'ENOENT') return 'there is no such file';

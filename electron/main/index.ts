@@ -17,8 +17,12 @@ import { imageArgument } from './command-line.ts';
 import { desktopVerbs } from './desktop-verbs.ts';
 import { EngineLink, refusal } from './engine-link.ts';
 import { listenAtBorder } from './ipc-border.ts';
+import { KeptSession } from './kept-session.ts';
 import { createMainWindow } from './main-window.ts';
+import { RecentFiles } from './recent-files.ts';
+import { sessionVerbs } from './session-verbs.ts';
 import { measureStartupIfAsked } from './startup-measure.ts';
+import { StateFiles } from './state-file.ts';
 import { WindowTheme } from './theme-choice.ts';
 
 const startsWithFolder = process.defaultApp === true;
@@ -64,6 +68,13 @@ async function main(): Promise<void> {
   const menu = new ApplicationMenu((command) => send(CHANNEL.menu, { command }));
   const theme = new WindowTheme(path.join(app.getPath('userData'), 'theme.json'));
 
+  const kept = new KeptSession(app.getPath('userData'));
+  app.on('will-quit', () => kept.close());
+  engine.onEvent((event) => {
+    if (event.kind === 'crashed') kept.engineCrashed = true;
+    else if (event.kind === 'status') kept.engineCrashed = false;
+  });
+
   const isOwn = (address: string): boolean => isOwnPage(address, devServer);
   const window = createMainWindow(devServer);
   measureStartupIfAsked(window);
@@ -73,6 +84,13 @@ async function main(): Promise<void> {
     window,
     menu,
     theme,
+    sessionVerbs(
+      () => engine.present(),
+      new StateFiles(engine),
+      new RecentFiles(path.join(app.getPath('userData'), 'recent.json')),
+      kept,
+      window,
+    ),
   );
   listenAtBorder(
     CHANNEL.engine,
