@@ -142,6 +142,8 @@ const WITHOUT_MACHINE: ReadonlySet<RequestName> = new Set<RequestName>([
   'breakpoints.remove',
   'breakpoints.replace',
   'breakpoints.log',
+  'race.labs',
+  'race.run',
   'state.openBegin',
   'state.openNext',
   'state.openEnd',

@@ -4,14 +4,13 @@ import { asciiBytes, asciiText } from '../base/ascii.ts';
 import { refuseUnless, RestoreRefused } from '../base/restore-refused.ts';
 import { jsonText, parseJsonText } from '../protocol/json-text.ts';
 import {
+  breakpointAsked,
   type MachineStateMeta,
   machineStateSchema,
   MAX_SAVED_BREAKPOINTS,
   MAX_SAVED_EVENTS,
-  savedBreakpointSchema,
   savedReasonSchema,
 } from '../protocol/machine-state.ts';
-import { breakpointAddSchema } from '../protocol/requests.ts';
 import type { BreakpointSnapshot } from '../protocol/snapshots.ts';
 import type { Debuggee, Session } from './session.ts';
 
@@ -36,12 +35,11 @@ export function encodeStateMeta(session: Session, { machine, source, run, histor
   return asciiBytes(jsonText(meta));
 }
 
-/** What `breakpoints.add` would be asked to set it again, and what it has counted. */
-function savedBreakpoint(breakpoint: BreakpointSnapshot): v.InferOutput<typeof savedBreakpointSchema> {
-  const fields = Object.keys(breakpointAddSchema.entries);
-  const asked = Object.fromEntries(Object.entries(breakpoint).filter(([name]) => fields.includes(name)));
-  return v.parse(savedBreakpointSchema, { id: breakpoint.id, hits: breakpoint.hits, breakpoint: asked });
-}
+const savedBreakpoint = (breakpoint: BreakpointSnapshot) => ({
+  id: breakpoint.id,
+  hits: breakpoint.hits,
+  breakpoint: breakpointAsked(breakpoint),
+});
 
 /** @throws RestoreRefused */
 export function decodeStateMeta(bytes: Uint8Array): MachineStateMeta {

@@ -2,6 +2,7 @@
 import * as v from 'valibot';
 import { MMIO_OUTCOMES } from '../base/mmio-outcomes.ts';
 import { breakpointAddSchema, machineOptionsSchema } from './requests.ts';
+import type { BreakpointSnapshot } from './snapshots.ts';
 
 const text = (max: number) => v.pipe(v.string(), v.maxLength(max));
 const integer = (low: number, high: number) => v.pipe(v.number(), v.integer(), v.minValue(low), v.maxValue(high));
@@ -75,3 +76,12 @@ export const machineStateSchema = v.strictObject({
   serial: v.pipe(v.string(), v.maxLength(MAX_SAVED_SERIAL)),
 });
 export type MachineStateMeta = v.InferOutput<typeof machineStateSchema>;
+
+/** What `breakpoints.add` would be asked to set a breakpoint again. */
+export function breakpointAsked(breakpoint: BreakpointSnapshot): v.InferOutput<typeof breakpointAddSchema> {
+  const fields = Object.keys(breakpointAddSchema.entries);
+  return v.parse(
+    breakpointAddSchema,
+    Object.fromEntries(Object.entries(breakpoint).filter(([name]) => fields.includes(name))),
+  );
+}

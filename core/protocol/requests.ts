@@ -315,6 +315,15 @@ export const REQUEST_SCHEMAS = {
     cursor: integer(0, MAX_CONSOLE_CHARACTERS),
     vcpu,
   }),
+  /** The race scripts that come with the program. */
+  'race.labs': none,
+  /** Plays a race script on a machine of its own, in one kernel. */
+  'race.run': v.strictObject({
+    script: text(65_536),
+    era: v.picklist(ERAS),
+    mmu: v.optional(v.picklist(MMU_MODES), 'ept'),
+    maxPhyAddr: v.optional(integer(32, 52), 40),
+  }),
   /** Begins to save the machine, which must stand still until `state.saveNext` has given the last piece. */
   'state.saveBegin': none,
   'state.saveNext': none,
@@ -392,6 +401,8 @@ interface Replies {
   'vga.read': s.VgaSnapshot;
   'console.run': ConsoleReply;
   'console.complete': ConsoleCompletion;
+  'race.labs': readonly s.RaceScriptText[];
+  'race.run': s.RaceOutcomes;
   'state.saveBegin': s.StateProgress;
   'state.saveNext': s.StatePiece;
   'state.openBegin': s.StateProgress;

@@ -73,6 +73,7 @@ export class EngineHost implements EngineClient {
       if (failure !== undefined) return crashed(failure);
     }
     const recipe = this.#recipeOf(name, params);
+    if (name === 'state.openEnd') return (await this.#openState()) as Answer<K>;
     if (recipe === undefined) return this.#ask(name, params);
     // Both replies are the new machine's status.
     return (await this.#make(recipe)) as Answer<K>;
@@ -83,16 +84,18 @@ export class EngineHost implements EngineClient {
     return this.#present;
   }
 
-  /** The machine is another one than the last that was made: it came out of a saved state. */
-  adopt(recipe: MachineRecipe): void {
-    this.#present = recipe;
-  }
-
   /** A machine is made by `machine.create`, and by a reset where the worker has none of its own: after a crash. */
   #recipeOf(name: RequestName, params: unknown): MachineRecipe | undefined {
     // The params of a request are those of its name.
     if (name === 'machine.create') return params as MachineRecipe;
     return name === 'machine.reset' && this.#life.arena === undefined ? this.#present : undefined;
+  }
+
+  /** A machine came out of a saved state: what it would be made from anew came with it. */
+  async #openState(): Promise<Answer<'state.openEnd'>> {
+    const answer = await this.#ask('state.openEnd', {});
+    if (answer.ok) this.#present = { image: answer.value.image, name: answer.value.name, options: answer.value.options };
+    return answer;
   }
 
   async #make(recipe: MachineRecipe): Promise<Answer<'machine.create'>> {

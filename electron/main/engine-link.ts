@@ -8,7 +8,6 @@ import type { Answer, Params, RequestError, RequestName } from '../../core/proto
 export interface HostedEngine extends EngineClient {
   /** What the machine was made from, once there was one. */
   readonly present: Params<'machine.create'> | undefined;
-  adopt(present: Params<'machine.create'>): void;
   close(): Promise<void>;
 }
 
@@ -47,11 +46,6 @@ export class EngineLink {
       (engine) => engine.onEvent(listener),
       () => undefined,
     );
-  }
-
-  /** The machine came out of a state: what it would be made from anew. */
-  async adopt(present: Params<'machine.create'>): Promise<void> {
-    (await this.#started.catch(() => undefined))?.adopt(present);
   }
 
   async close(): Promise<void> {

@@ -77,8 +77,6 @@ export class StateFiles {
     }
     const opened = await this.#engine.request('state.openEnd', {});
     if (!opened.ok) return refused(opened.error.message);
-    const { image, name, options } = opened.value;
-    await this.#engine.adopt({ image, name, options });
     return { kind: 'state', path, opened: opened.value };
   }
 

@@ -16,6 +16,7 @@ export type PanelName =
   | 'walk'
   | 'screen'
   | 'console'
+  | 'start'
   | 'trace'
   | 'devices';
 

@@ -13,6 +13,7 @@ import { memoryRequests } from './memory-requests.ts';
 import { memslotRequests } from './memslot-requests.ts';
 import { mmioRequests } from './mmio-requests.ts';
 import { mmuRequests } from './mmu-requests.ts';
+import { raceRequests } from './race-requests.ts';
 import { registerRequests } from './register-requests.ts';
 import { runRequests } from './run-requests.ts';
 import { serialRequests } from './serial-requests.ts';
@@ -51,5 +52,6 @@ export const REQUEST_TABLE: RequestTable = {
   ...vgaRequests,
   ...deviceRequests,
   ...consoleRequests,
+  ...raceRequests,
   ...stateRequests,
 };

@@ -11,6 +11,7 @@ import { useMachineStore } from '../stores/machine-store.ts';
 import { useMmioStore } from '../stores/mmio-store.ts';
 import { useNoticesStore } from '../stores/notices-store.ts';
 import { useSerialStore } from '../stores/serial-store.ts';
+import { useSessionStore } from '../stores/session-store.ts';
 import { useThemeStore } from '../stores/theme-store.ts';
 import { useTraceStore } from '../stores/trace-store.ts';
 
@@ -56,4 +57,5 @@ async function greet(pinia: Pinia): Promise<void> {
   await desktop.loadGuestNames();
   await useMachineStore(pinia).resume();
   await useBreakpointsStore(pinia).refresh();
+  await useSessionStore(pinia).begin();
 }

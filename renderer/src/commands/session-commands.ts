@@ -1,10 +1,19 @@
-/** What is opened and saved. */
+/** What is opened and saved, the start page and the tour. */
 import { useDialogStore } from '../stores/dialog-store.ts';
+import { useLayoutStore } from '../stores/layout-store.ts';
+import { useMachineStore } from '../stores/machine-store.ts';
+import { useSessionStore } from '../stores/session-store.ts';
+import { useTourStore } from '../stores/tour-store.ts';
 import { always } from './command.ts';
 import type { Command } from './command.ts';
 
 export function sessionCommands(): readonly Command[] {
   const dialogs = useDialogStore();
+  const layout = useLayoutStore();
+  const machine = useMachineStore();
+  const session = useSessionStore();
+  const tour = useTourStore();
+  const hasMachine = (): boolean => machine.hasMachine;
   return [
     {
       id: 'open',
@@ -13,6 +22,51 @@ export function sessionCommands(): readonly Command[] {
       menu: 'File',
       isEnabled: always,
       run: () => dialogs.show('open'),
+    },
+    {
+      id: 'open-file',
+      title: 'Open a workspace, machine state or image…',
+      key: 'Ctrl+Shift+O',
+      menu: 'File',
+      isEnabled: always,
+      run: () => session.open(),
+    },
+    {
+      id: 'save-workspace',
+      title: 'Save the workspace',
+      key: 'Ctrl+S',
+      menu: 'File',
+      isEnabled: hasMachine,
+      run: () => session.saveWorkspace(false),
+    },
+    {
+      id: 'save-workspace-as',
+      title: 'Save the workspace as…',
+      menu: 'File',
+      isEnabled: hasMachine,
+      run: () => session.saveWorkspace(true),
+    },
+    {
+      id: 'save-state',
+      title: 'Save the machine state…',
+      key: 'Ctrl+Shift+S',
+      menu: 'File',
+      isEnabled: hasMachine,
+      run: () => session.saveState(),
+    },
+    {
+      id: 'tour',
+      title: 'Start the tour again',
+      menu: 'Help',
+      isEnabled: always,
+      run: tour.restart,
+    },
+    {
+      id: 'laboratories',
+      title: 'Laboratories and recent files',
+      menu: 'Help',
+      isEnabled: always,
+      run: () => layout.open('start'),
     },
   ];
 }

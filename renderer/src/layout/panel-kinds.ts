@@ -22,6 +22,7 @@ export const PANELS_BY_KIND = {
   walk: { title: 'Walk', key: 'Alt+W', hasPlace: true },
   trace: { title: 'Trace', key: 'Alt+T', hasPlace: false },
   console: { title: 'Console', key: 'Alt+C', hasPlace: false },
+  start: { title: 'Start', key: 'Alt+H', hasPlace: false },
   screen: { title: 'Screen', key: 'Alt+S', hasPlace: false },
   devices: { title: 'Devices', key: 'Alt+D', hasPlace: false },
 } as const satisfies Readonly<Record<string, PanelDescription>>;

@@ -6,6 +6,7 @@ import {
   CircuitBoard,
   Cpu,
   Gauge,
+  House,
   LayoutPanelTop,
   Layers,
   ListTree,
@@ -29,6 +30,7 @@ import RegistersPanel from '../panels/RegistersPanel.vue';
 import ScreenPanel from '../panels/ScreenPanel.vue';
 import SerialPanel from '../panels/SerialPanel.vue';
 import SptesPanel from '../panels/SptesPanel.vue';
+import StartPanel from '../panels/StartPanel.vue';
 import StatisticsPanel from '../panels/StatisticsPanel.vue';
 import TracePanel from '../panels/TracePanel.vue';
 import WalkPanel from '../panels/WalkPanel.vue';
@@ -50,6 +52,7 @@ export const PANELS: Readonly<Record<PanelKind, PanelEntry>> = {
   breakpoints: { component: BreakpointsPanel, icon: CircleDot },
   generation: { component: GenerationPanel, icon: Gauge },
   serial: { component: SerialPanel, icon: SquareTerminal },
+  start: { component: StartPanel, icon: House },
   screen: { component: ScreenPanel, icon: Monitor },
   devices: { component: DevicesPanel, icon: CircuitBoard },
   console: { component: ConsolePanel, icon: Terminal },

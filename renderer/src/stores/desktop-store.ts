@@ -72,6 +72,15 @@ export const useDesktopStore = defineStore('desktop', () => {
     }
   }
 
+  /** Never rejects; undefined when nothing could be asked. */
+  async function ask<T>(question: (host: UmbraDesktop) => Promise<T>): Promise<T | undefined> {
+    try {
+      return await question(connected());
+    } catch {
+      return undefined;
+    }
+  }
+
   const copyText = (text: string): Promise<void> => connected().copyText(text);
   const theme = (): Promise<ThemeChoice> => connected().theme();
   const setTheme = (choice: ThemeChoice): Promise<void> => connected().setTheme(choice);
@@ -100,6 +109,7 @@ export const useDesktopStore = defineStore('desktop', () => {
     guests,
     connect,
     call,
+    ask,
     startupImage,
     presentMachine,
     readGuest,

@@ -7,6 +7,7 @@ import type {
   MachineOptionsInput,
   MachineStatus,
   Moment,
+  OpenedState,
   RunState,
 } from '@core/protocol/index.ts';
 import { defineStore } from 'pinia';
@@ -89,6 +90,16 @@ export const useMachineStore = defineStore('machine', () => {
     selectedVcpu.value = 0;
     loads.value += 1;
     return true;
+  }
+
+  /** A machine came out of a saved state: it is there already, paused where it was. */
+  function adopt({ status: opened, image: bytes, name, options: wanted }: OpenedState): void {
+    status.value = opened;
+    leaveCrash();
+    image.value = { name, bytes };
+    options.value = wanted;
+    selectedVcpu.value = 0;
+    loads.value += 1;
   }
 
   /** What was said of it is no problem of the new engine. */
@@ -185,6 +196,7 @@ export const useMachineStore = defineStore('machine', () => {
     refreshStatus,
     applyStatus,
     create,
+    adopt,
     load,
     loadStartup,
     resume,

@@ -57,6 +57,38 @@ export class FakeDesktop {
     return this.cost;
   }
 
+  async openFile() {
+    return undefined;
+  }
+
+  async saveWorkspace() {
+    return undefined;
+  }
+
+  async saveState() {
+    return undefined;
+  }
+
+  async stateProgress() {
+    return undefined;
+  }
+
+  async cancelState() {}
+
+  async recentFiles() {
+    return [];
+  }
+
+  async forgetRecent() {
+    return [];
+  }
+
+  async keepSession() {}
+
+  async recoverSession() {
+    return undefined;
+  }
+
   async copyText(text: string) {
     this.copied.push(text);
   }

@@ -1,0 +1,68 @@
+/** Files that are dropped onto the window. The page reads them itself: it never learns, and never says, where they are. */
+import { MAX_IMAGE_BYTES, MAX_STATE_PIECE, MAX_WORKSPACE_BYTES, parseWorkspace } from '@core/protocol/index.ts';
+import { onBeforeUnmount, onMounted } from 'vue';
+import { useBreakpointsStore } from '../stores/breakpoints-store.ts';
+import { useDesktopStore } from '../stores/desktop-store.ts';
+import { useMachineStore } from '../stores/machine-store.ts';
+import { useNoticesStore } from '../stores/notices-store.ts';
+import { useSessionStore } from '../stores/session-store.ts';
+
+export function useFileDrop(): void {
+  const breakpoints = useBreakpointsStore();
+  const desktop = useDesktopStore();
+  const machine = useMachineStore();
+  const notices = useNoticesStore();
+  const session = useSessionStore();
+
+  const refuse = (file: File, why: string): void => notices.add('error', `${file.name} cannot be opened: ${why}`);
+
+  async function openState(file: File): Promise<void> {
+    let answer: { ok: boolean; error?: { message: string } } = await desktop.call('state.openBegin', {});
+    for (let at = 0; at < file.size && answer.ok; at += MAX_STATE_PIECE) {
+      const bytes = new Uint8Array(await file.slice(at, at + MAX_STATE_PIECE).arrayBuffer());
+      answer = await desktop.call('state.openNext', { bytes });
+    }
+    if (!answer.ok) return refuse(file, answer.error?.message ?? '');
+    const opened = await desktop.call('state.openEnd', {});
+    if (!opened.ok) return refuse(file, opened.error.message);
+    machine.adopt(opened.value);
+    await breakpoints.refresh();
+  }
+
+  async function openWorkspace(file: File): Promise<void> {
+    if (file.size > MAX_WORKSPACE_BYTES) return refuse(file, 'it is too large for a workspace.');
+    const parsed = parseWorkspace(await file.text());
+    if (!parsed.ok) return refuse(file, parsed.error);
+    const { base64, name } = parsed.value.image;
+    if (base64 === undefined) return refuse(file, 'its image is in a file of its own; open it with Ctrl+Shift+O.');
+    const bytes = Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
+    if (await machine.create({ name, bytes }, parsed.value.options)) await session.apply(parsed.value);
+  }
+
+  async function openImage(file: File): Promise<void> {
+    if (file.size > MAX_IMAGE_BYTES) return refuse(file, 'it is too large for an image.');
+    await machine.create({ name: file.name, bytes: new Uint8Array(await file.arrayBuffer()) }, machine.options);
+  }
+
+  function onDrop(event: DragEvent): void {
+    const file = event.dataTransfer?.files[0];
+    if (file === undefined) return;
+    event.preventDefault();
+    if (file.name.endsWith('.umbra-machine')) void openState(file);
+    else if (file.name.endsWith('.umbra-workspace')) void openWorkspace(file);
+    else void openImage(file);
+  }
+
+  const onDragOver = (event: DragEvent): void => {
+    if (event.dataTransfer?.types.includes('Files') === true) event.preventDefault();
+  };
+
+  onMounted(() => {
+    window.addEventListener('drop', onDrop);
+    window.addEventListener('dragover', onDragOver);
+  });
+  onBeforeUnmount(() => {
+    window.removeEventListener('drop', onDrop);
+    window.removeEventListener('dragover', onDragOver);
+  });
+}

@@ -1,0 +1,134 @@
+/** The laboratory that somebody is in, which of its steps have been seen, and the race that is being played. */
+import type { RaceOutcomes, RaceScriptText, RequestError } from '@core/protocol/index.ts';
+import { defineStore } from 'pinia';
+import { computed, ref, shallowRef, watch } from 'vue';
+import type { Era, MmioOutcome } from '../api/contract-words.ts';
+import { LABORATORIES, type LabFacts, type Laboratory } from '../labs/laboratories.ts';
+import { useBreakpointsStore } from './breakpoints-store.ts';
+import { useDesktopStore } from './desktop-store.ts';
+import { useLayoutStore } from './layout-store.ts';
+import { useMachineStore } from './machine-store.ts';
+
+export const useLabsStore = defineStore('labs', () => {
+  const desktop = useDesktopStore();
+  const machine = useMachineStore();
+  const breakpoints = useBreakpointsStore();
+  const layout = useLayoutStore();
+
+  /** The page that is open, and the laboratory whose machine is set up. */
+  const openId = ref<string>();
+  const activeId = ref<string>();
+  const seen = ref<readonly number[]>([]);
+  const startGeneration = ref(0n);
+  const logged = ref(0);
+  const outcomes = shallowRef<ReadonlySet<MmioOutcome>>(new Set());
+  const load = ref(-1);
+
+  const opened = computed(() => LABORATORIES.find(({ id }) => id === openId.value));
+  const active = computed(() => LABORATORIES.find(({ id }) => id === activeId.value));
+
+  async function setUp(lab: Laboratory): Promise<boolean> {
+    if (!(await machine.load(await desktop.readGuest(lab.guest), lab.options))) return false;
+    for (const { id } of breakpoints.breakpoints) await breakpoints.remove(id);
+    for (const breakpoint of lab.breakpoints) await breakpoints.add(breakpoint);
+    for (const panel of lab.panels) layout.open(panel);
+    layout.open('start');
+    activeId.value = lab.id;
+    seen.value = [];
+    outcomes.value = new Set();
+    logged.value = 0;
+    load.value = machine.loads;
+    startGeneration.value = machine.status?.moment.memslotsGeneration ?? 0n;
+    return true;
+  }
+
+  async function factsNow(): Promise<LabFacts | undefined> {
+    const { status } = machine;
+    const log = await desktop.call('mmio.log', { since: logged.value, limit: 1000 });
+    if (log.ok) {
+      logged.value = log.value.total;
+      outcomes.value = new Set([...outcomes.value, ...log.value.records.map(({ outcome }) => outcome)]);
+    }
+    const [generation, slots, stats] = await Promise.all([
+      desktop.call('generation.read', {}),
+      desktop.call('memslots.read', {}),
+      desktop.call('stats.read', {}),
+    ]);
+    if (status === undefined || !generation.ok || !slots.ok || !stats.ok) return undefined;
+    return {
+      status,
+      startGeneration: startGeneration.value,
+      generation: generation.value,
+      slots: slots.value,
+      stats: stats.value,
+      outcomes: outcomes.value,
+    };
+  }
+
+  /** A step that was seen stays seen. They come in their order: none is seen before the one above it. */
+  async function look(): Promise<void> {
+    const lab = active.value;
+    if (lab === undefined || machine.isRunning || !machine.hasMachine) return;
+    if (load.value !== machine.loads) {
+      activeId.value = undefined;
+      return;
+    }
+    const facts = await factsNow();
+    if (facts === undefined || active.value !== lab) return;
+    while (seen.value.length < lab.steps.length && lab.steps[seen.value.length].isSeen(facts)) {
+      seen.value = [...seen.value, seen.value.length];
+    }
+  }
+  watch(
+    () => [machine.epoch, machine.state, machine.loads],
+    () => void look(),
+  );
+
+  const races = shallowRef<readonly RaceScriptText[]>([]);
+  const raceName = ref('stale-cache');
+  const raceEra = ref<Era>('patch');
+  const race = shallowRef<RaceOutcomes>();
+  const raceError = shallowRef<RequestError>();
+  /** Lines of it that are shown. */
+  const shown = ref(0);
+
+  async function loadRaces(): Promise<void> {
+    if (races.value.length > 0) return;
+    const answer = await desktop.call('race.labs', {});
+    if (answer.ok) races.value = answer.value;
+    else raceError.value = answer.error;
+  }
+
+  /** Plays the whole race on a machine of its own; its lines are then shown one by one. */
+  async function play(): Promise<void> {
+    const script = races.value.find(({ name }) => name === raceName.value)?.script;
+    if (script === undefined) return;
+    const answer = await desktop.call('race.run', { script, era: raceEra.value });
+    race.value = answer.ok ? answer.value : undefined;
+    raceError.value = answer.ok ? undefined : answer.error;
+    shown.value = 0;
+  }
+
+  function next(lines: number): void {
+    shown.value = Math.min(race.value?.events.length ?? 0, shown.value + lines);
+  }
+
+  return {
+    openId,
+    activeId,
+    opened,
+    active,
+    seen,
+    setUp,
+    look,
+    races,
+    raceName,
+    raceEra,
+    race,
+    raceError,
+    shown,
+    loadRaces,
+    play,
+    next,
+  };
+});
