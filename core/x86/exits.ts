@@ -28,7 +28,7 @@ export const EXIT_NPF = 0x400;
 /** Ours: an execution breakpoint stands at rip; the instruction was not executed. */
 export const EXIT_DEBUG = 0x10001;
 /** Reason 0 as well, for #UD: intercepted as KVM intercepts it, to look for the other vendor's hypercall. */
-export const EXIT_INVALID_OPCODE = 0x10003;
+export const EXIT_INVALID_OPCODE = 0x10004;
 /** Ours: the instruction at rip is not implemented; `cpu.unimplemented` says what. */
 export const EXIT_UNIMPLEMENTED = 0x10002;
 
