@@ -4,6 +4,7 @@
  */
 import { VM_MMIO_SPTES } from '../arena/mmu-layout.ts';
 import { HVA_BASE } from '../base/address.ts';
+import type { MmuMode } from '../base/machine-modes.ts';
 import { createMachine, type Machine } from '../machine/index.ts';
 import type { CostEra, CostPoint, CostProgress } from '../protocol/memslot-cost.ts';
 
@@ -12,6 +13,8 @@ export interface CostRig {
   readonly image: Uint8Array;
   /** As for `createMachine`. */
   allocate(bytes: number): SharedArrayBuffer;
+  /** EPT unless said. With `shadow` the guest's page tables are shadowed. */
+  readonly mmu?: MmuMode;
   /** A clock in milliseconds, as fine as there is. */
   now(): number;
 }
@@ -20,6 +23,7 @@ export interface CostPlan {
   /** Live MMIO sptes, one point for each and each era. */
   readonly sptes: readonly number[];
   readonly patchSamples: number;
+  /** 0: the patch alone. */
   readonly walkSamples: number;
 }
 
@@ -61,7 +65,7 @@ export function* measureMemslotCost(
     );
     points.push(pointOf('patch', sptes, samples));
   }
-  for (const sptes of plan.sptes) {
+  for (const sptes of plan.walkSamples === 0 ? [] : plan.sptes) {
     const samples: number[] = [];
     // The walk leaves nothing to walk, so each sample takes a storm of its own.
     for (let i = 0; i < plan.walkSamples; i++) {
@@ -81,9 +85,8 @@ function pointOf(era: CostEra, sptes: number, milliseconds: readonly number[]): 
 }
 
 function stormed(rig: CostRig, sptes: number, era: CostEra): Machine {
-  const made = createMachine({ ramBytes: RAM_BYTES, mmu: 'ept', era, maxPhyAddr: 40, mmuPages: MMU_PAGES }, (bytes) =>
-    rig.allocate(bytes),
-  );
+  const config = { ramBytes: RAM_BYTES, mmu: rig.mmu ?? 'ept', era, maxPhyAddr: 40, mmuPages: MMU_PAGES };
+  const made = createMachine(config, (bytes) => rig.allocate(bytes));
   if (!made.ok) throw new Error(made.error.message);
   const machine = made.value;
   const loaded = machine.loadImage(rig.image, 'storm', `pages=${sptes} passes=1 mode=long`);

@@ -8,6 +8,7 @@ import { reachesTarget, type Benchmark, type Measurement } from './bench/measure
 import { memoryUse } from './bench/memory-use.ts';
 import { memslotCost } from './bench/memslot-cost.ts';
 import { mmioRate } from './bench/mmio-rate.ts';
+import { parallelSpeed } from './bench/parallel-speed.ts';
 import { pauseLatency } from './bench/pause-latency.ts';
 import { windowBench } from './bench/window.ts';
 import type { CliIo } from './cli-io.ts';
@@ -23,6 +24,7 @@ const benchmarks = (minutes: number): readonly Benchmark[] => [
   faultCost,
   memslotCost,
   pauseLatency(),
+  parallelSpeed,
   memoryUse,
   windowBench(minutes),
 ];

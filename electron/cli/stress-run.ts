@@ -5,6 +5,7 @@
  */
 import type { Era, MmuMode } from '../../core/base/machine-modes.ts';
 import { HVA_BASE } from '../../core/base/address.ts';
+import { bugStrikes, type KvmBugId } from '../../core/kvm/mmio/mmio-bugs.ts';
 import { auditMmu } from '../../core/kvm/audit/audit.ts';
 import { mmioFaultCount } from '../../core/debug/mmio-records.ts';
 import { createMachine, type LaunchVcpu, type Machine, type MachineStop } from '../../core/machine/index.ts';
@@ -17,10 +18,15 @@ export interface StressOptions {
   readonly vcpus: number;
   readonly mmu: MmuMode;
   readonly era: Era;
+  /** Paging mode of the guest; under the shadow MMU `flat` is the direct map, any other shadow paging. */
+  readonly mode: StressMode;
   readonly changes: number;
   /** Changes between two audits of the parked machine. */
   readonly auditEvery: number;
 }
+
+export const STRESS_MODES = ['flat', '32', 'pae', 'long'] as const;
+export type StressMode = (typeof STRESS_MODES)[number];
 
 export interface StressReport {
   readonly changes: number;
@@ -30,6 +36,11 @@ export interface StressReport {
   /** Of these, ones that found RAM, and ones that found what had gone before. */
   readonly windowReadsOfRam: number;
   readonly staleReads: number;
+  /** vCPUs whose first such read found memory that had been taken away, and not MMIO where memory had come. */
+  readonly staleRam: number;
+  /** How often the eras' named bugs struck, and the lines of the kernel log that say so. */
+  readonly bugStrikes: Readonly<Record<KvmBugId, number>>;
+  readonly log: readonly string[];
   /** KVM_EXIT_UNKNOWNs of an MMIO fault that another vCPU had settled meanwhile: a bug of the eras before 4.3. The run goes on. */
   readonly bugExits: number;
   readonly audits: number;
@@ -48,8 +59,11 @@ const ACCOUNTS = 64 * 6;
 const ACCOUNT_BYTES = 64;
 const READS = 24;
 const STALE = 28;
+const STALE_VALUE = 32;
 const IN_RAM = 44;
 
+/** What a read finds that nobody answers. */
+const NOBODY = -1;
 const RAM_BYTES = 16 * 1024 * 1024;
 const WINDOW = BigInt(RAM_BYTES);
 const PAGE = 4096;
@@ -60,8 +74,9 @@ const LOG_EVERY = 100;
 const BUG_EXIT = /Misconfiguration|RET_MMIO_PF_BUG|MMIO_PF_BUG/;
 
 export function runStress(options: StressOptions): StressReport {
-  const { vcpus, mmu, era, changes, auditEvery } = options;
+  const { vcpus, mmu, era, mode, changes, auditEvery } = options;
   let said = '';
+  const log: string[] = [];
   const made = createMachine(
     {
       ramBytes: RAM_BYTES,
@@ -71,6 +86,7 @@ export function runStress(options: StressOptions): StressReport {
       mmuPages: 0,
       vcpus,
       threads: options.launch,
+      hooks: { mmioStopArmed: false, onMmioFault: () => false, onLog: (_level, text) => void log.push(text) },
       onSerial: (bytes) => {
         said += String.fromCharCode(...bytes);
       },
@@ -80,7 +96,7 @@ export function runStress(options: StressOptions): StressReport {
   if (!made.ok) throw new CliFailure(made.error.message, STATUS_MACHINE);
   const machine = made.value;
   try {
-    const loaded = machine.loadImage(options.image, 'smp.elf', `vcpus=${vcpus} op=hammer mode=long patience=2g`);
+    const loaded = machine.loadImage(options.image, 'smp.elf', `vcpus=${vcpus} op=hammer mode=${mode} patience=2g`);
     if (!loaded.ok) throw new CliFailure(loaded.error.message, STATUS_MACHINE);
     const board = boardOf(machine);
     const { i32 } = machine.arena;
@@ -133,6 +149,12 @@ export function runStress(options: StressOptions): StressReport {
       windowReads: sum(READS),
       windowReadsOfRam: sum(IN_RAM),
       staleReads: sum(STALE),
+      staleRam: machine.vm.vcpus.filter(({ id }) => {
+        const account = (board + ACCOUNTS + id * ACCOUNT_BYTES) >> 2;
+        return i32[account + STALE / 4] !== 0 && i32[account + STALE_VALUE / 4] !== NOBODY;
+      }).length,
+      bugStrikes: bugStrikes(machine.arena),
+      log,
       bugExits,
       audits,
       violations,

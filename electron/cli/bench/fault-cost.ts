@@ -51,12 +51,16 @@ export const faultCost: Benchmark = {
         { name: `full path against fast, ${mmu}`, value: full / fast, unit: '×', target: undefined, how: 'of the two' },
       );
     }
-    say('mappings of RAM, ept');
-    figures.push(figure('map a 4 KiB page', mapping('4k', PAGE, PAGES), 'tables are there already'));
-    figures.push(figure('map a 2 MiB page', mapping('2m', CHUNK, CHUNKS), 'host pages of 2 MiB'));
-    figures.push(figure('spurious fault', spurious(), 'the spte allows the write already'));
-    say('MMIO, ept');
-    figures.push(...mmioFigures());
+    for (const mmu of MODES) {
+      say(`mappings of RAM, ${mmu}`);
+      figures.push(
+        figure(`map a 4 KiB page, ${mmu}`, mapping(mmu, '4k', PAGE, PAGES), 'tables are there already'),
+        figure(`map a 2 MiB page, ${mmu}`, mapping(mmu, '2m', CHUNK, CHUNKS), 'host pages of 2 MiB'),
+        figure(`spurious fault, ${mmu}`, spurious(mmu), 'the spte allows the write already'),
+      );
+      say(`MMIO, ${mmu}`);
+      figures.push(...mmioFigures(mmu));
+    }
     return Promise.resolve({ benchmark: 'faults', figures, skipped: undefined });
   },
 };
@@ -134,8 +138,8 @@ function writeProtected(mmu: MmuMode, code: number): number {
 }
 
 /** Into an empty slot each time; one fault more than is timed has made the tables where `step` is a page. */
-function mapping(hostPages: HostPages, step: number, count: number): number {
-  const machine = machineWith('ept', hostPages);
+function mapping(mmu: MmuMode, hostPages: HostPages, step: number, count: number): number {
+  const machine = machineWith(mmu, hostPages);
   const bytes = count * step;
   return rounds(
     () => {
@@ -153,8 +157,8 @@ function mapping(hostPages: HostPages, step: number, count: number): number {
   );
 }
 
-function spurious(): number {
-  const machine = machineWith('ept');
+function spurious(mmu: MmuMode): number {
+  const machine = machineWith(mmu);
   setSlot(machine, 0);
   faults(machine, RAM_GPA, PAGE, PAGES, WRITE, FAULT_RESUME);
   return rounds(
@@ -177,8 +181,8 @@ function mmioFaults(machine: Machine, record: MmioRecord, expected: number): num
   return seconds / PAGES;
 }
 
-function mmioFigures(): readonly Figure[] {
-  const machine = machineWith('ept');
+function mmioFigures(mmu: MmuMode): readonly Figure[] {
+  const machine = machineWith(mmu);
   const record = new MmioRecord(machine.arena, 0);
   const mark = (): number => faults(machine, HOLE_GPA, PAGE, PAGES, 0, FAULT_EMULATE);
   mark();
@@ -191,9 +195,9 @@ function mmioFigures(): readonly Figure[] {
     faults(machine, HOLE_GPA + PAGES * PAGE, PAGE, 1, 0, FAULT_EMULATE);
   };
   return [
-    figure('mark_mmio_spte over a stale one', rounds(makeStale, mark), 'the full path for a gfn without slot'),
+    figure(`mark_mmio_spte over a stale one, ${mmu}`, rounds(makeStale, mark), 'the full path for a gfn without slot'),
     figure(
-      'MMIO spte of the current generation',
+      `MMIO spte of the current generation, ${mmu}`,
       rounds(
         () => {},
         () => mmioFaults(machine, record, RET_MMIO_PF_EMULATE),
@@ -201,7 +205,7 @@ function mmioFigures(): readonly Figure[] {
       'lockless walk, generation check; emulation not included',
     ),
     figure(
-      'MMIO spte found stale',
+      `MMIO spte found stale, ${mmu}`,
       rounds(makeStale, () => mmioFaults(machine, record, RET_MMIO_PF_INVALID)),
       'lockless walk, generation check',
     ),

@@ -1,22 +1,22 @@
 /** What one memslot change costs while so many MMIO sptes are live: by generation, and by the walk that v3.10 did. */
-import { COST_PLAN, measureMemslotCost } from '../../../core/debug/memslot-cost.ts';
+import type { MmuMode } from '../../../core/base/machine-modes.ts';
+import { COST_PLAN, type CostPlan, measureMemslotCost } from '../../../core/debug/memslot-cost.ts';
 import type { CostEra, CostPoint } from '../../../core/protocol/memslot-cost.ts';
 import { allocateArena } from '../../host/arena-memory.ts';
 import { readImage } from '../image-file.ts';
 import type { Benchmark, Figure } from './measurement.ts';
 
+const OTHER_MODES_PLAN: CostPlan = { sptes: [100_000], patchSamples: 60, walkSamples: 0 };
+
 export const memslotCost: Benchmark = {
   name: 'memslots',
   summary: 'cost of creating a memslot against live MMIO sptes, patch and v3.10',
   run(say) {
-    const points = measure(say);
-    const figures = points.map(({ era, sptes, microseconds, samples }): Figure => ({
-      name: `create a slot, ${era}, ${sptes} sptes`,
-      value: microseconds,
-      unit: 'µs',
-      target: undefined,
-      how: `median of ${samples} calls after the guest storm`,
-    }));
+    const points = measure(say, 'ept', COST_PLAN);
+    const figures = points.map((point) => figureOf(point, 'ept'));
+    for (const mmu of ['npt', 'shadow'] as const) {
+      figures.push(...measure(say, mmu, OTHER_MODES_PLAN).map((point) => figureOf(point, mmu)));
+    }
     figures.push(
       {
         name: 'patch: 1 M sptes against 1 k',
@@ -37,13 +37,21 @@ export const memslotCost: Benchmark = {
   },
 };
 
-function measure(say: (line: string) => void): readonly CostPoint[] {
+const figureOf = ({ era, sptes, microseconds, samples }: CostPoint, mmu: MmuMode): Figure => ({
+  name: `create a slot, ${mmu}, ${era}, ${sptes} sptes`,
+  value: microseconds,
+  unit: 'µs',
+  target: undefined,
+  how: `median of ${samples} calls after the guest storm${mmu === 'shadow' ? ', whose page tables are shadowed' : ''}`,
+});
+
+function measure(say: (line: string) => void, mmu: MmuMode, plan: CostPlan): readonly CostPoint[] {
   const now = (): number => Number(process.hrtime.bigint()) / 1e6;
-  const measurement = measureMemslotCost({ image: readImage('storm').bytes, allocate: allocateArena, now }, COST_PLAN);
+  const measurement = measureMemslotCost({ image: readImage('storm').bytes, allocate: allocateArena, mmu, now }, plan);
   for (;;) {
     const step = measurement.next();
     if (step.done === true) return step.value;
-    say(step.value.text);
+    say(`${step.value.text}, ${mmu}`);
   }
 }
 

@@ -8,14 +8,16 @@ const WARM_UP = 2_000_000;
 const ROUND = 3_000_000;
 const ROUNDS = 3;
 const MODES: readonly MmuMode[] = ['ept', 'npt', 'shadow'];
+/** Without paging, and with the guest's own four levels: two-dimensional walks, or shadow paging. */
+const LOADS = (['flat', 'long'] as const).flatMap((mode) => MODES.map((mmu) => ({ mmu, mode })));
 
 export const mmioRate: Benchmark = {
   name: 'mmio',
   summary: 'MMIO exits per second over 1000 pages',
   run(say) {
-    const figures = MODES.map((mmu): Figure => {
-      say(`storm, ${mmu}`);
-      const machine = benchMachine({ guest: 'storm', append: 'pages=1000 passes=4000000000 mode=flat', mmu });
+    const figures = LOADS.map(({ mmu, mode }): Figure => {
+      say(`storm, ${mmu}, mode ${mode}`);
+      const machine = benchMachine({ guest: 'storm', append: `pages=1000 passes=4000000000 mode=${mode}`, mmu });
       runInsns(machine, WARM_UP);
       const rates = Array.from({ length: ROUNDS }, () => {
         const before = mmioFaultCount(machine.arena);
@@ -23,10 +25,10 @@ export const mmioRate: Benchmark = {
         return (mmioFaultCount(machine.arena) - before) / seconds;
       });
       return {
-        name: `MMIO exits, ${mmu}`,
+        name: `MMIO exits, ${mmu}, ${mode}`,
         value: median(rates) / 1e6,
         unit: 'M exits/s',
-        target: { atLeast: 1.5 },
+        target: mode === 'flat' ? { atLeast: 1.5 } : undefined,
         how: 'guest storm, pages=1000: walk, generation check and emulation each time',
       };
     });
