@@ -4,9 +4,11 @@
  * SDM vol 3C "EPT Translation Mechanism" and "EPT Misconfigurations"; vol 3A "4-Level Paging", "PAE Paging".
  */
 import { VM_MAXPHYADDR } from '../../arena/mmu-layout.ts';
+import { highHalf, lowHalf } from '../../base/address.ts';
 import { MMU_EPT, PT_PAGE_SIZE_MASK, type Mmu } from '../mmu/mmu.ts';
 import { getSpteHierarchy } from '../probe/probe-hierarchy.ts';
 import { bitRange } from './spte-magic.ts';
+import { isMmioSpte } from './spte-mmio.ts';
 
 const LARGE = BigInt(PT_PAGE_SIZE_MASK);
 
@@ -30,16 +32,20 @@ export function reservedSpteBits(mmu: Mmu, spte: bigint, level: number): bigint 
   return ept && badMemoryTypeOrRights(spte, level) ? bits | (spte & bitRange(0, 5)) : bits;
 }
 
+/** On a thread of its own another vCPU may have made an MMIO spte since this one found the entry to be none. */
+const isShadowPresent = (mmu: Mmu, spte: bigint): boolean =>
+  (spte & 1n) !== 0n && !isMmioSpte(mmu.mmio, lowHalf(spte), highHalf(spte));
+
 /**
  * The reserved bits on the way to an address. Entries that are not present end the walk and are not looked at: an MMIO spte
  * has reserved bits on purpose.
  * @returns the text of v6.8's error, undefined when there are none
  */
 export function reservedHierarchyText(mmu: Mmu, r: Int32Array, lo: number, hi: number): string | undefined {
-  const entries = getSpteHierarchy(mmu, r, lo, hi).map(({ level, value, sptep }) => ({
+  const entries = getSpteHierarchy(mmu, r, lo, hi).map(({ level, value }) => ({
     level,
     value,
-    reserved: (mmu.i32[sptep >> 2] & 1) === 0 ? 0n : reservedSpteBits(mmu, value, level),
+    reserved: isShadowPresent(mmu, value) ? reservedSpteBits(mmu, value, level) : 0n,
   }));
   if (entries.every(({ reserved }) => reserved === 0n)) return undefined;
   const address = (BigInt(hi >>> 0) << 32n) | BigInt(lo >>> 0);

@@ -6,6 +6,7 @@ import { vcpuCacheMmioInfo, vcpuMatchMmioGpa } from '../../../core/kvm/mmio/mmio
 import { freshGeneration } from '../../../core/kvm/mmio/mmio-spte.ts';
 import { PT_PRESENT_MASK } from '../../../core/kvm/mmu/mmu.ts';
 import { walkHostTable } from '../../../core/x86/second-level-pagetable.ts';
+import { reservedHierarchyText } from '../../../core/kvm/spte/spte-reserved.ts';
 import { HVA_BASE } from '../../../core/base/address.ts';
 import { KvmFixture, MIB } from './kvm-fixture.ts';
 
@@ -70,6 +71,14 @@ describe.each(['npt', 'shadow'] as const)('under %s an MMIO spte that RAM replac
       i32[word] = ram;
     });
     expect(walkHostTable(cpu, mmu === 'npt' ? 4 : 3, LO, 0, 0, mmu === 'npt')).toBe(ram & ~0xfff);
+  });
+});
+
+describe('the reserved-bit check of v6.8', () => {
+  it.each(['npt', 'shadow'] as const)('lets an MMIO spte pass that another vCPU has made meanwhile: %s', (mmu) => {
+    const { kvm } = withMmioSpte(mmu);
+    // The vCPU that asks has found an entry that was no MMIO spte.
+    expect(reservedHierarchyText(kvm.vm.mmu, kvm.cpu.r, LO, 0)).toBeUndefined();
   });
 });
 
