@@ -6,7 +6,7 @@ import { runRace, type RaceEvent, type RaceReport } from '../../core/debug/race-
 import { MAX_RACE_CHARACTERS, parseRaceScript, type RaceScript } from '../../core/debug/race-script.ts';
 import { formatHex } from '../../core/format/address-text.ts';
 import { KVM_BUGS } from '../../core/kvm/mmio/mmio-bugs.ts';
-import { readBoundedText } from './bounded-file.ts';
+import { readBoundedText, UnreadableFile } from './bounded-file.ts';
 import { offer, type CliIo } from './cli-io.ts';
 import { CliFailure, STATUS_FAILED, STATUS_OK } from './exit-status.ts';
 import { integerIn } from './options.ts';
@@ -65,10 +65,20 @@ export function race(word: string, options: RaceOptions, io: CliIo): number {
 
 /** A word that is the name of a laboratory means that one. */
 function readScript(word: string): { readonly name: string; readonly script: RaceScript } {
-  const text = findRaceLab(word)?.script ?? readBoundedText(word, 4 * MAX_RACE_CHARACTERS, 'a race script');
+  const text = findRaceLab(word)?.script ?? readFile(word);
   const parsed = parseRaceScript(text);
   if (!parsed.ok) throw new CliFailure(`${word}:${parsed.error.line}: ${parsed.error.message}.`);
   return { name: word, script: parsed.value };
+}
+
+function readFile(word: string): string {
+  try {
+    return readBoundedText(word, 4 * MAX_RACE_CHARACTERS, 'a race script');
+  } catch (error) {
+    if (!(error instanceof UnreadableFile) || error.code !== 'ENOENT') throw error;
+    const names = RACE_LABS.map(({ name }) => name).join(', ');
+    throw new CliFailure(`${word} cannot be read: there is no such file, and no such laboratory (there are ${names}).`);
+  }
 }
 
 const struck = ({ strikes }: RaceReport): string => {

@@ -57,7 +57,7 @@ describe('umbra race', () => {
   it.each([
     [() => ['race', file('vcpu 0 read 0x80000000\nfly')], ":2: 'fly' is no command"],
     [() => ['race', file('slot 1 gpa=0 size=4K ram=0')], ':1: in patch: EEXIST'],
-    [() => ['race', '/nowhere/at/all'], 'there is no such file'],
+    [() => ['race', '/nowhere/at/all'], 'no such laboratory (there are stale-cache, '],
     [() => ['race', 'stale-cache', '--era', 'v2.6'], 'Allowed choices are'],
     [() => ['race'], 'missing required argument'],
   ])('refuses %s with %s', async (words, message) => {
