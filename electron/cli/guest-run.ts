@@ -13,6 +13,7 @@ import { machineCreateOptions, type MachineRunOptions } from './machine-options.
 import { exitStatusOf, summaryJson, summaryLine, type RunEnd } from './run-summary.ts';
 import type { SlotStep } from '../../core/format/slot-script.ts';
 import { applySlotEdit } from './slot-edits.ts';
+import { openStateFile, saveStateFile } from './state-file.ts';
 import { TraceFile } from './trace-file.ts';
 
 const LATER_EVENTS = TRACEPOINTS.filter(({ modernOnly }) => modernOnly === true).map(({ name }) => name);
@@ -23,6 +24,10 @@ export interface GuestRunOptions extends MachineRunOptions {
   readonly trace: string | undefined;
   readonly traceWording: TraceWording | undefined;
   readonly json: boolean;
+  /** A machine state to go on from, in place of an image. */
+  readonly state: string | undefined;
+  /** Where to save the machine when the run is over. */
+  readonly saveState: string | undefined;
 }
 
 export class GuestRun {
@@ -40,7 +45,7 @@ export class GuestRun {
 
   constructor(
     io: CliIo,
-    image: ImageFile,
+    image: ImageFile | undefined,
     breakpoints: readonly BreakpointWish[],
     edits: readonly SlotStep[],
     options: GuestRunOptions,
@@ -50,14 +55,17 @@ export class GuestRun {
     this.#edits = edits;
     this.#limit = options.maxInsns ?? Infinity;
     this.#engine = new EngineSession((event) => this.#hear(event));
-    this.#engine.ask('machine.create', {
-      image: image.bytes,
-      name: image.name,
-      options: machineCreateOptions(options),
-    });
+    if (image !== undefined) {
+      const created = machineCreateOptions(options);
+      this.#engine.ask('machine.create', { image: image.bytes, name: image.name, options: created });
+    } else if (options.state !== undefined) openStateFile(this.#engine, options.state);
     for (const breakpoint of breakpoints) this.#engine.ask('breakpoints.add', breakpoint);
     if (options.trace !== undefined) {
-      this.#trace = new TraceFile(options.trace, options.traceWording, options.vcpus);
+      this.#trace = new TraceFile(
+        options.trace,
+        options.traceWording,
+        this.#engine.ask('machine.status', {}).vcpus.length,
+      );
       // Asked for by their words, the events of later kernels are recorded in every era.
       const later = options.traceWording === 'modern' ? LATER_EVENTS : [];
       this.#engine.ask('trace.enable', { events: ['*', ...later] });
@@ -72,6 +80,7 @@ export class GuestRun {
     try {
       const end = await this.#run(input, interrupts);
       const hostMilliseconds = performance.now() - began;
+      if (this.#options.saveState !== undefined) saveStateFile(this.#engine, this.#options.saveState);
       return this.#conclude(this.#engine.ask('machine.status', {}), end, hostMilliseconds);
     } catch (error) {
       if (error instanceof OutputClosed) return STATUS_PIPE;

@@ -19,6 +19,8 @@ export interface RunOptions extends MachineRunOptions {
   readonly trace: string | undefined;
   readonly traceWording: TraceWording | undefined;
   readonly json: boolean;
+  readonly state: string | undefined;
+  readonly saveState: string | undefined;
 }
 
 export function registerRun(program: Command, io: CliIo, finish: (status: number) => void): void {
@@ -31,7 +33,7 @@ export function registerRun(program: Command, io: CliIo, finish: (status: number
           'receives, and everything else is said on standard error. A run is repeatable to the instruction; input from a\n' +
           'terminal or pipe enters when it comes.',
       )
-      .argument('<image>', imageHelp()),
+      .argument('[image]', imageHelp()),
   )
     .option('--break <spec>', 'report and stop where SPEC says; may be given many times (see below)', collect, [])
     .addOption(
@@ -48,9 +50,11 @@ export function registerRun(program: Command, io: CliIo, finish: (status: number
         "whose words the trace is in (default: those of the era's kernel)",
       ).choices(TRACE_WORDINGS),
     )
+    .option('--state <file>', 'go on from a machine state (.umbra-machine) in place of an image')
+    .option('--save-state <file>', 'save the machine, where the run ends, as a machine state')
     .option('--json', 'say on the last line of standard error, as JSON, what the run came to', false)
     .addHelpText('after', RUN_HELP)
-    .action(async (image: string, options: RunOptions) => finish(await runGuest(image, options, io)));
+    .action(async (image: string | undefined, options: RunOptions) => finish(await runGuest(image, options, io)));
 }
 
 const imageHelp = (): string =>
@@ -72,8 +76,11 @@ Exit status:
   2 bad usage or an image that cannot be loaded, 3 triple fault or the machine stopped on an error of its own,
   124 --max-insns was reached, 130 interrupted (the summary is printed all the same), 141 standard output was closed or cannot be written.`;
 
-async function runGuest(image: string, options: RunOptions, io: CliIo): Promise<number> {
-  const file = readImage(image);
+async function runGuest(image: string | undefined, options: RunOptions, io: CliIo): Promise<number> {
+  if ((image === undefined) === (options.state === undefined)) {
+    throw new CliFailure('run takes an image, or a machine state with --state: one of the two');
+  }
+  const file = image === undefined ? undefined : readImage(image);
   const breakpoints = options.break.map(mustParse);
   const edits = options.slots === undefined ? [] : readSlotEdits(options.slots);
   const run = new GuestRun(io, file, breakpoints, edits, options);
