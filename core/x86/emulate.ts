@@ -14,7 +14,7 @@ import {
   VCPU_RIP,
 } from '../arena/vcpu-layout.ts';
 import type { Cpu, EmulatorOps } from './cpu.ts';
-import { raisedVector, turnIntoStackFault } from './exceptions.ts';
+import { raisedVector, turnIntoStackFault, VECTORS_WITH_ERROR_CODE } from './exceptions.ts';
 import { ABORT_EXCEPTION, ABORT_UNIMPLEMENTED, EMULATE_DONE, EMULATE_FAIL, EMULATE_FAULT_INJECTED } from './exits.ts';
 import { TF } from './flags.ts';
 import { EA_64_STACK, I_EA, I_LENGTH } from './instruction.ts';
@@ -27,7 +27,7 @@ export function emulateInstruction(cpu: Cpu, ops: EmulatorOps): number {
   const lo = r[VCPU_RIP];
   const hi = r[VCPU_RIP + 1];
   const i = findInstruction(cpu);
-  if (cpu.abort !== 0) return abandon(cpu, 0, lo, hi);
+  if (cpu.abort !== 0) return abandon(cpu, ops, 0, lo, hi);
   cpu.singleStep = (r[VCPU_RFLAGS] & TF) !== 0;
   const shadow = r[VCPU_INTERRUPT_SHADOW];
   if (shadow !== 0) r[VCPU_INTERRUPT_SHADOW] = 0;
@@ -42,7 +42,7 @@ export function emulateInstruction(cpu: Cpu, ops: EmulatorOps): number {
   cpu.alone = 0;
   if (cpu.abort !== 0) {
     if (cpu.abort !== ABORT_EXCEPTION) r[VCPU_INTERRUPT_SHADOW] = shadow;
-    return abandon(cpu, i, lo, hi);
+    return abandon(cpu, ops, i, lo, hi);
   }
   cpu.f[VCPU_F_INSNS]++;
   // A trap whose delivery exits is delivered at the next entry.
@@ -51,7 +51,7 @@ export function emulateInstruction(cpu: Cpu, ops: EmulatorOps): number {
 }
 
 /** RIP goes back; an exception of the guest's is delivered, anything else means that the emulator cannot help. */
-function abandon(cpu: Cpu, i: number, lo: number, hi: number): number {
+function abandon(cpu: Cpu, ops: EmulatorOps, i: number, lo: number, hi: number): number {
   const { r } = cpu;
   r[VCPU_RIP] = lo;
   r[VCPU_RIP + 1] = hi;
@@ -63,7 +63,12 @@ function abandon(cpu: Cpu, i: number, lo: number, hi: number): number {
       const code = r[VCPU_EXIT_ERROR_CODE];
       watch.noteException(cpu, raisedVector(cpu), code, r[VCPU_EXIT_GVA], r[VCPU_EXIT_GVA + 1]);
     }
+    const vector = raisedVector(cpu);
+    const hasError = ((VECTORS_WITH_ERROR_CODE >> vector) & 1) !== 0;
+    const errorCode = r[VCPU_EXIT_ERROR_CODE];
+    // One whose delivery needs an exit is raised again, as the instruction is started over.
     if (deliver(cpu) !== CONTINUE) return EMULATE_FAIL;
+    ops.injects?.(vector, hasError, errorCode);
     // Work, though nothing retires: as in the run loop.
     cpu.f[VCPU_F_DELIVERIES] += 1;
     return EMULATE_FAULT_INJECTED;

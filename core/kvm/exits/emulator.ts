@@ -14,6 +14,7 @@ import {
   raisePageFault,
   nextPageHigh,
   noteGuestWrite,
+  VECTOR_PF,
   walkGuest,
 } from '../../x86/index.ts';
 import { guestWalkTraced, traceGuestWalk } from '../trace/trace-guest-walk.ts';
@@ -36,6 +37,7 @@ import {
   KVM_TRACE_MMIO_READ,
   KVM_TRACE_MMIO_READ_UNSATISFIED,
   KVM_TRACE_MMIO_WRITE,
+  traceKvmInjException,
   traceKvmMmio,
   traceKvmPio,
   traceVcpuMatchMmio,
@@ -133,6 +135,13 @@ export class KvmEmulator implements EmulatorOps, GuestFrames {
     return (pfn << 12) | (gpaLo & 0xfff);
   }
 
+  /** inject_emulated_exception. */
+  injects(vector: number, hasError: boolean, errorCode: number): void {
+    const { mmu, vcpuId } = this;
+    traceKvmInjException(mmu.arena, vcpuId, vector, hasError, errorCode);
+    if (vector === VECTOR_PF) mmu.f64[vcpuCounterWord(mmu.arena, vcpuId, 'pf_guest')] += 1;
+  }
+
   /** vcpu_mmio_gva_to_gpa. The gpa is left in `gpaLo` and `gpaHi`. */
   private gvaToGpa(cpu: Cpu, gvaLo: number, gvaHi: number, write: boolean): number {
     const { r } = cpu;
@@ -182,8 +191,6 @@ export class KvmEmulator implements EmulatorOps, GuestFrames {
   private walkShadowed(cpu: Cpu, gvaLo: number, gvaHi: number, access: number): boolean {
     const { walker } = this.mmu;
     if (!walkAddr(this.mmu, cpu, walker, gvaLo, gvaHi, access)) {
-      // inject_emulated_exception.
-      this.mmu.f64[vcpuCounterWord(this.mmu.arena, this.vcpuId, 'pf_guest')] += 1;
       raisePageFault(cpu, gvaLo, gvaHi, walker.errorCode);
       return false;
     }

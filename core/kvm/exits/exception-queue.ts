@@ -41,10 +41,11 @@ export const queueException = (vcpu: VcpuContext, vector: number): void => queue
 
 /** inject_emulated_exception: what an access of KVM's own on the guest's behalf has raised, and `cpu.abort` announces. */
 export function injectEmulatedException(vcpu: VcpuContext): void {
-  const { r, cpu } = vcpu;
+  const { r, cpu, mmu, id } = vcpu;
   const vector = r[VCPU_EXIT_VECTOR] & 0xff;
   cpu.abort = ABORT_NONE;
   if (vector === PF_VECTOR) {
+    mmu.f64[vcpuCounterWord(mmu.arena, id, 'pf_guest')] += 1;
     r[VCPU_CR2] = r[VCPU_EXIT_GVA];
     r[VCPU_CR2 + 1] = r[VCPU_EXIT_GVA + 1];
   }

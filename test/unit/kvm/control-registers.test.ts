@@ -145,8 +145,10 @@ describe.each(MMU_MODES)('control registers under %s', (mmu) => {
 
   it('refuses what the processor refuses', () => {
     const { rig } = rigged(mmu);
+    traceIn(rig.arena, ['kvm_inj_exception']);
     expect(rig.step(MOV_TO_CR0, BigInt(0x8000_0000))).toBe(GP);
     expect(rig.step(MOV_TO_CR4, 0x8000n | BigInt(rig.r[VCPU_CR4]))).toBe(GP);
+    expect(traceTexts(rig.arena), 'injected by KVM').toEqual(['#GP (0x0)', '#GP (0x0)']);
   });
 });
 
