@@ -26,7 +26,7 @@
   /** Moments that panels on screen say they show. */
   const moments = () =>
     [...document.querySelectorAll('.panel .moment')].filter(isSeen).map((element) => element.textContent?.trim());
-  const panel = (/** @type {string} */ name) => document.querySelector(`section[data-panel=${name}]`);
+  const panel = (/** @type {string} */ name) => document.querySelector(`[data-panel=${name}]`);
 
   /** @type {Promise<any> | undefined} */
   let armed;
@@ -116,7 +116,7 @@
     hasMoment: (/** @type {string} */ name) => panel(name)?.querySelector('.moment') !== null,
 
     async closePanel(/** @type {string} */ name) {
-      const button = document.querySelector(`[data-tab=${name}] [aria-label^="Close"]`);
+      const button = document.querySelector(`[data-close=${name}]`);
       if (button instanceof HTMLElement) button.click();
       await sleep(150);
     },

@@ -17,6 +17,7 @@ export const PANEL_KEYS = {
   screen: 'S',
   console: 'C',
   devices: 'D',
+  start: 'H',
 };
 
 const ROUNDS = 2;

@@ -232,7 +232,7 @@ describe('the layout', () => {
   it('is kept over a reload, which leaves the machine where it is, and put back by a command', async () => {
     const insns = await bench.reading('insns');
     await umbra.page.locator('[data-tab=serial]').hover();
-    await umbra.page.getByRole('button', { name: 'Close Serial' }).click();
+    await umbra.page.locator('[data-close=serial]').click();
     await umbra.page.reload();
     await bench.waitForState('paused');
     expect(await bench.reading('insns')).toBe(insns);
