@@ -1,0 +1,131 @@
+/** A whole session without a mouse: from the first instruction to a saved workspace, by keys alone. */
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import os from 'node:os';
+import path from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { launchUmbra } from './harness.ts';
+import type { LaunchedUmbra } from './harness.ts';
+import { workbench } from './workbench.ts';
+import type { Workbench } from './workbench.ts';
+
+/** The page that the demo guest watches. */
+const POLLED = 'e0000000';
+/** More than the window has to stop at. */
+const MOST_TABS = 150;
+
+let umbra: LaunchedUmbra;
+let bench: Workbench;
+let folder: string;
+
+beforeAll(async () => {
+  folder = await mkdtemp(path.join(os.tmpdir(), 'umbra-keyboard-'));
+  umbra = await launchUmbra();
+  await umbra.page.setViewportSize({ width: 1600, height: 1000 });
+  bench = workbench(umbra.page);
+  await bench.waitForState('paused');
+});
+afterAll(async () => {
+  await umbra.close();
+  await rm(folder, { recursive: true, force: true, maxRetries: 10 });
+});
+
+const press = (key: string): Promise<void> => umbra.page.keyboard.press(key);
+
+/** Goes on with Tab until what has the focus is what is looked for. */
+async function tabTo(selector: string): Promise<void> {
+  for (let tabs = 0; tabs < MOST_TABS; tabs++) {
+    if (await umbra.page.evaluate((wanted) => document.activeElement?.matches(wanted) ?? false, selector)) return;
+    await press('Tab');
+  }
+  throw new Error(`Tab does not come to ${selector}`);
+}
+
+/** Chooses from the palette by words of the command. */
+async function command(words: string): Promise<void> {
+  await press('Control+Shift+P');
+  await umbra.page.getByRole('combobox').waitFor();
+  await umbra.page.keyboard.type(words);
+  await umbra.page.getByRole('option').first().waitFor();
+  await press('Enter');
+}
+
+describe('with the keyboard alone', () => {
+  it('a breakpoint is set on MMIO, and the guest runs into it', async () => {
+    await press('Alt+7');
+    await bench.panel('breakpoints').waitFor();
+    await tabTo('[data-panel=breakpoints] button:not([disabled])');
+    await umbra.page.evaluate(() => undefined);
+    for (let tabs = 0; tabs < 12; tabs++) {
+      const label = await umbra.page.evaluate(() => document.activeElement?.textContent?.trim() ?? '');
+      if (/^(Add|New)/.test(label)) break;
+      await press('Tab');
+    }
+    await press('Enter');
+    await tabTo('[data-panel=breakpoints] [name=start]');
+    await umbra.page.keyboard.type(POLLED);
+    await press('Enter');
+    await bench.panel('breakpoints').locator('[data-breakpoint="1"]').waitFor();
+    await press('F5');
+    await bench.eventually(
+      () => umbra.page.locator('.run-bar .reason').innerText(),
+      /breakpoint 1: MMIO/,
+      'it stands in front of the fault',
+    );
+  });
+
+  it('the address is walked, and the next fault foretold', async () => {
+    await press('Alt+W');
+    await bench.panel('walk').waitFor();
+    await tabTo('[name=walk-address]');
+    await press('Control+A');
+    await umbra.page.keyboard.type(`gpa:${POLLED}`);
+    await press('Enter');
+    await bench.eventually(
+      () => bench.reading('walk-kvm'),
+      /^next access: (CACHED|EMULATE|FIRST|INVALID)/,
+      'what the next access does',
+    );
+  });
+
+  it('a memslot is staged over the page and applied', async () => {
+    await command('new memslot');
+    await bench.panel('memslots').locator('[data-verdict=future-report]').waitFor();
+    await command('stage the memslot change');
+    await press('Control+Enter');
+    await bench.panel('memslots').locator('[data-slot="2"]').waitFor();
+  });
+
+  it('its MMIO spte is stale now', async () => {
+    await press('Alt+5');
+    await bench.panel('sptes').locator('[data-freshness=stale]').waitFor();
+    await tabTo('[data-panel=sptes] [name=spte-query]');
+    await press('Control+A');
+    await umbra.page.keyboard.type('e0000');
+    await press('Enter');
+    await tabTo('[data-panel=sptes] .bits');
+    await press('ArrowRight');
+    await bench.panel('sptes').locator('.fields .lit').waitFor();
+    await umbra.screenshot('40-keyboard-stale');
+  });
+
+  it('a step goes on, and the change is undone', async () => {
+    const before = await bench.reading('insns');
+    await press('F11');
+    await bench.eventually(() => bench.reading('insns'), new RegExp(`^(?!${before}$)`), 'one instruction');
+    await command('undo');
+    await bench.panel('memslots').locator('[data-slot="2"]').waitFor({ state: 'detached' });
+  });
+
+  it('the workspace is saved', async () => {
+    const file = path.join(folder, 'by-key.umbra-workspace');
+    // The system's own dialog is not the window's to drive.
+    await umbra.app.evaluate(({ dialog }, filePath) => {
+      dialog.showSaveDialog = () => Promise.resolve({ canceled: false, filePath });
+    }, file);
+    await press('Control+S');
+    await bench.eventually(() => umbra.page.locator('.status-bar').innerText(), /Workspace saved/, 'it is saved');
+    expect((await readFile(file)).length).toBeGreaterThan(100);
+  });
+
+  it('nothing was heard on the console', () => expect(umbra.pageErrors).toEqual([]));
+});
