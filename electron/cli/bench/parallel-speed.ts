@@ -12,7 +12,7 @@ const RAM_BYTES = 16 * 1024 * 1024;
 const WARM_UP_MS = 2000;
 const ROUND_MS = 500;
 const ROUNDS = 5;
-const CHANGES = 2000;
+const CHANGES = 1000;
 const MMU_MODES: readonly MmuMode[] = ['ept', 'npt', 'shadow'];
 
 interface Load {
