@@ -19,7 +19,7 @@ export { GUEST_WALK_GPA, LAST_ACCESS } from './tlb-layout.ts';
 /** Read, write or fetch: what the last exit was about, which an EPT misconfiguration does not say. */
 export { lastAccess, lastAccessIsFinal } from './paging-translate.ts';
 export * from './probe.ts';
-export { tlbEntries, type TlbEntry } from './probe-tlb-entries.ts';
+export { cachedTables, tlbEntries, type CachedTable, type TlbEntry } from './probe-tlb-entries.ts';
 export { checkRestoredCpu } from './restored-cpu.ts';
 /** Where this processor keeps what, beside core/arena's names: part of what a saved arena depends on. */
 export * as ARENA_WORDS_OF_CPU from './tlb-layout.ts';

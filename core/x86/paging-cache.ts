@@ -13,8 +13,8 @@ const PDPTE_CACHE_MASK = 31;
 const ENTRY_SHIFT = 3;
 
 // Key: low half of the linear address cut to the stretch, bit 0 set in use; high half.
-const C_KEY = 0;
-const C_KEY_HIGH = 1;
+export const C_KEY = 0;
+export const C_KEY_HIGH = 1;
 /** Arena offset of the next table. */
 export const C_PAGE = 2;
 /** Its guest physical address (two words). */

@@ -9,8 +9,8 @@ const NESTED_ENTRIES_MASK = 511;
 const NESTED_SHIFT = 2;
 
 // Tag: low half of the guest physical address of the page's last byte (never 0), and the high half.
-const N_TAG = 0;
-const N_HIGH = 1;
+export const N_TAG = 0;
+export const N_HIGH = 1;
 export const N_PAGE = 2;
 export const N_RIGHTS = 3;
 

@@ -9,6 +9,7 @@ import { describe, expect, test } from 'vitest';
 import { VCPU_REQUESTS } from '../../core/arena/vcpu-layout.ts';
 import { HOST_PAGES } from '../../core/base/host-pages.ts';
 import { ERAS, MMU_MODES } from '../../core/base/machine-modes.ts';
+import { NESTED_TLB, NESTED_TLB_END, PAGING_CACHES_END, PDE_CACHE } from '../../core/x86/tlb-layout.ts';
 import { playScript, scriptText } from './audit-script.ts';
 import { arbitraryScript } from './audit-steps.ts';
 
@@ -52,6 +53,25 @@ test('a flush that is lost is found by the next step', () => {
   expect(() => script.play({ do: 'quota', pages: 64 })).toThrow(
     /audit: tlb: the TLB of vCPU 0 translates gva 0x1000000 /,
   );
+});
+
+test.each([
+  ['guest-physical mapping', NESTED_TLB, NESTED_TLB_END, 4],
+  ['paging-structure cache', PDE_CACHE, PAGING_CACHES_END, 8],
+] as const)('a %s that outlives its spte is found by the next step', (kind, first, end, words) => {
+  const script = playScript({ mmu: 'ept', era: 'v3.11' }, [
+    { do: 'paging', paging: '4-level', space: 0, wp: false, nx: false },
+    // Tables whose A bits are set get into the caches: the second walk finds them so.
+    { do: 'read', at: 2, user: false },
+    { do: 'invlpg', at: 0 },
+    { do: 'read', at: 4, user: false },
+  ]);
+  const { r } = script.world.vcpu.cpu;
+  const entry = Array.from({ length: (end - first) / words }, (_, n) => first + n * words).find((at) => r[at] !== 0);
+  expect(entry, 'the walk left one').toBeDefined();
+  // Page: the third word of both. A page of the control block, which no spte maps.
+  r[(entry ?? first) + 2] = 0x1000;
+  expect(() => script.play({ do: 'quota', pages: 64 })).toThrow(`audit: tlb: a ${kind} of vCPU 0 leads from 0x`);
 });
 
 test('a store that goes astray is found, and a script is printed as code', () => {

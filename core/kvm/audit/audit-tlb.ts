@@ -1,13 +1,13 @@
 /**
- * TLBs against the tables: what KVM takes away it must have flushed, or asked for the flush, by the time that mmu_lock is
+ * TLBs, guest-physical mappings and paging-structure caches against the tables: what KVM takes away it must have flushed, or asked for the flush, by the time that mmu_lock is
  * free (kvm_flush_remote_tlbs; Documentation/virtual/kvm/mmu.txt, "TLB flushing").
  */
 import { VM_TLBS_DIRTY } from '../../arena/mmu-layout.ts';
 import { VCPU_REQUESTS } from '../../arena/vcpu-layout.ts';
 import { u64FromHalves } from '../../base/address.ts';
-import { tlbEntries } from '../../x86/index.ts';
+import { cachedTables, tlbEntries } from '../../x86/index.ts';
 import { framesOf, type AuditView } from './audit-view.ts';
-import { PT_WRITABLE_MASK } from '../mmu/mmu.ts';
+import { MMU_SHADOW, PT_WRITABLE_MASK } from '../mmu/mmu.ts';
 import { VCPU_ROOT_VALID } from '../mmu/mmu-words.ts';
 import { KVM_REQ_MMU_RELOAD, KVM_REQ_MMU_SYNC, KVM_REQ_TLB_FLUSH } from '../vcpu/requests.ts';
 
@@ -36,6 +36,15 @@ export function auditTlbs(view: AuditView): void {
       const gva = u64FromHalves(entry.gvaLo, entry.gvaHi).toString(16);
       const how = mapped.has(pfn) ? 'writable, and no spte allows that' : 'which no spte maps';
       view.report('tlb', `the TLB of vCPU ${id} translates gva 0x${gva} to pfn 0x${pfn.toString(16)}, ${how}`);
+    }
+    for (const { kind, addressLo, addressHi, hpa, writable: allowsWrites } of cachedTables(mmu.arena, id)) {
+      const pfn = hpa >>> 12;
+      // Under the shadow MMU the processor's own tables are KVM's.
+      const isThere = mmu.mode === MMU_SHADOW ? view.pageAt(hpa) !== undefined : mapped.has(pfn);
+      if (isThere && (!allowsWrites || writable.has(pfn))) continue;
+      const address = u64FromHalves(addressLo, addressHi).toString(16);
+      const how = isThere ? 'writable, and no spte allows that' : 'which is no longer there';
+      view.report('tlb', `a ${kind} of vCPU ${id} leads from 0x${address} to pfn 0x${pfn.toString(16)}, ${how}`);
     }
   }
 }
