@@ -5,7 +5,7 @@
 import { readFileSync } from 'node:fs';
 import { afterEach, describe, expect, test } from 'vitest';
 import { HVA_BASE } from '../../core/base/address.ts';
-import { ERAS, MMU_MODES } from '../../core/base/machine-modes.ts';
+import { type Era, MMU_MODES, type MmuMode } from '../../core/base/machine-modes.ts';
 import { auditMmu } from '../../core/kvm/audit/audit.ts';
 import { createMachine, type Machine } from '../../core/machine/index.ts';
 import { bundledThreads } from '../unit/host/bundled-worker.ts';
@@ -31,7 +31,7 @@ function dice(seed: number): (end: number) => number {
   };
 }
 
-function hammering(mmu: (typeof MMU_MODES)[number], era: (typeof ERAS)[number]): Machine {
+function hammering(mmu: MmuMode, era: Era): Machine {
   const config = { ramBytes: RAM, mmu, era, maxPhyAddr: 40, mmuPages: 0, vcpus: 2, threads };
   const made = createMachine(config, (bytes) => new SharedArrayBuffer(bytes));
   if (!made.ok) throw new Error(made.error.message);
