@@ -22,15 +22,8 @@ import type {
 } from '@core/protocol/index.ts';
 import { FakeDesktop } from './fake-desktop.ts';
 import { breakpointText } from '../../../core/debug/breakpoint-text.ts';
-import {
-  breakpointSnapshot,
-  fakeDecode,
-  fakeDisassembly,
-  fakeMemory,
-  fakeRegisters,
-  fakeSptes,
-  fakeStats,
-} from './fake-snapshots.ts';
+import { breakpointSnapshot, fakeDecode, fakeDisassembly, fakeSptes, fakeStats } from './fake-snapshots.ts';
+import { FakeEdits } from './fake-edits.ts';
 
 export const HVA_BASE = 0x7f00_0000_0000n;
 export const MMIO_GFN = 0xfeb00;
@@ -49,9 +42,7 @@ const isRefusal = (value: unknown): value is RequestError =>
 export class FakeEngine extends FakeDesktop implements UmbraDesktop {
   /** Every request, in order. */
   readonly requests: { readonly name: RequestName; readonly params: unknown }[] = [];
-  /** Registers and bytes that were written, over what the script says. */
-  readonly written = new Map<string, bigint>();
-  readonly poked = new Map<string, number>();
+  readonly edits = new FakeEdits();
   epoch = 1;
   insns = 0;
   generation = 2n;
@@ -175,12 +166,6 @@ export class FakeEngine extends FakeDesktop implements UmbraDesktop {
     this.spteGeneration = kvmGen;
   }
 
-  #registers(): Reply<'registers.read'> {
-    const read = fakeRegisters(this.moment, this.rip);
-    const withWritten = read.registers.map((one) => ({ ...one, value: this.written.get(one.name) ?? one.value }));
-    return { ...read, registers: withWritten };
-  }
-
   #change(region: UserMemoryRegion, isReal: boolean): Reply<'memslots.set'> | RequestError {
     const colliding = this.slots.find(
       ({ id, gpa, size }) =>
@@ -292,28 +277,17 @@ export class FakeEngine extends FakeDesktop implements UmbraDesktop {
       this.rip = address;
       return this.stop({ kind: 'run-to', address });
     },
-    'registers.read': () => this.#registers(),
+    'registers.read': () => this.edits.registers(this.moment, this.rip),
     'registers.write': ({ name, value }) => {
       if (name.startsWith('cr')) return refused(`${name} cannot be written in this script.`);
-      this.written.set(name, value);
-      return this.#registers();
+      this.edits.written.set(name, value);
+      return this.edits.registers(this.moment, this.rip);
     },
-    'memory.read': (params) => fakeMemory(this.moment, params, this.poked),
-    // Only what was written can be found.
-    'memory.search': ({ space, start, length, pattern, limit }) => {
-      const end = start + BigInt(length);
-      const isAt = (at: bigint): boolean =>
-        [...pattern].every((byte, i) => this.poked.get(`${space}:${at + BigInt(i)}`) === byte);
-      const all = [...this.poked.keys()]
-        .filter((key) => key.startsWith(`${space}:`))
-        .map((key) => BigInt(key.slice(4)))
-        .filter((at) => at >= start && at < end && isAt(at))
-        .slice(0, limit);
-      return { moment: this.moment, matches: all, next: end };
-    },
+    'memory.read': (params) => this.edits.memory(this.moment, params),
+    'memory.search': (params) => this.edits.search(this.moment, params),
     'symbols.at': ({ addresses }) => addresses.map((address) => (address === ENTRY ? 'start' : undefined)),
-    'memory.write': ({ space, address, bytes }) => {
-      bytes.forEach((byte, i) => this.poked.set(`${space}:${address + BigInt(i)}`, byte));
+    'memory.write': (params) => {
+      this.edits.poke(params);
       return this.moment;
     },
     'disassembly.read': ({ address, before, count }) => fakeDisassembly(this.moment, address, before, count, this.rip),

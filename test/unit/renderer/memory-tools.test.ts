@@ -97,7 +97,7 @@ describe('watched places', () => {
     watches.add('gpa', 0x1000n, 4);
     await watches.refresh();
     expect(watches.rows).toMatchObject([{ text: '0x00000001', hasChanged: false }]);
-    engine.poked.set(`gpa:${0x1000n}`, 2);
+    engine.edits.poked.set(`gpa:${0x1000n}`, 2);
     await useMachineStore().step();
     await watches.refresh();
     expect(watches.rows).toMatchObject([{ text: '0x00000002', hasChanged: true }]);
