@@ -4,15 +4,8 @@
  */
 import type { Cpu } from './cpu.ts';
 import { isCodePage } from './system-code-pages.ts';
-import { fastTag, notedTag, T_FLAGS, T_HIGH, T_PAGE, T_READ, T_WRITE, TLB_WATCHED } from './tlb.ts';
+import { fastTag, hideFromFastPath, T_FLAGS, T_HIGH, T_PAGE, T_READ, T_WRITE, TLB_WATCHED } from './tlb.ts';
 import { TLB_AT, TLB_END, TLB_ENTRY_WORDS } from './tlb-layout.ts';
-
-/** Takes an entry that was just filled out of the fast path's reach. */
-export function hideFromFastPath(r: Int32Array, t: number): void {
-  r[t + T_READ] = notedTag(r[t + T_READ]);
-  r[t + T_WRITE] = notedTag(r[t + T_WRITE]);
-  r[t + T_FLAGS] |= TLB_WATCHED;
-}
 
 /** To be called when what is watched has changed: entries are hidden or shown again. */
 export function watchesChanged(cpu: Cpu): void {

@@ -15,7 +15,6 @@ import { VCPU_BYTES } from '../arena/vcpu-layout.ts';
 import type { Cpu } from './cpu.ts';
 import { flushPagingCaches } from './paging-cache.ts';
 import { flushNestedTlb } from './second-level-cache.ts';
-import { hideFromFastPath } from './tlb-watch.ts';
 import {
   CODE_MARK_WORDS,
   CODE_MARKS,
@@ -63,6 +62,13 @@ export const TLB_WATCHED = 4;
 /** int32 index of the entry in which the page of `lo` would be. */
 export function tlbEntryOf(user: boolean, lo: number): number {
   return TLB_AT + (user ? TLB_HALF_WORDS : 0) + ((lo >>> 9) & TLB_INDEX_MASK);
+}
+
+/** Takes an entry that was just filled out of the fast path's reach. */
+export function hideFromFastPath(r: Int32Array, t: number): void {
+  r[t + T_READ] = notedTag(r[t + T_READ]);
+  r[t + T_WRITE] = notedTag(r[t + T_WRITE]);
+  r[t + T_FLAGS] |= TLB_WATCHED;
 }
 
 export function tlbInsert(
