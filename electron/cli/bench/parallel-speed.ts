@@ -9,6 +9,7 @@ import { runStress } from '../stress-run.ts';
 import { median, type Benchmark, type Figure } from './measurement.ts';
 
 const RAM_BYTES = 16 * 1024 * 1024;
+const STARTED_INSNS = 100_000;
 const WARM_UP_MS = 2000;
 const ROUND_MS = 500;
 const ROUNDS = 5;
@@ -58,6 +59,8 @@ export const parallelSpeed: Benchmark = {
 function speed(load: Load): number {
   const machine = machineOf(load);
   try {
+    // Threads take their time to start.
+    while (machine.insns < STARTED_INSNS) runFor(machine, 1);
     runFor(machine, WARM_UP_MS);
     return median(Array.from({ length: ROUNDS }, () => runFor(machine, ROUND_MS)));
   } finally {
