@@ -14,9 +14,9 @@ interface Group {
 /** In the order of placing. No group has more tabs than fit at 1280 pixels. */
 const GROUPS: readonly Group[] = [
   { panels: ['disassembly'] },
-  { panels: ['memslots', 'memory', 'start'], beside: 'disassembly', direction: 'right' },
+  { panels: ['memslots', 'memory', 'start', 'trace'], beside: 'disassembly', direction: 'right' },
   { panels: ['registers', 'statistics'], beside: 'memslots', direction: 'right' },
-  { panels: ['serial', 'console', 'screen', 'trace'], beside: 'disassembly', direction: 'below' },
+  { panels: ['serial', 'console', 'screen'], beside: 'disassembly', direction: 'below' },
   { panels: ['sptes', 'mmio', 'walk', 'devices'], beside: 'memslots', direction: 'below' },
   { panels: ['generation', 'breakpoints'], beside: 'registers', direction: 'below' },
 ];
