@@ -48,6 +48,8 @@ export function panelCommands(): readonly Command[] {
         return `${panels.isLocked(active) ? 'Unlock' : 'Lock'} the panel: ${panelTitle(active)}`;
       },
       key: 'Ctrl+L',
+      // In the line of the console it clears.
+      yieldsToText: true,
       menu: 'Panels',
       isEnabled: activeHasPlace,
       run: withActive((id) => panels.setLocked(id, !panels.isLocked(id))),
