@@ -14,3 +14,4 @@ export * from './version.ts';
 export * from './breakpoint-kinds.ts';
 export * from './breakpoint-spec.ts';
 export * from './workspace.ts';
+export * from './breakpoint-file.ts';

@@ -3,7 +3,8 @@
  * that a file of it is the same in every encoding. What comes back is checked by a schema of its own.
  */
 const U64_KEY = '$u64';
-const HEX = /^0x[0-9a-f]{1,16}$/;
+/** 64 bits, or 2^64 itself: the length of a whole space. */
+const HEX = /^0x(?:[0-9a-f]{1,16}|10{16})$/;
 
 /** @param indent spaces a level; none: one line */
 export function jsonText(value: unknown, indent?: number): string {

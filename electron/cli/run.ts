@@ -62,13 +62,26 @@ const imageHelp = (): string =>
 
 const RUN_HELP = `
 Breakpoints (--break SPEC):
-  exec:SYMBOL  exec:0xADDRESS             before the instruction at an address is executed
+  exec:PLACE[+LENGTH]                     before the instruction; PLACE is a symbol, a gva, or gpa@ and a gpa
+  data:PLACE[+LENGTH] [:read|:write]      behind an access to these bytes (8 unless LENGTH says)
   mmio:GPA[+LENGTH]  mmio:any             before an MMIO fault is handled; LENGTH defaults to the rest of the page
     :read :write                            only that kind of access
     :fresh :stale                           only when the MMIO spte's generation is current, or is not
     :OUTCOME[,OUTCOME]                      only when it will come to EMULATE, INVALID, RETRY, BUG, CACHED or FIRST
+  exception:any  exception:ud,13          in front of the delivery of an exception
+  fault:any  fault:GVA[+LENGTH]           in front of a guest page fault  [:read|:write|:fetch] [:user|:supervisor]
+                                            [:not-present|:protection|:reserved]
+  port:any  port:PORT[+COUNT] [:in|:out]  before a port access
+  spte:GPA [:bits=MASK] [:level=N]        when an spte for the range has changed
+  gpte:GPA[+LENGTH] [:bits=MASK]          when an entry of the guest's page tables at GPA has changed
+  memslot:any  memslot:SLOT [:create|:delete|:move|:flags]
+  wrap:any                                when the generation goes round
+  zap:any  zap:GPA [:level=N]             when a shadow page is zapped
   :once                                   only the first time
-  :hit=N                                  only from the Nth time on
+  :hit=N  :at=N  :every=N  :vcpu=N        from the Nth time on, only then, every Nth; only on that vCPU
+  if EXPRESSION                           only when it holds (docs/expressions.md):
+                                            --break 'port:0x3f8:out if event.value == 0x41'
+  log TEXT                                does not stop: writes a line that the window's Breakpoints panel shows
   e.g. --break exec:main --break mmio:0xfeb00000+0x1000:write:stale:INVALID
 
 Exit status:

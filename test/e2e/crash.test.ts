@@ -44,7 +44,7 @@ it('keeps an opened image, its options and its words over a reload of the page',
 it('leaves the window alive, says what happened, and starts again', async () => {
   const breakpoints = await bench.open('breakpoints');
   await breakpoints.getByRole('button', { name: 'Add' }).first().click();
-  await breakpoints.getByRole('button', { name: 'Instruction' }).click();
+  await breakpoints.locator('[name=kind]').selectOption('exec');
   await bench.fill('breakpoints', 'place', SYMBOL);
   await breakpoints.locator('button[type=submit]').click();
   await breakpoints.locator('[data-breakpoint="1"]').waitFor();

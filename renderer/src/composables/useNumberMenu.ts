@@ -36,6 +36,7 @@ export function useNumberMenu(): (number: LinkedNumber) => readonly MenuEntry[] 
     { title: 'Go to it in disassembly', run: showIn('disassembly', { kind: 'code', address }) },
     { title: 'Run to here', isEnabled: machine.canRun, run: () => void machine.runTo(address) },
     { title: 'Set or remove a breakpoint here', run: () => void breakpoints.toggleAt(address) },
+    { title: 'Break on writes to these 8 bytes', run: () => void breakpoints.watchWrites('gva', address) },
   ];
 
   function forFrame(gpa: bigint): readonly MenuEntry[] {
@@ -44,6 +45,8 @@ export function useNumberMenu(): (number: LinkedNumber) => readonly MenuEntry[] 
       { title: 'Go to its sptes', run: showIn('sptes', { kind: 'gfn', gfn }) },
       { title: 'Go to it on the map of the slots', run: showIn('memslots', { kind: 'gfn', gfn }) },
       { title: 'Break on MMIO faults of its page', run: () => void breakpoints.addForPage(gfn) },
+      { title: 'Break on writes to these 8 bytes of memory', run: () => void breakpoints.watchWrites('gpa', gpa) },
+      { title: 'Break when an spte of its page changes', run: () => void breakpoints.addForSpte(gfn) },
       {
         title: 'New memslot over its page',
         run: () => {

@@ -1,8 +1,18 @@
 /** Every breakpoint, of whatever kind. */
-import type { Answer, BreakpointSnapshot, BreakpointSpec, Params, RequestError } from '@core/protocol/index.ts';
+import {
+  sendableSpec,
+  type Answer,
+  type BreakpointLogLine,
+  type BreakpointSnapshot,
+  type BreakpointSpec,
+  type Params,
+  type RequestError,
+} from '@core/protocol/index.ts';
+import { breakpointFileText, readBreakpointFile } from '@core/protocol/breakpoint-file.ts';
 import { defineStore } from 'pinia';
 import { computed, shallowRef } from 'vue';
 import { useDesktopStore } from './desktop-store.ts';
+import { useEditHistoryStore } from './edit-history-store.ts';
 
 export type MmioSpec = Extract<BreakpointSpec, { kind: 'mmio' }>;
 export type BreakpointInput = Params<'breakpoints.add'>;
@@ -10,14 +20,20 @@ export type BreakpointChange = Params<'breakpoints.update'>;
 
 export const useBreakpointsStore = defineStore('breakpoints', () => {
   const desktop = useDesktopStore();
+  const history = useEditHistoryStore();
   const breakpoints = shallowRef<readonly BreakpointSnapshot[]>([]);
   const error = shallowRef<RequestError>();
+  /** The last lines of log breakpoints, and how many there were ever. */
+  const logLines = shallowRef<readonly BreakpointLogLine[]>([]);
+  const logTotal = shallowRef(0);
 
   const byAddress = computed(
     () =>
       new Map(
         breakpoints.value.flatMap((breakpoint) =>
-          breakpoint.spec.kind === 'exec' ? [[breakpoint.spec.address, breakpoint] as const] : [],
+          breakpoint.spec.kind === 'exec' && breakpoint.spec.space !== 'gpa'
+            ? [[breakpoint.spec.address, breakpoint] as const]
+            : [],
         ),
       ),
   );
@@ -28,18 +44,59 @@ export const useBreakpointsStore = defineStore('breakpoints', () => {
     if (answer.ok) breakpoints.value = answer.value;
   }
 
+  async function refreshLog(): Promise<void> {
+    const answer = await desktop.call('breakpoints.log', {
+      since: Math.max(0, logTotal.value - LOG_LINES),
+      limit: LOG_LINES * 2,
+    });
+    if (!answer.ok) return;
+    logTotal.value = answer.value.total;
+    logLines.value = answer.value.lines.slice(-LOG_LINES);
+  }
+
   async function settle(
-    answer: Answer<'breakpoints.add' | 'breakpoints.update' | 'breakpoints.remove'>,
+    answer: Answer<'breakpoints.add' | 'breakpoints.update' | 'breakpoints.remove' | 'breakpoints.replace'>,
   ): Promise<boolean> {
     await refresh();
     if (!answer.ok) error.value = answer.error;
     return answer.ok;
   }
 
-  const add = async (input: BreakpointInput): Promise<boolean> => settle(await desktop.call('breakpoints.add', input));
-  const update = async (change: BreakpointChange): Promise<boolean> =>
-    settle(await desktop.call('breakpoints.update', change));
-  const remove = async (id: number): Promise<boolean> => settle(await desktop.call('breakpoints.remove', { id }));
+  /** The whole list as it was: numbers are given anew, so that is what an edit goes back to. */
+  const replace = async (list: readonly BreakpointSnapshot[]): Promise<boolean> =>
+    settle(await desktop.call('breakpoints.replace', { breakpoints: list.map(wishOf) }));
+
+  /** Makes an edit that can be taken back. */
+  async function edit(title: string, act: () => Promise<boolean>): Promise<boolean> {
+    await refresh();
+    const before = breakpoints.value;
+    if (!(await act())) return false;
+    const after = breakpoints.value;
+    history.record({ title, undo: () => replace(before), redo: () => replace(after) });
+    return true;
+  }
+
+  const nameOf = (id: number): string => breakpoints.value.find((one) => one.id === id)?.text ?? `breakpoint ${id}`;
+  const add = (input: BreakpointInput): Promise<boolean> =>
+    edit('set a breakpoint', async () => settle(await desktop.call('breakpoints.add', input)));
+  const update = (change: BreakpointChange): Promise<boolean> =>
+    edit(`change ${nameOf(change.id)}`, async () => settle(await desktop.call('breakpoints.update', change)));
+  const remove = (id: number): Promise<boolean> =>
+    edit(`remove ${nameOf(id)}`, async () => settle(await desktop.call('breakpoints.remove', { id })));
+
+  const exportText = (): string => breakpointFileText(breakpoints.value.map(wishOf));
+
+  /** Takes the place of the list, as one edit; a file that is refused changes nothing. */
+  async function importText(text: string): Promise<boolean> {
+    const file = readBreakpointFile(text);
+    if (!file.ok) {
+      error.value = { code: 'refused', message: file.error, memslot: undefined };
+      return false;
+    }
+    return edit('import breakpoints', async () =>
+      settle(await desktop.call('breakpoints.replace', { breakpoints: [...file.value] })),
+    );
+  }
 
   async function toggleAt(address: bigint): Promise<boolean> {
     const existing = byAddress.value.get(address);
@@ -59,5 +116,43 @@ export const useBreakpointsStore = defineStore('breakpoints', () => {
       },
     });
 
-  return { breakpoints, error, byAddress, refresh, add, update, remove, toggleAt, addForPage };
+  /** Stops when a leaf for one page, or an MMIO spte, changes. */
+  const addForSpte = (gfn: number): Promise<boolean> =>
+    add({ spec: { kind: 'spte', start: BigInt(gfn) << 12n, length: 0x1000n, mask: (1n << 64n) - 1n, level: 1 } });
+
+  /** Stops behind writes to a few bytes. */
+  const watchWrites = (space: 'gva' | 'gpa', start: bigint, length = 8n): Promise<boolean> =>
+    add({ spec: { kind: 'data', space, start, length, access: 'write' } });
+
+  return {
+    breakpoints,
+    error,
+    byAddress,
+    logLines,
+    logTotal,
+    refresh,
+    refreshLog,
+    add,
+    update,
+    remove,
+    toggleAt,
+    addForPage,
+    addForSpte,
+    watchWrites,
+    exportText,
+    importText,
+  };
+});
+
+const LOG_LINES = 200;
+
+const wishOf = ({ spec, enabled, once, stopAtHit, hitMode, condition, log, vcpu }: BreakpointSnapshot) => ({
+  spec: sendableSpec(spec),
+  enabled,
+  once,
+  stopAtHit,
+  hitMode,
+  condition,
+  log,
+  ...(vcpu === undefined ? {} : { vcpu }),
 });

@@ -3,7 +3,7 @@ import { breakpointSnapshot } from './fake-snapshots.ts';
 import { formOf, parseBreakpoint } from '../../../renderer/src/layout/breakpoint-form.ts';
 
 const symbols = [{ name: 'main', address: 0x10_0000n, size: 16 }];
-const exec = { ...formOf(undefined, undefined), kind: 'exec' as const };
+const exec = { ...formOf(undefined, undefined), kind: 'exec' as const, length: '1' };
 const mmio = { ...formOf(undefined, undefined), kind: 'mmio' as const };
 
 describe('the form of a breakpoint', () => {
