@@ -102,13 +102,6 @@ export function tlbInsert(
   }
 }
 
-/** A watched page: takes its entry out of the fast path's reach (tlb-watch.ts). */
-export function hideFromFastPath(r: Int32Array, t: number): void {
-  r[t + T_READ] = notedTag(r[t + T_READ]);
-  r[t + T_WRITE] = notedTag(r[t + T_WRITE]);
-  r[t + T_FLAGS] |= TLB_WATCHED;
-}
-
 /** Nothing is decoded from the page any more: its stores are fast again. */
 export function tlbUnmarkCodePage(cpu: Cpu, t: number): void {
   const { r } = cpu;
