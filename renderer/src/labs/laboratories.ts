@@ -140,7 +140,7 @@ export const LABORATORIES: readonly Laboratory[] = [
     id: 'shadow-paging',
     title: 'Shadow paging of a 32-bit guest',
     guest: 'poller',
-    options: { mmu: 'shadow', era: 'v3.11', append: 'mode=legacy' },
+    options: { mmu: 'shadow', era: 'v3.11', append: 'mode=32' },
     breakpoints: [polledPage('any', true)],
     panels: ['statistics', 'sptes', 'walk'],
     steps: [
