@@ -152,6 +152,6 @@ const WITHOUT_MACHINE: ReadonlySet<RequestName> = new Set<RequestName>([
 
 /** Requests that only look: an error in one says nothing about the machine. */
 const READS =
-  /\.(read|status|search|preview|previewAll|pages|rows|heat|decode|readLog|peek|log|list|evaluate|hello)$|^audit\./;
+  /\.(read|status|search|preview|previewAll|timeline|pages|rows|heat|decode|readLog|peek|log|list|evaluate|hello)$|^audit\./;
 
 const sentence = (error: unknown): string => (error instanceof Error ? error.message : String(error));

@@ -29,7 +29,7 @@ import {
 } from '../arena/trace-layout.ts';
 import { MMIO_OUTCOMES } from '../base/mmio-outcomes.ts';
 import type { AccessKind } from '../base/machine-modes.ts';
-import type { MmioFaultRecord, MmioHeat, MmioLogSnapshot } from '../protocol/snapshots.ts';
+import type { MmioFaultRecord, MmioHeat, MmioLogSnapshot, MmioTimeline } from '../protocol/snapshots.ts';
 
 const ACCESS_KINDS: readonly AccessKind[] = ['read', 'write', 'fetch'];
 const CLAIMS: readonly MmioFaultRecord['claim'][] = ['none', 'device', 'unsatisfied'];
@@ -94,4 +94,22 @@ export function readMmioHeat(arena: Arena, limit: number): Omit<MmioHeat, 'momen
   }
   rows.sort((a, b) => b.count - a.count || a.gfn - b.gfn);
   return { overflow: f64[(layout.mmioHeat + HEAT_OVERFLOW) >> 3], rows: rows.slice(0, limit) };
+}
+
+/** How the faults that the log still has came out, in equal parts of the instructions that they span. */
+export function mmioTimeline(arena: Arena, buckets: number): Omit<MmioTimeline, 'moment'> {
+  const total = mmioFaultCount(arena);
+  const oldest = Math.max(0, total - MMIO_LOG_RECORDS);
+  const recordAt = (seq: number): number =>
+    arena.layout.mmioLog + TRACE_RING_HEADER_BYTES + (seq % MMIO_LOG_RECORDS) * MMIO_LOG_BYTES;
+  const insnsAt = (seq: number): number => arena.f64[(recordAt(seq) + MMIO_LOG_INSNS) >> 3];
+  const counts = MMIO_OUTCOMES.map((outcome) => ({ outcome, faults: new Uint32Array(buckets) }));
+  if (total === oldest) return { from: 0, to: 0, counts };
+  const from = insnsAt(oldest);
+  const to = Math.max(from + 1, insnsAt(total - 1));
+  for (let seq = oldest; seq < total; seq++) {
+    const part = Math.floor(((insnsAt(seq) - from) * buckets) / (to - from));
+    counts[arena.u8[recordAt(seq) + MMIO_LOG_OUTCOME]].faults[Math.min(buckets - 1, Math.max(0, part))] += 1;
+  }
+  return { from, to, counts };
 }

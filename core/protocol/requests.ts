@@ -258,6 +258,8 @@ export const REQUEST_SCHEMAS = {
   'mmu.notify': v.strictObject({ event: v.picklist(['age', 'unmap']), hva: u64, pages: integer(1, 0x6_0000) }),
   'mmio.log': v.strictObject({ since: integer(0, Number.MAX_SAFE_INTEGER), limit: integer(1, MAX_ROWS) }),
   'mmio.heat': v.strictObject({ limit: integer(1, MAX_ROWS) }),
+  /** Outcomes over the instructions that the kept faults span, in so many parts. */
+  'mmio.timeline': v.strictObject({ buckets: integer(1, 1024) }),
   'breakpoints.list': none,
   'breakpoints.add': breakpointAddSchema,
   'breakpoints.update': v.strictObject({
@@ -381,6 +383,7 @@ interface Replies {
   'mmu.notify': { readonly moment: s.Moment; readonly count: number };
   'mmio.log': s.MmioLogSnapshot;
   'mmio.heat': s.MmioHeat;
+  'mmio.timeline': s.MmioTimeline;
   'breakpoints.list': readonly s.BreakpointSnapshot[];
   'breakpoints.add': s.BreakpointSnapshot;
   'breakpoints.update': s.BreakpointSnapshot;

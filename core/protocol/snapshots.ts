@@ -11,6 +11,8 @@ import type { MmioOutcome } from '../base/mmio-outcomes.ts';
 import type { VcpuCounter, VmCounter } from '../base/counters.ts';
 
 export type * from './breakpoint-snapshots.ts';
+export type * from './memslot-snapshots.ts';
+export type * from './mmio-snapshots.ts';
 
 /** The moment a snapshot belongs to. A reply whose epoch is older than the client's is dropped. */
 export interface Moment {
@@ -168,96 +170,6 @@ export interface SymbolMatch {
   readonly size: number;
 }
 
-export interface MemslotSnapshot {
-  readonly id: number;
-  readonly gpa: bigint;
-  readonly size: bigint;
-  readonly hva: bigint;
-  readonly logDirtyPages: boolean;
-  readonly readonly: boolean;
-  readonly invalid: boolean;
-  /** Pages set in the dirty bitmap, −1 when the slot does not log. */
-  readonly dirtyPages: number;
-}
-
-/** A range of guest physical addresses that is no slot but is claimed by a device. */
-export interface DeviceRange {
-  readonly name: string;
-  readonly gpa: bigint;
-  readonly size: bigint;
-}
-
-export interface MemslotsSnapshot {
-  readonly moment: Moment;
-  readonly slots: readonly MemslotSnapshot[];
-  readonly devices: readonly DeviceRange[];
-  readonly userSlots: number;
-  /** First hva and bytes of the host user memory that slots can map. */
-  readonly hvaBase: bigint;
-  readonly hvaBytes: bigint;
-}
-
-export interface UserMemoryRegion {
-  readonly slot: number;
-  /** KVM_MEM_LOG_DIRTY_PAGES 1, KVM_MEM_READONLY 2. */
-  readonly flags: number;
-  readonly guestPhysAddr: bigint;
-  /** Bytes; 0 deletes. */
-  readonly memorySize: bigint;
-  readonly userspaceAddr: bigint;
-}
-
-export type MemslotChange = 'CREATE' | 'DELETE' | 'MOVE' | 'FLAGS_ONLY' | 'NONE';
-
-/** What a change did, or what a preview says it would do. */
-export interface MemslotReport {
-  readonly change: MemslotChange;
-  readonly generationBefore: bigint;
-  readonly generationAfter: bigint;
-  readonly mmioGenerationBefore: number;
-  readonly mmioGenerationAfter: number;
-  /** Live MMIO sptes that are fresh before and stale after. */
-  readonly mmioSptesGoneStale: number;
-  /** Shadow pages zapped by the change. */
-  readonly pagesZapped: number;
-  /** Shadow pages that the v3.10 walk would have visited for the same change. */
-  readonly pagesWalkedBefore: number;
-  readonly wrapped: boolean;
-}
-
-/** A refused call: errno as the real interface gives it, and what the real one does not say. */
-export interface MemslotRefusal {
-  readonly errno: string;
-  /** Stable identifier of the check that failed, e.g. 'overlap', 'size-unaligned'. */
-  readonly check: string;
-  /** One sentence that says what is wrong and what to do. */
-  readonly message: string;
-  readonly collidingSlot: number | undefined;
-}
-
-/** What comes of one call of several. After a refusal the rest is not reached. */
-export type MemslotOutcome =
-  | { readonly kind: 'report'; readonly report: MemslotReport }
-  | { readonly kind: 'refusal'; readonly refusal: MemslotRefusal }
-  | { readonly kind: 'unreached' };
-
-export interface MemslotsPreview {
-  readonly moment: Moment;
-  /** One for each region, in their order. */
-  readonly outcomes: readonly MemslotOutcome[];
-}
-
-export interface MemslotsApplied {
-  readonly moment: Moment;
-  /** False: one of them would have been refused, so nothing was changed, and the outcomes are those of the trial. */
-  readonly applied: boolean;
-  readonly outcomes: readonly MemslotOutcome[];
-  /** What the trial said right before. */
-  readonly promised: readonly MemslotOutcome[];
-  /** Calls that take it all back, in order. What a slot's dirty bitmap held does not come back with it. */
-  readonly inverse: readonly UserMemoryRegion[];
-}
-
 export interface SptePageSnapshot {
   /** Index in the shadow page pool. */
   readonly index: number;
@@ -397,44 +309,6 @@ export interface SpteLogLine {
   }[];
   /** What does not go together for the chosen era. */
   readonly findings: readonly string[];
-}
-
-export interface MmioFaultRecord {
-  /** Running number since reset. */
-  readonly seq: number;
-  readonly insns: number;
-  readonly vcpu: number;
-  readonly rip: bigint;
-  readonly gva: bigint;
-  readonly gpa: bigint;
-  readonly access: AccessKind;
-  readonly outcome: MmioOutcome;
-  readonly spte: bigint;
-  readonly spteGen: number;
-  readonly kvmGen: number;
-  readonly size: number;
-  readonly value: bigint;
-  readonly claim: 'none' | 'device' | 'unsatisfied';
-  readonly device: string | undefined;
-}
-
-export interface MmioLogSnapshot {
-  readonly moment: Moment;
-  /** Faults ever logged since reset; records older than the ring are gone and `missed` counts them. */
-  readonly total: number;
-  readonly missed: number;
-  readonly records: readonly MmioFaultRecord[];
-}
-
-export interface MmioHeat {
-  readonly moment: Moment;
-  readonly overflow: number;
-  readonly rows: readonly {
-    readonly gfn: number;
-    readonly count: number;
-    readonly invalid: number;
-    readonly writes: number;
-  }[];
 }
 
 export interface GenerationEvent {

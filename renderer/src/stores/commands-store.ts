@@ -5,9 +5,11 @@ import * as v from 'valibot';
 import { breakpointCommands } from '../commands/breakpoint-commands.ts';
 import type { Command } from '../commands/command.ts';
 import { editCommands } from '../commands/edit-commands.ts';
+import { generationCommands } from '../commands/generation-commands.ts';
 import { goCommands } from '../commands/go-commands.ts';
 import { layoutCommands } from '../commands/layout-commands.ts';
 import { memslotCommands } from '../commands/memslot-commands.ts';
+import { mmioCommands } from '../commands/mmio-commands.ts';
 import { panelCommands } from '../commands/panel-commands.ts';
 import { runCommands } from '../commands/run-commands.ts';
 import { sessionCommands } from '../commands/session-commands.ts';
@@ -21,6 +23,8 @@ const FAMILIES: readonly (() => readonly Command[])[] = [
   editCommands,
   goCommands,
   memslotCommands,
+  mmioCommands,
+  generationCommands,
   statisticsCommands,
   panelCommands,
   layoutCommands,

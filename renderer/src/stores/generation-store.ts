@@ -1,16 +1,22 @@
 /** The generation: where it is, what has moved it, and how far it is from its wrap-around. */
-import type { GenerationSnapshot, RequestError } from '@core/protocol/index.ts';
+import type { GenerationSnapshot, Reply, RequestError } from '@core/protocol/index.ts';
 import { defineStore } from 'pinia';
 import { computed, shallowRef } from 'vue';
 import { latestRequest } from '../api/latest-request.ts';
 import { useDesktopStore } from './desktop-store.ts';
 import { useMachineStore } from './machine-store.ts';
 
+/** Parts of the timeline of outcomes. */
+const BUCKETS = 60;
+
 export const useGenerationStore = defineStore('generation', () => {
   const desktop = useDesktopStore();
   const machine = useMachineStore();
   const requests = latestRequest();
+  const timelines = latestRequest();
   const snapshot = shallowRef<GenerationSnapshot>();
+  /** How the newest MMIO faults came out. */
+  const timeline = shallowRef<Reply<'mmio.timeline'>>();
   const error = shallowRef<RequestError>();
 
   /** An era without a generation in its sptes says −1. */
@@ -30,18 +36,34 @@ export const useGenerationStore = defineStore('generation', () => {
     if (answer.ok && machine.admit(answer.value.moment)) snapshot.value = answer.value;
   }
 
+  async function refreshTimeline(): Promise<void> {
+    const answer = await timelines.run(() => desktop.call('mmio.timeline', { buckets: BUCKETS }));
+    if (answer?.ok && machine.admit(answer.value.moment)) timeline.value = answer.value;
+  }
+
   /** Moves the generation so that `changes` more memslot changes wrap it. */
   async function setBeforeWrap(changes: number): Promise<boolean> {
     const status = machine.status;
     if (status === undefined || status.generationsToWrap < 0) return false;
     const distance = BigInt((status.generationsToWrap - changes) * (snapshot.value?.perInstall ?? 1));
     const answer = await desktop.call('generation.set', {
-      memslotsGeneration: status.moment.memslotsGeneration + distance,
+      memslotsGeneration: BigInt.asUintN(64, status.moment.memslotsGeneration + distance),
     });
     error.value = answer.ok ? undefined : answer.error;
     if (answer.ok && machine.admit(answer.value.moment)) snapshot.value = answer.value;
     return answer.ok;
   }
 
-  return { snapshot, error, hasGeneration, toWrap, current, fraction, refresh, setBeforeWrap };
+  return {
+    snapshot,
+    error,
+    hasGeneration,
+    toWrap,
+    current,
+    fraction,
+    timeline,
+    refresh,
+    refreshTimeline,
+    setBeforeWrap,
+  };
 });

@@ -2,9 +2,11 @@
 import type { MmioFaultRecord, MmioHeat } from '@core/protocol/index.ts';
 import { defineStore } from 'pinia';
 import { computed, ref, shallowRef } from 'vue';
-import type { MmioOutcome } from '../api/contract-words.ts';
 import { logTail, type LogPiece } from '../api/log-tail.ts';
 import { isLeft } from '../api/stop-change.ts';
+import { mmioCsv } from '../layout/mmio-csv.ts';
+import { ANY_FAULT, claimOf, filterAsBreakpoint, isAny, mmioPredicate } from '../layout/mmio-filter.ts';
+import type { MmioFilter } from '../layout/mmio-filter.ts';
 import type { MmioSpec } from './breakpoints-store.ts';
 import { useDesktopStore } from './desktop-store.ts';
 import { useMachineStore } from './machine-store.ts';
@@ -12,7 +14,10 @@ import { useMachineStore } from './machine-store.ts';
 const LIMIT = 500;
 const LIVE_LIMIT = 50;
 const KEPT = 5000;
-const HEAT_ROWS = 60;
+const HEAT_ROWS = 1000;
+const EXPORT_PIECE = 1000;
+/** Of a guest that runs on: it would never end. */
+const EXPORT_MOST = 20_000;
 
 export const useMmioStore = defineStore('mmio', () => {
   const desktop = useDesktopStore();
@@ -21,20 +26,17 @@ export const useMmioStore = defineStore('mmio', () => {
   const { records, moment, total, refresh: refreshLog } = tail;
   const heat = shallowRef<MmioHeat>();
   /** Nothing of the log is shown but this. */
-  const outcome = ref<MmioOutcome | 'any'>('any');
-  const gfn = ref<number>();
+  const filter = shallowRef<MmioFilter>(ANY_FAULT);
+  const isFiltered = computed(() => !isAny(filter.value));
   /** Faults up to this one are old news: they were there at the last stop. */
   const seenAtLastStop = ref(-1);
   /** A breakpoint that somebody wants to make of a row; the breakpoints panel opens its form with it. */
   const breakpointDraft = shallowRef<MmioSpec>();
 
-  const gfnOf = ({ gpa }: MmioFaultRecord): number => Number(gpa >> 12n);
-  const shown = computed(() =>
-    records.value
-      .filter((record) => outcome.value === 'any' || record.outcome === outcome.value)
-      .filter((record) => gfn.value === undefined || gfnOf(record) === gfn.value)
-      .toReversed(),
-  );
+  const shown = computed(() => records.value.filter(mmioPredicate(filter.value)).toReversed());
+  /** What a column can be filtered by: what the log has. */
+  const devices = computed(() => [...new Set(records.value.map(claimOf))].toSorted());
+  const vcpus = computed(() => [...new Set(records.value.map(({ vcpu }) => vcpu))].toSorted((a, b) => a - b));
   const hottest = computed(() => heat.value?.rows.reduce((most, { count }) => Math.max(most, count), 0) ?? 0);
 
   async function read(since: number, limit: number): Promise<LogPiece<MmioFaultRecord> | undefined> {
@@ -57,7 +59,33 @@ export const useMmioStore = defineStore('mmio', () => {
   function clear(): void {
     tail.clear();
     seenAtLastStop.value = -1;
-    gfn.value = undefined;
+    filter.value = ANY_FAULT;
+  }
+
+  function narrow(part: Partial<MmioFilter>): void {
+    filter.value = { ...filter.value, ...part };
+  }
+
+  /** A breakpoint for what the filter shows; the breakpoints panel opens its form with it. */
+  function proposeStop(): boolean {
+    const spec = filterAsBreakpoint(filter.value);
+    breakpointDraft.value = spec;
+    return spec !== undefined;
+  }
+
+  /** All that the engine still has of the log, not only what is on screen; as far as the filter shows it. */
+  async function exportCsv(): Promise<boolean> {
+    const all: MmioFaultRecord[] = [];
+    for (let since = 0; ;) {
+      const piece = await read(since, EXPORT_PIECE);
+      const last = piece?.records.at(-1);
+      if (piece === undefined || last === undefined) break;
+      all.push(...piece.records);
+      since = last.seq + 1;
+      if (piece.moment.live && all.length >= EXPORT_MOST) break;
+    }
+    const text = mmioCsv(all.filter(mmioPredicate(filter.value)));
+    return desktop.saveFile('mmio-faults', 'csv', new TextEncoder().encode(text));
   }
 
   function proposeBreakpoint({ gpa, access }: MmioFaultRecord): void {
@@ -76,8 +104,13 @@ export const useMmioStore = defineStore('mmio', () => {
     heat,
     moment,
     total,
-    outcome,
-    gfn,
+    filter,
+    isFiltered,
+    devices,
+    vcpus,
+    narrow,
+    proposeStop,
+    exportCsv,
     seenAtLastStop,
     shown,
     hottest,

@@ -11,6 +11,17 @@ import { useMachineStore } from './machine-store.ts';
 /** Samples a plot is made of. */
 const SAMPLES = 90;
 
+const PINS_KEY = 'umbra.statistics.pins';
+
+function readPins(): readonly string[] {
+  try {
+    const saved: unknown = JSON.parse(localStorage.getItem(PINS_KEY) ?? '[]');
+    return Array.isArray(saved) ? saved.filter((name) => typeof name === 'string') : [];
+  } catch {
+    return [];
+  }
+}
+
 export interface CounterRow {
   readonly name: VcpuCounter | VmCounter;
   readonly scope: 'vcpu' | 'vm';
@@ -29,6 +40,8 @@ export const useStatsStore = defineStore('stats', () => {
   const machine = useMachineStore();
   const requests = latestRequest();
   const samples = shallowRef<readonly StatsSnapshot[]>([]);
+  /** Host milliseconds of the last samples. */
+  const times = shallowRef<readonly number[]>([]);
   const baseline = shallowRef<StatsSnapshot>();
   const error = shallowRef<RequestError>();
 
@@ -52,11 +65,28 @@ export const useStatsStore = defineStore('stats', () => {
       ...entries(now.vm).map(([name, value]) => row(name, 'vm', value)),
     ];
   });
+  const pins = shallowRef<readonly string[]>(readPins());
+  /** Growth by the second, between the last two samples of a running machine. */
+  const rates = computed<ReadonlyMap<string, number>>(() => {
+    const [last, now] = [times.value.at(-2), times.value.at(-1)];
+    const [before, after] = [samples.value.at(-2), samples.value.at(-1)];
+    if (last === undefined || now === undefined || !before || !after?.moment.live || now <= last) return new Map();
+    const old = countersOf(before);
+    const perSecond = (name: string, value: number): number => ((value - (old.get(name) ?? 0)) * 1000) / (now - last);
+    return new Map([...countersOf(after)].map(([name, value]) => [name, perSecond(name, value)]));
+  });
+
+  function togglePin(name: string): void {
+    pins.value = pins.value.includes(name) ? pins.value.filter((one) => one !== name) : [...pins.value, name];
+    localStorage.setItem(PINS_KEY, JSON.stringify(pins.value));
+  }
+
   const speeds = computed(() => samples.value.map(({ insnsPerSecond }) => insnsPerSecond));
   const mmioRates = computed(() => samples.value.map(({ mmioPerSecond }) => mmioPerSecond));
 
   function apply(next: StatsSnapshot): void {
     if (!machine.admit(next.moment)) return;
+    times.value = [...times.value.slice(-1), performance.now()];
     const last = snapshot.value;
     const isNewStop = last && (next.moment.live !== last.moment.live || next.moment.epoch !== last.moment.epoch);
     if (last && isLeft(last.moment, next.moment)) baseline.value = last;
@@ -81,5 +111,5 @@ export const useStatsStore = defineStore('stats', () => {
     baseline.value = undefined;
   }
 
-  return { samples, baseline, snapshot, error, rows, speeds, mmioRates, refresh, reset };
+  return { samples, baseline, snapshot, error, rows, rates, pins, togglePin, speeds, mmioRates, refresh, reset };
 });

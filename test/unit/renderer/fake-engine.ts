@@ -22,22 +22,24 @@ import type {
 } from '@core/protocol/index.ts';
 import { FakeDesktop } from './fake-desktop.ts';
 import { breakpointText } from '../../../core/debug/breakpoint-text.ts';
-import { breakpointSnapshot, fakeDecode, fakeDisassembly, fakeSptes, fakeStats } from './fake-snapshots.ts';
 import { FakeEdits } from './fake-edits.ts';
+import { isRefusal, refused } from './fake-refusal.ts';
+import {
+  breakpointSnapshot,
+  fakeDecode,
+  fakeDisassembly,
+  fakeInverse,
+  fakeSlot,
+  fakeSptes,
+  fakeStats,
+  HVA_BASE,
+} from './fake-snapshots.ts';
 
-export const HVA_BASE = 0x7f00_0000_0000n;
+export { HVA_BASE } from './fake-snapshots.ts';
 export const MMIO_GFN = 0xfeb00;
 export const ENTRY = 0x10_0000n;
 
 type Handlers = { readonly [K in RequestName]?: (params: Params<K>) => Reply<K> | RequestError };
-
-const refused = (message: string, memslot?: RequestError['memslot']): RequestError => ({
-  code: 'refused',
-  message,
-  memslot,
-});
-const isRefusal = (value: unknown): value is RequestError =>
-  typeof value === 'object' && value !== null && 'code' in value && 'memslot' in value;
 
 export class FakeEngine extends FakeDesktop implements UmbraDesktop {
   /** Every request, in order. */
@@ -50,7 +52,7 @@ export class FakeEngine extends FakeDesktop implements UmbraDesktop {
   rip = ENTRY;
   state: MachineStatus['state'] = 'empty';
   reason: MachineStatus['reason'] = { kind: 'none' };
-  slots: MemslotSnapshot[] = [slot(0, 0n, 0xa0000n), slot(1, 0x10_0000n, 0x7f0_0000n)];
+  slots: MemslotSnapshot[] = [fakeSlot(0, 0n, 0xa0000n), fakeSlot(1, 0x10_0000n, 0x7f0_0000n)];
   breakpoints: BreakpointSnapshot[] = [];
   faults: MmioFaultRecord[] = [];
   tracepoints: readonly string[] = [];
@@ -198,7 +200,7 @@ export class FakeEngine extends FakeDesktop implements UmbraDesktop {
     this.generation += bumps;
     this.slots = this.slots.filter(({ id }) => id !== region.slot);
     if (region.memorySize > 0n) {
-      this.slots.push({ ...slot(region.slot, region.guestPhysAddr, region.memorySize), hva: region.userspaceAddr });
+      this.slots.push({ ...fakeSlot(region.slot, region.guestPhysAddr, region.memorySize), hva: region.userspaceAddr });
     }
     this.changes.push({
       insns: this.insns,
@@ -236,22 +238,15 @@ export class FakeEngine extends FakeDesktop implements UmbraDesktop {
   #tryOut(region: UserMemoryRegion, generation: bigint): void {
     this.generation = generation;
     this.slots = this.slots.filter(({ id }) => id !== region.slot);
-    if (region.memorySize > 0n) this.slots.push(slot(region.slot, region.guestPhysAddr, region.memorySize));
+    if (region.memorySize > 0n) this.slots.push(fakeSlot(region.slot, region.guestPhysAddr, region.memorySize));
   }
 
   #apply(regions: readonly UserMemoryRegion[]): Reply<'memslots.apply'> {
     const promised = this.#changeAll(regions, false);
     const applied = promised.every(({ kind }) => kind === 'report');
-    const inverse = applied ? regions.map((region) => this.#inverseOf(region)).toReversed() : [];
+    const inverse = applied ? regions.map((region) => fakeInverse(this.slots, region)).toReversed() : [];
     const outcomes = applied ? this.#changeAll(regions, true) : promised;
     return { moment: this.moment, applied, outcomes, promised, inverse };
-  }
-
-  #inverseOf(region: UserMemoryRegion): UserMemoryRegion {
-    const old = this.slots.find(({ id }) => id === region.slot);
-    return old === undefined
-      ? { ...region, memorySize: 0n }
-      : { slot: old.id, flags: 0, guestPhysAddr: old.gpa, memorySize: old.size, userspaceAddr: old.hva };
   }
 
   readonly #handlers: Handlers = {
@@ -376,6 +371,7 @@ export class FakeEngine extends FakeDesktop implements UmbraDesktop {
       overflow: 0,
       rows: this.faults.length === 0 ? [] : [{ gfn: MMIO_GFN, count: this.faults.length, invalid: 1, writes: 2 }],
     }),
+    'mmio.timeline': () => ({ moment: this.moment, from: 0, to: this.insns, counts: [] }),
     'breakpoints.list': () => this.breakpoints,
     'breakpoints.add': ({ spec, ...wish }) => {
       const added = breakpointSnapshot({
@@ -430,18 +426,5 @@ export class FakeEngine extends FakeDesktop implements UmbraDesktop {
     'stats.reset': () => fakeStats(this.moment, 0),
     'serial.read': () => ({ bytes: new TextEncoder().encode('poller: gpa 0xfeb00000 is MMIO\r\n') }),
     'serial.write': ({ bytes }) => ({ accepted: bytes.length }),
-  };
-}
-
-function slot(id: number, gpa: bigint, size: bigint): MemslotSnapshot {
-  return {
-    id,
-    gpa,
-    size,
-    hva: HVA_BASE + gpa,
-    logDirtyPages: false,
-    readonly: false,
-    invalid: false,
-    dirtyPages: -1,
   };
 }

@@ -3,12 +3,14 @@ import type {
   BreakpointSnapshot,
   DecodedSpte,
   DisassembledInsn,
+  MemslotSnapshot,
   MemorySpan,
   Moment,
   Params,
   RegisterValue,
   Reply,
   SpteRow,
+  UserMemoryRegion,
 } from '@core/protocol/index.ts';
 
 const GENERAL = 'rax rbx rcx rdx rsi rdi rbp rsp r8 r9 r10 r11 r12 r13 r14 r15'.split(' ');
@@ -261,3 +263,25 @@ export const breakpointSnapshot = (
   problem: changes.problem,
   text: changes.text ?? '',
 });
+
+export const HVA_BASE = 0x7f00_0000_0000n;
+
+export function fakeSlot(id: number, gpa: bigint, size: bigint): MemslotSnapshot {
+  return {
+    id,
+    gpa,
+    size,
+    hva: HVA_BASE + gpa,
+    logDirtyPages: false,
+    readonly: false,
+    invalid: false,
+    dirtyPages: -1,
+  };
+}
+
+/** The call that takes one back, as long as nothing of it has happened. */
+export function fakeInverse(slots: readonly MemslotSnapshot[], region: UserMemoryRegion): UserMemoryRegion {
+  const old = slots.find(({ id }) => id === region.slot);
+  if (old === undefined) return { ...region, memorySize: 0n };
+  return { slot: old.id, flags: 0, guestPhysAddr: old.gpa, memorySize: old.size, userspaceAddr: old.hva };
+}

@@ -1,4 +1,6 @@
+import type { MmioFaultRecord } from '@core/protocol/index.ts';
 import { beforeEach, describe, expect, it } from 'vitest';
+import { ANY_FAULT, filterAsBreakpoint, mmioPredicate } from '../../../renderer/src/layout/mmio-filter.ts';
 import { useMmioStore } from '../../../renderer/src/stores/mmio-store.ts';
 import type { FakeEngine } from './fake-engine.ts';
 import { startStores } from './stores.ts';
@@ -57,10 +59,10 @@ describe('the log of MMIO faults', () => {
     const mmio = useMmioStore();
     touchTimes(4);
     await mmio.refreshLog();
-    mmio.outcome = 'FIRST';
+    mmio.narrow({ outcome: 'FIRST' });
     expect(mmio.shown).toHaveLength(1);
-    mmio.outcome = 'any';
-    mmio.gfn = 0x1;
+    mmio.narrow({ outcome: 'any' });
+    mmio.narrow({ gfns: '1' });
     expect(mmio.shown).toHaveLength(0);
   });
 
@@ -70,5 +72,67 @@ describe('the log of MMIO faults', () => {
     await mmio.refreshLog();
     mmio.proposeBreakpoint(mmio.shown[0]);
     expect(mmio.breakpointDraft).toMatchObject({ start: 0xfeb0_0000n, length: 0x1000n, access: 'write' });
+  });
+});
+
+describe('the filter of the log', () => {
+  const fault: MmioFaultRecord = {
+    seq: 0,
+    insns: 0,
+    vcpu: 0,
+    rip: 0n,
+    gva: 0n,
+    gpa: 0xe000_0010n,
+    access: 'read',
+    outcome: 'EMULATE',
+    spte: 0n,
+    spteGen: 3,
+    kvmGen: 3,
+    size: 4,
+    value: 0n,
+    claim: 'device',
+    device: 'pit',
+  };
+
+  it.each([
+    [{}, true],
+    [{ outcome: 'EMULATE' }, true],
+    [{ outcome: 'INVALID' }, false],
+    [{ access: 'write' }, false],
+    [{ freshness: 'fresh' }, true],
+    [{ freshness: 'none' }, false],
+    [{ vcpu: 1 }, false],
+    [{ device: 'pit' }, true],
+    [{ device: 'unsatisfied' }, false],
+    [{ gfns: 'e0000' }, true],
+    [{ gfns: '0xdff00-0xe0000' }, true],
+    [{ gfns: 'e0001-e0002' }, false],
+    [{ gfns: 'not a range' }, false],
+  ] as const)('%o shows it: %s', (part, isShown) => {
+    expect(mmioPredicate({ ...ANY_FAULT, ...part })(fault)).toBe(isShown);
+  });
+
+  it('is a breakpoint for what it shows', () => {
+    expect(filterAsBreakpoint({ ...ANY_FAULT, gfns: 'e0000-e0001', outcome: 'INVALID', access: 'write' })).toEqual({
+      kind: 'mmio',
+      start: 0xe000_0000n,
+      length: 0x2000n,
+      access: 'write',
+      outcomes: ['INVALID'],
+      freshness: 'any',
+    });
+    expect(filterAsBreakpoint({ ...ANY_FAULT, gfns: 'e-d' })).toBeUndefined();
+  });
+
+  it('goes with the export: what it hides is not written', async () => {
+    const mmio = useMmioStore();
+    engine.touch('FIRST');
+    engine.touch('EMULATE');
+    mmio.narrow({ outcome: 'EMULATE' });
+    expect(await mmio.exportCsv()).toBe(true);
+    const [head, ...rows] = new TextDecoder().decode(engine.exported[0].bytes).trimEnd().split('\r\n');
+    expect(head).toMatch(/^seq,insns,vcpu,rip,gva,gpa/);
+    expect(rows).toHaveLength(1);
+    expect(rows[0]).toMatch(/0xfeb00010,read,4,.*EMULATE/);
   });
 });

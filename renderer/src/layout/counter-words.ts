@@ -1,0 +1,43 @@
+/** What each of KVM's counters counts. Where it is counted: arch/x86/kvm of v3.11, debugfs_entries of x86.c. */
+import type { VcpuCounter, VmCounter } from '../api/contract-words.ts';
+
+export const COUNTER_WORDS: Readonly<Record<VcpuCounter | VmCounter, string>> = {
+  pf_fixed: 'Faults for which KVM installed an spte, or tried to.',
+  pf_guest: 'Page faults that were the guest’s own and were injected into it.',
+  tlb_flush: 'Times that a vCPU was asked to flush its own TLB.',
+  invlpg: 'INVLPG instructions that KVM carried out for the guest (shadow paging only).',
+  exits: 'Exits from guest mode, of whatever kind.',
+  io_exits: 'Port accesses that left for user space.',
+  mmio_exits:
+    'MMIO accesses whose emulation left for user space. v3.11 does not count those that came by an EPT misconfiguration.',
+  signal_exits: 'Returns to user space because a signal was pending.',
+  irq_window: 'Exits at the first moment at which the guest could take an interrupt that was waiting.',
+  nmi_window: 'The same for a non-maskable interrupt.',
+  halt_exits: 'HLT instructions.',
+  halt_wakeup: 'Times that something woke a halted vCPU.',
+  hypercalls: 'VMCALL and VMMCALL instructions of the guest.',
+  request_irq: 'Times that user space asked to be told when an interrupt can be injected.',
+  irq_exits: 'Exits because an interrupt of the host came in.',
+  host_state_reload: 'Times that the host’s segments and MSRs were put back before leaving KVM.',
+  efer_reload: 'Times that EFER had to be changed between guest and host.',
+  fpu_reload: 'Times that the guest’s floating-point state was loaded.',
+  insn_emulation: 'Instructions that KVM executed in the processor’s stead.',
+  insn_emulation_fail: 'Instructions that the emulator could not execute.',
+  irq_injections: 'Interrupts injected into the guest.',
+  nmi_injections: 'Non-maskable interrupts injected into the guest.',
+  mmu_shadow_zapped: 'Shadow pages handed to kvm_mmu_prepare_zap_page.',
+  mmu_pte_write: 'Writes to guest memory that were checked against shadowed page tables.',
+  mmu_pte_updated: 'Such writes to a leaf entry that became an update of an spte.',
+  mmu_pde_zapped: 'Such writes to an entry of an upper level, whose spte was dropped.',
+  mmu_flooded:
+    'Shadow pages zapped because the guest wrote to their table again and again, or not as one writes entries.',
+  mmu_recycled: 'Shadow pages zapped because the page quota was used up.',
+  mmu_cache_miss: 'Shadow pages newly made.',
+  mmu_unsync: 'Shadow pages that are out of sync with the guest’s table now; a gauge, not a count.',
+  remote_tlb_flush: 'TLB flushes for which other vCPUs had to be interrupted.',
+  largepages:
+    'Large sptes now; a gauge. In v3.11 it drifts: an MMIO spte whose generation has bit 4 set counts as one.',
+};
+
+/** Gauges go up and down; a rate of them means nothing. */
+export const GAUGES: ReadonlySet<string> = new Set(['mmu_unsync', 'largepages']);
