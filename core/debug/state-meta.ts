@@ -2,6 +2,7 @@
 import * as v from 'valibot';
 import { asciiBytes, asciiText } from '../base/ascii.ts';
 import { refuseUnless, RestoreRefused } from '../base/restore-refused.ts';
+import { latin1Text } from '../base/latin1.ts';
 import { jsonText, parseJsonText } from '../protocol/json-text.ts';
 import {
   breakpointAsked,
@@ -56,13 +57,3 @@ export function decodeStateMeta(bytes: Uint8Array): MachineStateMeta {
   const [issue] = parsed.issues;
   throw new RestoreRefused(`its description is wrong at ${v.getDotPath(issue) ?? 'the top'}: ${issue.message}.`);
 }
-
-const PIECE = 8192;
-
-function latin1Text(bytes: Uint8Array): string {
-  const pieces: string[] = [];
-  for (let at = 0; at < bytes.length; at += PIECE) pieces.push(String.fromCharCode(...bytes.subarray(at, at + PIECE)));
-  return pieces.join('');
-}
-
-export const latin1Bytes = (text: string): Uint8Array => Uint8Array.from(text, (letter) => letter.charCodeAt(0) & 0xff);

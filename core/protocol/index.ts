@@ -9,6 +9,7 @@ export type * from './memslot-cost.ts';
 export type * from './probe-snapshots.ts';
 export * from './requests.ts';
 export * from './snapshots.ts';
+export { err, ok, type Result } from '../base/result.ts';
 export { TRACEPOINTS } from '../base/tracepoints.ts';
 export * from './version.ts';
 export * from './breakpoint-kinds.ts';

@@ -94,7 +94,8 @@ export class EngineHost implements EngineClient {
   /** A machine came out of a saved state: what it would be made from anew came with it. */
   async #openState(): Promise<Answer<'state.openEnd'>> {
     const answer = await this.#ask('state.openEnd', {});
-    if (answer.ok) this.#present = { image: answer.value.image, name: answer.value.name, options: answer.value.options };
+    if (answer.ok)
+      this.#present = { image: answer.value.image, name: answer.value.name, options: answer.value.options };
     return answer;
   }
 

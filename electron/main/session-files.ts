@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { open, rename, rm } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
-import { err, ok, type Result } from '../../core/base/result.ts';
+import { err, ok, type Result } from '../../core/protocol/index.ts';
 import type { SessionFileKind } from '../../core/protocol/desktop.ts';
 import { fileProblem } from './guest-files.ts';
 

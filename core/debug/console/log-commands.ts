@@ -1,4 +1,5 @@
 /** What has happened: MMIO faults, tracepoints, counters; and the guest's serial line. */
+import { isLatin1, latin1Bytes, latin1Text } from '../../base/latin1.ts';
 import { formatAddress, formatGfn, formatHex } from '../../format/address-text.ts';
 import { parseIntegerIn } from '../../format/integer-text.ts';
 import { describeGenerations } from '../../format/stop-reason.ts';
@@ -131,7 +132,7 @@ const stats = ({ ask }: ConsoleContext, { words }: ConsoleArguments): ConsoleOut
 function serial({ ask }: ConsoleContext, { text, at, words }: ConsoleArguments): ConsoleOutcome {
   if (text === '') {
     return answered(ask('serial.read', {}), ({ bytes }) => {
-      const lines = new TextDecoder().decode(bytes).split(/\r?\n/);
+      const lines = latin1Text(bytes).split(/\r?\n/);
       return said(...lines.slice(-MAX_SERIAL_LINES).map((line) => line.replaceAll(/\p{Cc}/gu, '·')));
     });
   }
@@ -141,7 +142,9 @@ function serial({ ask }: ConsoleContext, { text, at, words }: ConsoleArguments):
       at,
       length: text.length,
     });
-  const bytes = new TextEncoder().encode(typed);
+  if (!isLatin1(typed))
+    return misused('a serial line carries bytes: letters from U+0100 on are none.', { at, length: text.length });
+  const bytes = latin1Bytes(typed);
   return answered(ask('serial.write', { bytes }), ({ accepted }) => said(`${accepted} of ${bytes.length} bytes typed`));
 }
 

@@ -33,7 +33,12 @@ export function listDevices(arena: Arena, devices: DeviceSet): readonly DeviceSn
 }
 
 /** PC/AT wiring; the devices raise them by number. */
-const IRQS: Readonly<Record<string, number>> = { '8254 PIT': 0, '8042 keyboard controller': 1, '16550 UART': 4, 'CMOS/RTC': 8 };
+const IRQS: Readonly<Record<string, number>> = {
+  '8254 PIT': 0,
+  '8042 keyboard controller': 1,
+  '16550 UART': 4,
+  'CMOS/RTC': 8,
+};
 const CASCADE = 2;
 
 export function listInterruptLines({ pic }: DeviceSet): readonly InterruptLine[] {

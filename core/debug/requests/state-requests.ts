@@ -6,7 +6,8 @@ import type { OpenedState, StatePiece, StopReason } from '../../protocol/snapsho
 import { badRequest, notAllowed, refused, type Handled } from '../refusal.ts';
 import type { RequestFamily } from '../request-table.ts';
 import type { Session } from '../session.ts';
-import { encodeStateMeta, latin1Bytes } from '../state-meta.ts';
+import { latin1Bytes } from '../../base/latin1.ts';
+import { encodeStateMeta } from '../state-meta.ts';
 import { type RestoredMachine, StateOpening } from '../state-opening.ts';
 import { breakpointRequests } from './breakpoint-requests.ts';
 import { install, makeMachine } from './machine-requests.ts';

@@ -122,6 +122,7 @@ describe('the console', () => {
     expect(lines('mmio log 1')[0]).toMatch(/ gpa 0xe0000000 len 4 /);
     expect(lines('mmio heat').join('\n')).toMatch(/^gfn 0xe0000: \d+ faults/m);
     expect(lines(String.raw`serial "ab\r"`)).toEqual(['3 of 3 bytes typed']);
+    expect(lines(String.raw`serial "\xe9"`)).toEqual(['1 of 1 bytes typed']);
     expect(lines('mmu-pages')[0]).toMatch(/^\d+ of \d+ shadow pages are in use$/);
     expect(lines('shrink')[0]).toMatch(/shadow pages given back$/);
     expect(lines('reset')[0]).toMatch(/^loaded; at its first instruction/);
@@ -154,6 +155,7 @@ describe('the console', () => {
     ['slots add slot=5', "EINVAL: 'set' needs gpa=…."],
     ['trace enable nosuch', 'EINVAL: there is no tracepoint called nosuch.'],
     ['serial abc', 'EINVAL: it takes text in quotation marks'],
+    ['serial "€"', 'EINVAL: a serial line carries bytes'],
     ['serial "a', 'EINVAL: it takes text in quotation marks'],
     ['vcpu 9', 'EINVAL: the machine has vCPUs 0 to 0.'],
     ['/x', 'EINVAL: a line begins with the name of a command'],
