@@ -13,4 +13,5 @@ export function latin1Text(bytes: Uint8Array): string {
 export const isLatin1 = (text: string): boolean => !/[^\0-\u00ff]/u.test(text);
 
 /** @param text of letters below U+0100; of others the low eight bits are taken */
-export const latin1Bytes = (text: string): Uint8Array<ArrayBuffer> => Uint8Array.from(text, (letter) => letter.charCodeAt(0) & 0xff);
+export const latin1Bytes = (text: string): Uint8Array<ArrayBuffer> =>
+  Uint8Array.from(text, (letter) => letter.charCodeAt(0) & 0xff);
