@@ -20,7 +20,7 @@ afterAll(() => umbra.close());
 /** Chooses from the palette by words of the command. */
 async function command(words: string): Promise<void> {
   await umbra.page.keyboard.press('Control+Shift+P');
-  await umbra.page.getByRole('combobox', { name: 'Command' }).fill(words);
+  await umbra.page.getByRole('combobox', { name: 'Command', exact: true }).fill(words);
   await umbra.page.keyboard.press('Enter');
 }
 

@@ -191,9 +191,11 @@ describe('what the page can say to the program', () => {
     }));
     expect(face).toEqual({
       members: [
+        'cancelCost',
         'cancelState',
         'chooseImage',
         'copyText',
+        'costState',
         'forgetRecent',
         'guestNames',
         'keepSession',
@@ -206,10 +208,12 @@ describe('what the page can say to the program', () => {
         'recentFiles',
         'recoverSession',
         'request',
+        'saveExport',
         'saveState',
         'saveWorkspace',
         'setMenu',
         'setTheme',
+        'startCost',
         'startupImage',
         'stateProgress',
         'theme',

@@ -21,7 +21,7 @@ afterAll(() => umbra.close());
 
 async function command(words: string): Promise<void> {
   await press('Control+Shift+P');
-  await umbra.page.getByRole('combobox', { name: 'Command' }).fill(words);
+  await umbra.page.getByRole('combobox', { name: 'Command', exact: true }).fill(words);
   await press('Enter');
 }
 
@@ -139,7 +139,7 @@ describe('layouts', () => {
     await umbra.page.locator('[data-tab=trace]').waitFor({ state: 'detached' });
     await command('delete layout without trace');
     await press('Control+Shift+P');
-    await umbra.page.getByRole('combobox', { name: 'Command' }).fill('without trace');
+    await umbra.page.getByRole('combobox', { name: 'Command', exact: true }).fill('without trace');
     await umbra.page.getByText('No command is called that.').waitFor();
     await press('Escape');
   });
