@@ -14,11 +14,14 @@ export const MAX_SAVED_BREAKPOINTS = 1000;
 export const MAX_SAVED_EVENTS = 4096;
 export const MAX_SAVED_SERIAL = 262_144;
 
+/** Why a condition had no value. */
+const problem = v.optional(text(1000));
+
 /** Why the machine stands, as far as that means anything to whoever opens the state. */
 export const savedReasonSchema = v.variant('kind', [
   v.strictObject({ kind: v.picklist(['none', 'loaded', 'paused', 'step', 'halted']) }),
   v.strictObject({ kind: v.literal('run-to'), address: u64 }),
-  v.strictObject({ kind: v.literal('breakpoint'), id: count, vcpu, address: u64 }),
+  v.strictObject({ kind: v.literal('breakpoint'), id: count, vcpu, address: u64, problem }),
   v.strictObject({
     kind: v.literal('mmio-breakpoint'),
     id: count,
@@ -31,6 +34,7 @@ export const savedReasonSchema = v.variant('kind', [
       spteGen: integer(-1, 2 ** 31),
       kvmGen: integer(-1, 2 ** 31),
     }),
+    problem,
   }),
   v.strictObject({ kind: v.literal('exited'), status: integer(0, 255) }),
   v.strictObject({ kind: v.literal('shutdown'), detail: text(1000), vcpu: v.exactOptional(vcpu) }),

@@ -44,7 +44,7 @@ export async function launchUmbra({ image, userData }: LaunchOptions = {}): Prom
   page.on('console', (message) => {
     if (message.type() === 'error') pageErrors.push(message.text());
   });
-  page.on('pageerror', (error) => pageErrors.push(String(error)));
+  page.on('pageerror', (error) => pageErrors.push(error.stack ?? String(error)));
   return {
     app,
     page,

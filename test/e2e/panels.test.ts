@@ -171,6 +171,24 @@ describe('the trace', () => {
     await umbra.page.keyboard.press('Enter');
     await walk.locator('.verdict.reached').waitFor();
   });
+
+  it('is where it was when one comes back to it', async () => {
+    const trace = await bench.open('trace');
+    const rowsInSight = (): Promise<string> =>
+      trace.locator('.scroller').evaluate((scroller) => {
+        const { top, bottom } = scroller.getBoundingClientRect();
+        const rows = [...scroller.querySelectorAll('.table-row')].map((row) => row.getBoundingClientRect());
+        const seen = rows.filter((row) => row.top >= top && row.bottom <= bottom).length;
+        return `${seen > 3 ? 'rows' : 'nothing'} at ${scroller.scrollTop > 0 ? 'the newest' : 'the top'}`;
+      });
+    await umbra.page.keyboard.press('F5');
+    await bench.eventually(rowsInSight, /^rows at the newest$/, 'more lines than fit');
+    await umbra.page.keyboard.press('F5');
+    await bench.waitForState('paused');
+    await bench.open('memslots');
+    await bench.open('trace');
+    await bench.eventually(rowsInSight, /^rows at the newest$/, 'the same lines');
+  });
 });
 
 describe('another guest', () => {

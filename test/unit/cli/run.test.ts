@@ -106,7 +106,7 @@ describe('umbra run', () => {
 describe('bad usage', () => {
   const garbage = () => fileWith('broken.elf', Uint8Array.of(0x7f, 0x45, 0x4c, 0x46, 1, 2, 3));
   it.each<[what: string, words: () => string[], says: string]>([
-    ['no image', () => ['run'], 'missing required argument'],
+    ['no image', () => ['run'], 'run takes an image, or a machine state with --state'],
     ['an unknown command', () => ['fly'], "unknown command 'fly'"],
     ['an unknown option', () => ['run', 'hello', '--fast'], "unknown option '--fast'"],
     ['an image that is not there', () => ['run', 'nowhere.elf'], 'there is no such file'],

@@ -139,7 +139,7 @@ describe('a feature that CPUID does not offer', () => {
 
 /** What the decoder's word for an instruction set stands for: a bit that is offered, or why it needs none. */
 const INSTRUCTION_SETS: Readonly<
-  Record<string, readonly [Word, number] | 'always' | 'no operation' | 'without CPUID'>
+  Record<string, readonly [Word, number] | 'always' | 'no operation' | 'hypercall' | 'without CPUID'>
 > = {
   INTEL8086: 'always',
   INTEL8086_ONLY: 'always',
@@ -177,6 +177,9 @@ const INSTRUCTION_SETS: Readonly<
   PREFETCHITI: 'no operation',
   PREFETCHWT1: 'no operation',
   WBNOINVD: 'no operation',
+  // Of these VMCALL and VMMCALL alone: a guest calls its hypervisor by them, whether or not it could be one itself.
+  VMX: 'hypercall',
+  SVM: 'hypercall',
   // docs/fidelity.md, "The processor": CRC32, the fences, and two moves that a host can enable.
   SSE: 'without CPUID',
   SSE2: 'without CPUID',
@@ -221,6 +224,11 @@ describe('an instruction that executes', () => {
     const offer = INSTRUCTION_SETS[name];
     expect(offer, `${name} is executed: say in which bit CPUID offers it`).toBeDefined();
     if (typeof offer === 'object') expect(offers(...offer)).toBe(true);
+  });
+
+  it('of the virtualization sets is a hypercall', () => {
+    const names = ['VMX', 'SVM'].flatMap((set) => [...(executed.get(set) ?? [])]);
+    expect(names.map((mnemonic) => Mnemonic[mnemonic])).toEqual(['Vmcall', 'Vmmcall']);
   });
 
   it('without an offer is one of a short list', () => {
