@@ -2,7 +2,8 @@
 import * as v from 'valibot';
 import type { CostState } from './memslot-cost.ts';
 
-export const MAX_EXPORT_BYTES = 32 * 1024 * 1024;
+/** As much as an imported trace may have, so that it can leave again. */
+export const MAX_EXPORT_BYTES = 64 * 1024 * 1024;
 
 /** Kinds of files that the window writes. The host knows no others, and the user chooses where each goes. */
 export const EXPORT_KINDS = { csv: 'Comma-separated values', png: 'PNG image', txt: 'Text' } as const;

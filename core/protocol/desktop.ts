@@ -8,6 +8,7 @@ import { EXPORT_SCHEMAS } from './desktop-exports.ts';
 import type { ExportReplies, UmbraExports } from './desktop-exports.ts';
 import type { MachineOptionsInput } from './requests.ts';
 import type { OpenedState, StateProgress } from './snapshots.ts';
+import type { TraceFileAnswer } from './trace-file.ts';
 import { type Workspace, type WorkspaceParts, workspacePartsSchema } from './workspace.ts';
 
 export const MAX_CLIPBOARD_CHARACTERS = 4 * 1024 * 1024;
@@ -62,6 +63,8 @@ export const DESKTOP_SCHEMAS = {
   'session.keep': v.strictObject({ parts: workspacePartsSchema }),
   /** The workspace that was kept when the program ended without being closed. */
   'session.recover': v.strictObject({ choice: v.picklist(['ask', 'open', 'discard']) }),
+  /** Lets the user choose an ftrace text of any machine, and reads it. */
+  'trace.open': v.strictObject({}),
   'clipboard.write': v.strictObject({ text: v.pipe(v.string(), v.maxLength(MAX_CLIPBOARD_CHARACTERS)) }),
   'theme.read': v.strictObject({}),
   'theme.set': v.strictObject({ choice: v.picklist(THEME_CHOICES) }),
@@ -87,6 +90,7 @@ export interface DesktopReplies extends ExportReplies {
   'session.forget': readonly RecentFile[];
   'session.keep': undefined;
   'session.recover': OpenedFile | RecoverableSession | undefined;
+  'trace.open': TraceFileAnswer | undefined;
   'clipboard.write': undefined;
   'theme.read': ThemeChoice;
   'theme.set': undefined;
@@ -176,6 +180,8 @@ export interface UmbraDesktop extends EngineClient, UmbraExports {
   forgetRecent(recent: number): Promise<readonly RecentFile[]>;
   keepSession(parts: WorkspaceParts): Promise<void>;
   recoverSession(choice: 'ask' | 'open' | 'discard'): Promise<OpenedFile | RecoverableSession | undefined>;
+  /** @returns undefined when the user chose none */
+  openTrace(): Promise<TraceFileAnswer | undefined>;
   /** The page itself has no permission for the clipboard. */
   copyText(text: string): Promise<void>;
   theme(): Promise<ThemeChoice>;

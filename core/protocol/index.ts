@@ -11,6 +11,7 @@ export * from './requests.ts';
 export * from './snapshots.ts';
 export { err, ok, type Result } from '../base/result.ts';
 export { TRACEPOINTS } from '../base/tracepoints.ts';
+export * from './trace-file.ts';
 export * from './version.ts';
 export * from './breakpoint-kinds.ts';
 export * from './breakpoint-spec.ts';

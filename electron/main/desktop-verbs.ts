@@ -4,8 +4,9 @@ import type { BrowserWindow } from 'electron';
 import type { DesktopParams, DesktopReplies, DesktopVerb, PresentMachine } from '../../core/protocol/desktop.ts';
 import type { ApplicationMenu } from './application-menu.ts';
 import { CostMeasurement } from '../host/cost-measurement.ts';
+import { readTraceFile } from '../host/trace-file.ts';
 import { saveExport } from './export-files.ts';
-import { guestNames, readGuest, readImageFile } from './guest-files.ts';
+import { fileProblem, guestNames, readGuest, readImageFile } from './guest-files.ts';
 import type { SessionVerbs } from './session-verbs.ts';
 import type { WindowTheme } from './theme-choice.ts';
 
@@ -60,6 +61,18 @@ export function desktopVerbs(
     },
     'cost.read': async () => cost.state,
     'cost.cancel': () => cost.cancel(),
+    async 'trace.open'() {
+      const { filePaths } = await dialog.showOpenDialog(window, {
+        title: 'Import an ftrace text',
+        properties: ['openFile'],
+        filters: [
+          { name: 'Traces as text', extensions: ['txt', 'trace', 'log', 'ftrace'] },
+          { name: 'All files', extensions: ['*'] },
+        ],
+      });
+      const [file] = filePaths;
+      return file === undefined ? undefined : readTraceFile(file, fileProblem);
+    },
     async 'clipboard.write'({ text }) {
       clipboard.writeText(text);
     },

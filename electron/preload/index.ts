@@ -38,6 +38,7 @@ const desktop: UmbraDesktop = {
   forgetRecent: (recent) => ask('session.forget', { recent }),
   keepSession: (parts) => ask('session.keep', { parts }),
   recoverSession: (choice) => ask('session.recover', { choice }),
+  openTrace: () => ask('trace.open'),
   copyText: (text) => ask('clipboard.write', { text }),
   theme: () => ask('theme.read'),
   setTheme: (choice) => ask('theme.set', { choice }),

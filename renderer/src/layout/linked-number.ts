@@ -1,7 +1,9 @@
 /** A number on screen that can be followed, by what kind of number it is. */
 import type { AddressSpace } from '@core/protocol/index.ts';
 import { formatAddress, formatGfn, formatHex, formatU64 } from '@core/format/address-text.ts';
+import type { TraceNumber } from '@core/format/ftrace-numbers.ts';
 import { formatCount } from '@core/format/quantity.ts';
+import type { MmuMode } from '../api/contract-words.ts';
 import type { Focus } from '../stores/focus-store.ts';
 
 export type LinkedNumber =
@@ -10,15 +12,40 @@ export type LinkedNumber =
   | { readonly kind: 'code'; readonly address: bigint }
   | { readonly kind: 'gfn'; readonly gfn: number }
   | { readonly kind: 'generation'; readonly generation: number }
-  /** `at`: where it stands, when it stands in a shadow page. */
-  | { readonly kind: 'spte'; readonly value: bigint; readonly at?: SpteSpot }
+  /** `at`: where it stands, when it stands in a shadow page. `host`: whose it is, when it is of another machine. */
+  | { readonly kind: 'spte'; readonly value: bigint; readonly at?: SpteSpot; readonly host?: SpteFormat }
   | { readonly kind: 'register'; readonly name: string; readonly value: bigint }
-  | { readonly kind: 'insns'; readonly insns: number };
+  | { readonly kind: 'insns'; readonly insns: number }
+  /** What an access carried. */
+  | { readonly kind: 'value'; readonly value: bigint };
 
 export interface SpteSpot {
   readonly page: number;
   readonly entry: number;
   readonly gfn: number;
+}
+
+/** What an spte must be known to be of, to be taken apart. */
+export interface SpteFormat {
+  readonly era: string;
+  readonly mmu: MmuMode;
+  readonly maxPhyAddr: number;
+}
+
+/** A number of a trace's text; `host`: of which machine, where it is not this one. */
+export function numberOfTrace(number: TraceNumber, host?: SpteFormat): LinkedNumber {
+  switch (number.kind) {
+    case 'gfn':
+      return { kind: 'gfn', gfn: number.value };
+    case 'generation':
+      return { kind: 'generation', generation: number.value };
+    case 'spte':
+      return { kind: 'spte', value: number.value, ...(host && { host }) };
+    case 'value':
+      return { kind: 'value', value: number.value };
+    default:
+      return { kind: number.kind, address: number.value };
+  }
 }
 
 export function numberText(number: LinkedNumber): string {
@@ -30,6 +57,7 @@ export function numberText(number: LinkedNumber): string {
     case 'spte':
       return formatU64(number.value);
     case 'register':
+    case 'value':
       return formatHex(number.value);
     case 'insns':
       return formatCount(number.insns);
@@ -46,6 +74,7 @@ export function numberValue(number: LinkedNumber): bigint {
       return BigInt(number.generation);
     case 'spte':
     case 'register':
+    case 'value':
       return number.value;
     case 'insns':
       return BigInt(number.insns);
@@ -79,6 +108,7 @@ export function focusOfNumber(number: LinkedNumber): Focus | undefined {
     case 'insns':
       return { kind: 'moment', insns: number.insns };
     case 'generation':
+    case 'value':
       return undefined;
   }
 }

@@ -14,6 +14,7 @@ import { panelCommands } from '../commands/panel-commands.ts';
 import { runCommands } from '../commands/run-commands.ts';
 import { sessionCommands } from '../commands/session-commands.ts';
 import { statisticsCommands } from '../commands/statistics-commands.ts';
+import { traceCommands } from '../commands/trace-commands.ts';
 
 /** In the order in which palette and menus list them. */
 const FAMILIES: readonly (() => readonly Command[])[] = [
@@ -24,6 +25,7 @@ const FAMILIES: readonly (() => readonly Command[])[] = [
   goCommands,
   memslotCommands,
   mmioCommands,
+  traceCommands,
   generationCommands,
   statisticsCommands,
   panelCommands,

@@ -4,7 +4,7 @@ import { formatAddress, formatGfn, formatHex } from '@core/format/address-text.t
 import { formatCount, formatPlural } from '@core/format/quantity.ts';
 import { spteHeading } from '@core/format/spte-text.ts';
 import { defineStore } from 'pinia';
-import type { LinkedNumber } from '../layout/linked-number.ts';
+import type { LinkedNumber, SpteFormat } from '../layout/linked-number.ts';
 import { useDesktopStore } from './desktop-store.ts';
 import { useMachineStore } from './machine-store.ts';
 import { useMemslotsStore } from './memslots-store.ts';
@@ -23,16 +23,18 @@ export const useNumberHintsStore = defineStore('number-hints', () => {
     return symbol === undefined ? [] : [`symbol ${symbol}`];
   }
 
-  async function spteOf(value: bigint): Promise<Lines> {
+  /** @param host whose it is; without one it is of this machine */
+  async function spteOf(value: bigint, host: SpteFormat | undefined): Promise<Lines> {
     const { status } = machine;
     if (status === undefined) return [];
-    const { era, mmu, maxPhyAddr } = status;
+    const { era, mmu, maxPhyAddr } = host ?? status;
     const answer = await desktop.call('spte.decode', { value, era, mmu, maxPhyAddr });
     if (!answer.ok) return [];
-    const current = status.moment.mmioGeneration;
+    const current = host ? -1 : status.moment.mmioGeneration;
     const { gen, notes } = answer.value;
     const age = gen === undefined || current < 0 ? [] : [generationAge(gen, current)];
-    return [spteHeading(answer.value).split('  ').at(1) ?? '', ...age, ...notes];
+    const of = host ? [`read as ${era}, ${mmu}, MAXPHYADDR ${maxPhyAddr}`] : [];
+    return [spteHeading(answer.value).split('  ').at(1) ?? '', ...of, ...age, ...notes];
   }
 
   async function frameOf(gfn: number): Promise<Lines> {
@@ -97,7 +99,7 @@ export const useNumberHintsStore = defineStore('number-hints', () => {
           ...(await frameOf(number.gfn)),
         ];
       case 'spte':
-        return [`spte ${formatHex(number.value, 16)}`, ...(await spteOf(number.value))];
+        return [`spte ${formatHex(number.value, 16)}`, ...(await spteOf(number.value, number.host))];
       case 'generation':
         return [
           `generation ${formatHex(number.generation)} = ${formatCount(number.generation)}`,
@@ -107,6 +109,8 @@ export const useNumberHintsStore = defineStore('number-hints', () => {
         return [`after ${formatPlural(number.insns, 'instruction')}`, ...momentLines(number.insns)];
       case 'register':
         return [registerLine(number.name, number.value), ...(await virtualLines(number.value))];
+      case 'value':
+        return [registerLine('value', number.value), ...textLines(number.value)];
     }
   }
 
@@ -116,6 +120,14 @@ export const useNumberHintsStore = defineStore('number-hints', () => {
 function registerLine(name: string, value: bigint): string {
   const signed = BigInt.asIntN(64, value);
   return `${name} = ${formatHex(value)} = ${value}${signed < 0n ? ` = ${signed}` : ''}`;
+}
+
+/** What it says when its bytes are letters, lowest first, as they lie in memory. */
+function textLines(value: bigint): Lines {
+  const bytes: number[] = [];
+  for (let rest = value; rest > 0n; rest >>= 8n) bytes.push(Number(rest & 0xffn));
+  const isText = bytes.length > 0 && bytes.every((byte) => byte >= 0x20 && byte < 0x7f);
+  return isText ? [`as text: ${JSON.stringify(String.fromCharCode(...bytes))}`] : [];
 }
 
 function generationAge(generation: number, current: number): string {

@@ -6,6 +6,7 @@ import type {
   MenuModel,
   PresentMachine,
   ThemeChoice,
+  TraceFileAnswer,
 } from '@core/protocol/index.ts';
 
 export class FakeDesktop {
@@ -17,6 +18,8 @@ export class FakeDesktop {
   themeChoice: ThemeChoice = 'system';
   menus: readonly MenuModel[] = [];
   present: PresentMachine | undefined;
+  /** The trace that the user chooses. */
+  trace: TraceFileAnswer | undefined;
 
   async startupImage() {
     return { ok: true, value: { name: 'poller', bytes: Uint8Array.of(1) } } as const;
@@ -87,6 +90,10 @@ export class FakeDesktop {
 
   async recoverSession() {
     return undefined;
+  }
+
+  async openTrace(): Promise<TraceFileAnswer | undefined> {
+    return this.trace;
   }
 
   async copyText(text: string) {

@@ -356,7 +356,7 @@ export class FakeEngine extends FakeDesktop implements UmbraDesktop {
       return {
         next: since + piece.length,
         missed: 0,
-        text: piece.map(({ event, text }) => `${event}: ${text}\n`).join(''),
+        text: piece.map(({ event, text }) => ` qemu-1 [000] 0.0: ${event}: ${text}\n`).join(''),
       };
     },
     'vga.read': () => ({ moment: this.moment, columns: 4, rows: 2, cells: this.screen, cursor: 1 }),

@@ -53,6 +53,51 @@ describe('the trace', () => {
     const store = useTraceStore();
     trace(2);
     await store.copyAll();
-    expect(engine.copied).toEqual(['kvm_entry: vcpu 0\nkvm_mmio: mmio read len 4 gpa 0xfeb00000 val 0x0\n']);
+    const head = ' qemu-1 [000] 0.0: ';
+    expect(engine.copied).toEqual([
+      `${head}kvm_entry: vcpu 0\n${head}kvm_mmio: mmio read len 4 gpa 0xfeb00000 val 0x0\n`,
+    ]);
+  });
+});
+
+describe('the trace at a moment', () => {
+  it('shows the lines around it, however long ago, and the newest again when asked', async () => {
+    const store = useTraceStore();
+    trace(6000);
+    await store.refresh();
+    expect(store.shown[0].seq).toBeGreaterThan(5000);
+    expect(await store.goTo(1234)).toBe(1234);
+    expect(store.shown.some(({ insns }) => insns === 1234)).toBe(true);
+    store.showNewest();
+    expect(store.shown.at(-1)?.seq).toBe(5999);
+    expect(await store.goTo(5990), 'what is on screen anyway is not fetched again').toBe(5990);
+    expect(store.past).toBeUndefined();
+    expect(await store.goTo(1_000_000), 'a moment to come: the last line').toBe(5999);
+  });
+
+  it('has no line when nothing was traced', async () => {
+    expect(await useTraceStore().goTo(5)).toBeUndefined();
+  });
+});
+
+describe('a trace that leaves as a file', () => {
+  it('holds what the filter shows of all that was traced, as ftrace text', async () => {
+    const store = useTraceStore();
+    trace(4);
+    await store.refresh();
+    store.filter = 'feb00000';
+    expect(await store.exportShown()).toBe(true);
+    const [{ name, kind, bytes }] = engine.exported;
+    expect([name, kind]).toEqual(['trace', 'txt']);
+    const line = ' qemu-1 [000] 0.0: kvm_mmio: mmio read len 4 gpa 0xfeb00000 val 0x0\n';
+    expect(new TextDecoder().decode(bytes)).toBe(`# tracer: nop\n#\n${line}${line}`);
+  });
+
+  it('is not written when it would be empty', async () => {
+    const store = useTraceStore();
+    trace(4);
+    store.filter = 'no such thing';
+    expect(await store.exportShown()).toBe(false);
+    expect(engine.exported).toEqual([]);
   });
 });
