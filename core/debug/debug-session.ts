@@ -6,7 +6,8 @@
 import * as v from 'valibot';
 import { CONTROL_REQUEST } from '../arena/control-layout.ts';
 import { REQUEST_SCHEMAS, type Answer, type RequestName } from '../protocol/requests.ts';
-import { badRequest, noMachine, refused } from './refusal.ts';
+import { badRequest, noMachine, notAllowed, refused } from './refusal.ts';
+import { heldBack } from './requests/hold-requests.ts';
 import { REQUEST_TABLE } from './requests/request-families.ts';
 import type { RequestHandler } from './request-table.ts';
 import { Session, type SessionPlatform } from './session.ts';
@@ -57,6 +58,8 @@ export class DebugSession {
       return badRequest(`${name}: ${v.getDotPath(issue) ?? 'parameters'}: ${issue.message}.`);
     }
     if (this.#session.debuggee === undefined && !WITHOUT_MACHINE.has(name)) return noMachine();
+    const held = heldBack(this.#session, name);
+    if (held !== undefined) return notAllowed(held);
     // The table is typed by name; the compiler cannot follow the pairing through a type parameter.
     const handler = REQUEST_TABLE[name] as unknown as RequestHandler<K>;
     const answer = this.#guarded(name, () => handler(this.#session, parsed.output as never));

@@ -9,15 +9,19 @@ import type { Session } from './session.ts';
 
 /** KVM_SET_USER_MEMORY_REGION. Who has made all the calls announces that something has changed. */
 export function setRegion(session: Session, region: UserMemoryRegion): Result<MemslotReport, MemslotError> {
-  const { machine, history } = presentMachine(session);
+  const { machine } = presentMachine(session);
   const set = machine.vm.setUserMemoryRegion(region);
-  if (!set.ok || set.value.change === 'NONE') return set;
-  const report = set.value;
+  if (set.ok && set.value.change !== 'NONE') noteChange(session, region, set.value);
+  return set;
+}
+
+/** A change has happened: into the history of the generation, and into the log. */
+export function noteChange(session: Session, region: UserMemoryRegion, report: MemslotReport): void {
+  const { history } = presentMachine(session);
   const { insns } = session.moment();
   for (const event of eventsOf(region, report)) history.record({ insns, ...event });
   const text = `${changeText(region, report)}: ${effectText(report)}`;
   session.platform.emit({ kind: 'log', level: 'info', text });
-  return set;
 }
 
 /** The call that takes a change back; undefined for one that changed nothing. @param old the slot as it was before */

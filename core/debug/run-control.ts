@@ -150,6 +150,16 @@ export class RunControl {
     this.start({ kind: 'count', vcpu: vcpuId, until: this.#retiredBy(vcpuId) + count });
   }
 
+  /** One vCPU goes on for a little, alone, and the machine stands still again. */
+  runAlone(vcpuId: number, insns: number, exits: number): void {
+    this.start({ kind: 'count', vcpu: vcpuId, until: this.#retiredBy(vcpuId) + insns });
+    const skips = this.#stops.leave(this.#machine.vm.vcpus);
+    const skipBreakpoint = (skips & (1 << vcpuId)) !== 0;
+    this.#apply(this.#machine.runAlone(vcpuId, { insns, exits, skipBreakpoint }));
+    this.#hooks.leave();
+    if (this.running) this.#stop('paused', { kind: 'step' });
+  }
+
   /** Short goals are reached before the request is answered; a long one goes on in slices. */
   settle(): void {
     const end = retiredByAll(this.#machine.arena) + SETTLE_INSNS;

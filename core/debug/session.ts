@@ -14,6 +14,7 @@ import { BreakpointTable } from './breakpoint-table.ts';
 import type { LaunchVcpu, Machine, StateCodec } from '../machine/index.ts';
 import { Disassembler } from './disassembler.ts';
 import type { GenerationHistory } from './generation-history.ts';
+import type { MemslotHold } from './memslot-hold.ts';
 import type { MemslotTrials } from './memslot-lists.ts';
 import type { DebugHooks } from './debug-hooks.ts';
 import { mmioFaultCount } from './mmio-records.ts';
@@ -56,6 +57,7 @@ export interface Debuggee {
   readonly history: GenerationHistory;
   readonly sptes: SpteTable;
   readonly trials: MemslotTrials;
+  readonly hold: MemslotHold;
 }
 
 export class Session {
@@ -95,7 +97,8 @@ export class Session {
   moment(): Moment {
     const { debuggee } = this;
     if (debuggee === undefined) return momentOfNothing(this.epoch);
-    return momentOf(debuggee.machine.arena, this.epoch, debuggee.run.running);
+    const moment = momentOf(debuggee.machine.arena, this.epoch, debuggee.run.running);
+    return debuggee.hold.isHeld ? { ...moment, heldUpdate: debuggee.hold.describe() } : moment;
   }
 
   /** Something that a paused view shows has changed. */

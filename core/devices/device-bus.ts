@@ -26,6 +26,7 @@ export class DeviceBus {
   /** First address of each MMIO device, and the one after its last: an access that nobody claims asks no device. */
   readonly #mmioFirst: Float64Array;
   readonly #mmioEnd: Float64Array;
+  #exitsLeft = -1;
 
   constructor(
     pic: InterruptController,
@@ -114,7 +115,22 @@ export class DeviceBus {
   }
 
   stopRequested(): boolean {
-    return this.#requests.any();
+    return this.#requests.any() || (this.#exitsLeft >= 0 && this.#isLastExit());
+  }
+
+  /** Lets a vCPU come back to its caller after so many exits, whatever else; −1: after as many as it takes. */
+  limitExits(exits: number): void {
+    this.#exitsLeft = exits;
+  }
+
+  /** The exits that {@link limitExits} granted are used up. */
+  get exitsSpent(): boolean {
+    return this.#exitsLeft === 0;
+  }
+
+  #isLastExit(): boolean {
+    if (this.#exitsLeft > 0) this.#exitsLeft -= 1;
+    return this.#exitsLeft === 0;
   }
 
   /** The MMIO device that claims an address. */

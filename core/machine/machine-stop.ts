@@ -1,4 +1,16 @@
 /** Why {@link Machine.run} came back. */
+import { assertUnreachable } from '../base/assert.ts';
+import {
+  RUN_DEBUG_EVENT,
+  RUN_DEBUG_EXEC,
+  RUN_DEBUG_MMIO,
+  RUN_INTERNAL_ERROR,
+  RUN_SHUTDOWN,
+  type RunCode,
+  type Vcpu,
+} from '../kvm/index.ts';
+import type { RUN_BUDGET, RUN_HLT, RUN_VMM_STOP } from '../kvm/index.ts';
+
 export type MachineStop =
   /** The slice is over; nothing happened that anybody must look at. */
   | { readonly kind: 'budget' }
@@ -16,3 +28,26 @@ export type MachineStop =
   | { readonly kind: 'exit'; readonly status: number }
   /** The machine cannot go on: something is not implemented, or KVM met what it calls a bug. */
   | { readonly kind: 'error'; readonly vcpu: number; readonly message: string };
+
+/** What a vCPU came back with, where that is for its machine's user. */
+export function stopOfVcpu(
+  vcpu: Vcpu,
+  code: Exclude<RunCode, typeof RUN_BUDGET | typeof RUN_VMM_STOP | typeof RUN_HLT>,
+): MachineStop {
+  switch (code) {
+    case RUN_SHUTDOWN: {
+      const message = 'Triple fault: an exception could not be delivered, nor the double fault.';
+      return { kind: 'shutdown', vcpu: vcpu.id, message };
+    }
+    case RUN_DEBUG_EXEC:
+      return { kind: 'exec-breakpoint', vcpu: vcpu.id };
+    case RUN_DEBUG_EVENT:
+      return { kind: 'event', vcpu: vcpu.id };
+    case RUN_DEBUG_MMIO:
+      return { kind: 'mmio-breakpoint', vcpu: vcpu.id };
+    case RUN_INTERNAL_ERROR:
+      return { kind: 'error', vcpu: vcpu.id, message: vcpu.internalError };
+    default:
+      return assertUnreachable(code);
+  }
+}

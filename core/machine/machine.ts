@@ -5,7 +5,7 @@
 import { type Arena, createArena } from '../arena/arena.ts';
 import { MAX_RAM_BYTES } from '../arena/layout.ts';
 import { VCPU_F_INSNS, VCPU_RFLAGS } from '../arena/vcpu-layout.ts';
-import { assert, assertUnreachable } from '../base/assert.ts';
+import { assert } from '../base/assert.ts';
 import type { HostPages } from '../base/host-pages.ts';
 import type { Era, MmuMode } from '../base/machine-modes.ts';
 import { refuseUnless } from '../base/restore-refused.ts';
@@ -17,12 +17,7 @@ import {
   memslotsOf,
   noHooks,
   RUN_BUDGET,
-  RUN_DEBUG_EVENT,
-  RUN_DEBUG_EXEC,
-  RUN_DEBUG_MMIO,
   RUN_HLT,
-  RUN_INTERNAL_ERROR,
-  RUN_SHUTDOWN,
   RUN_VMM_STOP,
   type Vcpu,
   Vm,
@@ -35,7 +30,8 @@ import type { LoadedImage } from './image.ts';
 import type { ImageError } from './image-error.ts';
 import { planImage } from './image-plan.ts';
 import type { ImagePlan } from './planned-image.ts';
-import type { MachineStop } from './machine-stop.ts';
+import { type LoneWish, runAlone } from './lone-vcpu.ts';
+import { type MachineStop, stopOfVcpu } from './machine-stop.ts';
 import { defaultMemoryMap } from './memory-map.ts';
 import { planBootInformation } from './multiboot-information.ts';
 import { type LaunchVcpu, ParallelRun } from './parallel-run.ts';
@@ -282,6 +278,21 @@ export class Machine {
     }
   }
 
+  /**
+   * One vCPU executes while all others stand where they are, whoever's turn it is: for a memslot update that is held.
+   * @returns the stop it came to; a budget when it did what was asked, or cannot
+   */
+  runAlone(vcpuId: number, wish: LoneWish): MachineStop {
+    assert(this.#parallel === undefined, 'a vCPU on a thread of its own cannot be run alone');
+    this.#hasRun = true;
+    this.#turns.give(vcpuId);
+    try {
+      return runAlone(this.#vm.vcpus[vcpuId], this.devices, wish, () => this.#stopAskedByDevice());
+    } finally {
+      this.#serial.flush();
+    }
+  }
+
   /** The vCPUs run on threads of their own: `run` comes back after a moment, with them still running. */
   get isParallel(): boolean {
     return this.#parallel !== undefined;
@@ -328,20 +339,8 @@ export class Machine {
           if (halted !== undefined) return halted;
           break;
         }
-        case RUN_SHUTDOWN: {
-          const message = 'Triple fault: an exception could not be delivered, nor the double fault.';
-          return { kind: 'shutdown', vcpu: vcpu.id, message };
-        }
-        case RUN_DEBUG_EXEC:
-          return { kind: 'exec-breakpoint', vcpu: vcpu.id };
-        case RUN_DEBUG_EVENT:
-          return { kind: 'event', vcpu: vcpu.id };
-        case RUN_DEBUG_MMIO:
-          return { kind: 'mmio-breakpoint', vcpu: vcpu.id };
-        case RUN_INTERNAL_ERROR:
-          return { kind: 'error', vcpu: vcpu.id, message: vcpu.internalError };
         default:
-          return assertUnreachable(code);
+          return stopOfVcpu(vcpu, code);
       }
       if (this.insns === insns) fruitless += 1;
     }

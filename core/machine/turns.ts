@@ -42,7 +42,7 @@ export class Turns {
 
   /** The boot vCPU begins. A machine with one vCPU has no turns. */
   begin(): void {
-    if (this.#vcpus.length > 1) this.#give(0);
+    this.give(0);
   }
 
   /** Work that is left of the turn: the most that the next piece may do. */
@@ -60,13 +60,15 @@ export class Turns {
     for (let step = 1; step <= count; step++) {
       const id = (from + step) % count;
       if (!this.#vcpus[id].runnable()) continue;
-      if (count > 1) this.#give(id);
+      this.give(id);
       return true;
     }
     return false;
   }
 
-  #give(id: number): void {
+  /** A whole turn for one of them, whoever has it now. */
+  give(id: number): void {
+    if (this.#vcpus.length === 1) return;
     this.#i32[this.#vcpu] = id;
     this.#f64[this.#end] = workOf(this.#vcpus[id]) + TURN_INSNS;
   }

@@ -326,6 +326,15 @@ export const REQUEST_SCHEMAS = {
     mmu: v.optional(v.picklist(MMU_MODES), 'ept'),
     maxPhyAddr: v.optional(integer(32, 52), 40),
   }),
+  /** How far the memslot update has come that is held between its steps, if one is. */
+  'hold.read': none,
+  /** Begins to make these calls step by step, of a paused machine without threads; a list of which one would be refused is not begun. */
+  'hold.begin': v.strictObject({ regions: regionListSchema }),
+  /** Goes on by so many steps; behind its last one a call has returned. */
+  'hold.step': v.strictObject({ steps: v.optional(integer(1, 100), 1) }),
+  /** One vCPU retires so many instructions, or runs to its next exit, while the update and all other vCPUs stand. */
+  'hold.vcpu': v.strictObject({ vcpu, insns: v.optional(integer(1, 10_000)) }),
+  'hold.finish': none,
   /** Begins to save the machine, which must stand still until `state.saveNext` has given the last piece. */
   'state.saveBegin': none,
   'state.saveNext': none,
@@ -406,6 +415,11 @@ interface Replies {
   'console.complete': ConsoleCompletion;
   'race.labs': readonly s.RaceScriptText[];
   'race.run': s.RaceOutcomes;
+  'hold.read': s.HoldSnapshot;
+  'hold.begin': s.HoldSnapshot;
+  'hold.step': s.HoldSnapshot;
+  'hold.vcpu': s.HoldSnapshot;
+  'hold.finish': s.HoldSnapshot;
   'state.saveBegin': s.StateProgress;
   'state.saveNext': s.StatePiece;
   'state.openBegin': s.StateProgress;

@@ -11,8 +11,10 @@ import type { MmioOutcome } from '../base/mmio-outcomes.ts';
 import type { VcpuCounter, VmCounter } from '../base/counters.ts';
 
 export type * from './breakpoint-snapshots.ts';
+export type * from './held-update.ts';
 export type * from './memslot-snapshots.ts';
 export type * from './mmio-snapshots.ts';
+export type * from './race-snapshots.ts';
 
 /** The moment a snapshot belongs to. A reply whose epoch is older than the client's is dropped. */
 export interface Moment {
@@ -24,6 +26,8 @@ export interface Moment {
   /** The memslots generation (u64) and what era and mask make of it; −1 where the era has none. */
   readonly memslotsGeneration: bigint;
   readonly mmioGeneration: number;
+  /** A memslot update is held between two of its steps: which, and where. What is shown is what readers see meanwhile. */
+  readonly heldUpdate?: string | undefined;
 }
 
 export type RunState = 'empty' | 'paused' | 'running' | 'halted' | 'exited' | 'shutdown' | 'error' | 'crashed';
@@ -416,34 +420,4 @@ export interface OpenedState {
   readonly image: Uint8Array<ArrayBuffer>;
   readonly name: string;
   readonly options: MachineOptions;
-}
-
-export interface RaceScriptText {
-  readonly name: string;
-  readonly script: string;
-}
-
-/** What came of a race script in one kernel. */
-export interface RaceOutcomes {
-  readonly title: string;
-  readonly era: Era;
-  /** Line by line, in the order in which they were carried out. */
-  readonly events: readonly {
-    readonly line: number;
-    readonly command: string;
-    readonly what: string;
-    /** What the kernel's log said meanwhile. */
-    readonly log: readonly string[];
-    readonly memslotsGeneration: bigint;
-  }[];
-  /** Known bugs that struck. */
-  readonly bugs: readonly {
-    readonly name: string;
-    readonly commit: string;
-    /** The version that mended it, where one has. */
-    readonly fixed: string | undefined;
-    readonly strikes: number;
-  }[];
-  /** What is not as the script says it must be in this kernel. */
-  readonly failures: readonly string[];
 }

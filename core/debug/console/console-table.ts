@@ -3,6 +3,7 @@ import { err, ok, type Result } from '../../base/result.ts';
 import { quoteText } from '../../format/integer-text.ts';
 import type { ConsoleRefusal } from '../../protocol/console.ts';
 import { misused, said, type ConsoleCommand } from './console-command.ts';
+import { HOLD_COMMANDS } from './hold-commands.ts';
 import { LOG_COMMANDS } from './log-commands.ts';
 import { LOOK_COMMANDS } from './look-commands.ts';
 import { MMU_COMMANDS } from './mmu-commands.ts';
@@ -14,7 +15,7 @@ const FAMILIES: readonly (readonly [title: string, commands: readonly ConsoleCom
   ['Running', RUN_COMMANDS],
   ['Stopping', STOP_COMMANDS],
   ['Looking', LOOK_COMMANDS],
-  ['Memslots', SLOT_COMMANDS],
+  ['Memslots', [...SLOT_COMMANDS, ...HOLD_COMMANDS]],
   ['The MMU', MMU_COMMANDS],
   ['What has happened', LOG_COMMANDS],
 ];

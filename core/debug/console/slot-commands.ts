@@ -21,8 +21,9 @@ import {
   type ConsoleContext,
   type ConsoleOutcome,
 } from './console-command.ts';
+import { holdLines } from './hold-commands.ts';
 
-const VERBS = ['list', 'add', 'set', 'move', 'flags', 'change', 'remove', 'preview', 'dirty-log'] as const;
+const VERBS = ['list', 'add', 'set', 'move', 'flags', 'change', 'remove', 'preview', 'hold', 'dirty-log'] as const;
 /** What scripts call it. */
 const SCRIPT_WORDS: ReadonlyMap<string, string> = new Map([
   ['add', 'set'],
@@ -101,6 +102,17 @@ const preview = ({ ask }: ConsoleContext, region: UserMemoryRegion): ConsoleOutc
     ),
   );
 
+const hold = ({ ask }: ConsoleContext, region: UserMemoryRegion): ConsoleOutcome =>
+  answered(ask('hold.begin', { regions: [region] }), (snapshot) =>
+    said(...holdLines(snapshot), 'hold step takes a step of it, hold vcpu N lets a vCPU go on meanwhile.'),
+  );
+
+/** What is done with a call that another word stands in front of. */
+const WAYS: ReadonlyMap<string, typeof set> = new Map([
+  ['preview', preview],
+  ['hold', hold],
+]);
+
 function dirtyLog({ ask }: ConsoleContext, slot: number): ConsoleOutcome {
   return answered(ask('memslots.dirtyLog', { slot }), ({ bitmap }) => {
     const pages: number[] = [];
@@ -138,10 +150,10 @@ function slots(context: ConsoleContext, { words, text, at }: ConsoleArguments): 
   if (!VERBS.some((known) => known === verb.text)) {
     return misused(`slots takes ${VERBS.join(', ')}.`, { at: verb.at, length: verb.text.length });
   }
-  const isPreview = verb.text === 'preview';
-  const apply = isPreview ? preview : set;
-  const call = isPreview ? (words.at(1)?.text ?? '') : verb.text;
-  const begin = isPreview ? (words.at(1)?.at ?? at + text.length) : verb.at;
+  const way = WAYS.get(verb.text);
+  const apply = way ?? set;
+  const call = way ? (words.at(1)?.text ?? '') : verb.text;
+  const begin = way ? (words.at(1)?.at ?? at + text.length) : verb.at;
   const behind = begin + call.length;
   const rest = text.slice(behind - at);
   if (CHANGES.includes(call)) {
@@ -155,19 +167,20 @@ function slots(context: ConsoleContext, { words, text, at }: ConsoleArguments): 
 export const SLOT_COMMANDS: readonly ConsoleCommand[] = [
   {
     names: ['slots', 'memslots', 'mtree'],
-    usage: '[list | add … | move … | flags … | remove slot=N | preview CALL | dirty-log slot=N]',
+    usage: '[list | add … | move … | flags … | remove slot=N | preview CALL | hold CALL | dirty-log slot=N]',
     summary: 'the memslots, and KVM_SET_USER_MEMORY_REGION',
     details: [
       'slots add slot=5 gpa=0xe0000000 size=4K hva=ram+0x100000 flags=log-dirty',
       'slots move slot=5 gpa=0xe0010000      slots flags slot=5 flags=none      slots remove slot=5',
       'slots preview add …   says what the call would do, and does nothing.',
+      'slots hold add …      begins the call, and holds it between its steps: help hold.',
       'A refused call names the errno, the check that failed and the slot it collides with.',
     ],
     run: slots,
     complete({ ask }, words) {
       const [verb = ''] = words;
       if (words.length <= 1) return VERBS;
-      if (words.length === 2 && verb === 'preview') return ['add', 'move', 'flags', 'remove'];
+      if (words.length === 2 && WAYS.has(verb)) return ['add', 'move', 'flags', 'remove'];
       const read = ask('memslots.read', {});
       const ids = read.ok ? read.value.slots.map(({ id }) => `slot=${id}`) : [];
       return [...ids, 'slot=', 'gpa=', 'size=', 'hva=ram', 'flags=none', 'flags=log-dirty', 'flags=readonly'];

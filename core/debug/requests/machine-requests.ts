@@ -4,6 +4,7 @@ import { createMachine, type Machine, type MachineError } from '../../machine/in
 import type { MachineOptions } from '../../protocol/requests.ts';
 import type { MachineStatus } from '../../protocol/snapshots.ts';
 import { GenerationHistory } from '../generation-history.ts';
+import { MemslotHold } from '../memslot-hold.ts';
 import { MemslotTrials } from '../memslot-lists.ts';
 import { DebugHooks } from '../debug-hooks.ts';
 import { refused, type Handled } from '../refusal.ts';
@@ -86,6 +87,7 @@ export function install(
     history: new GenerationHistory(),
     sptes: new SpteTable(),
     trials: new MemslotTrials(),
+    hold: new MemslotHold(),
   });
   session.announceChange();
   return ok(session.status());

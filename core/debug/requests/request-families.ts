@@ -8,6 +8,7 @@ import { deviceRequests } from './device-requests.ts';
 import { disassemblyRequests } from './disassembly-requests.ts';
 import { expressionRequests } from './expression-requests.ts';
 import { generationRequests } from './generation-requests.ts';
+import { holdRequests } from './hold-requests.ts';
 import { machineRequests } from './machine-requests.ts';
 import { memoryRequests } from './memory-requests.ts';
 import { memslotRequests } from './memslot-requests.ts';
@@ -53,5 +54,6 @@ export const REQUEST_TABLE: RequestTable = {
   ...deviceRequests,
   ...consoleRequests,
   ...raceRequests,
+  ...holdRequests,
   ...stateRequests,
 };

@@ -149,6 +149,16 @@ export class MemslotUpdate {
     return this.steps[this.done]?.name;
   }
 
+  /** All of its steps, in the order of the era. */
+  get names(): readonly MemslotStep[] {
+    return this.steps.map(({ name }) => name);
+  }
+
+  /** How many of them are done. */
+  get taken(): number {
+    return this.done;
+  }
+
   step(): void {
     const inCall = (this.arena.layout.vm + VM_MEMSLOTS_IN_CALL) >> 2;
     Atomics.store(this.arena.i32, inCall, 1);

@@ -163,3 +163,14 @@ describe('threads of a machine', () => {
     expect(status(session)).toMatchObject({ state: 'error', reason: { kind: 'error' } });
   });
 });
+
+describe('a memslot update on threads', () => {
+  it('cannot be held between its steps, and the refusal says what to do', () => {
+    const session = hammering();
+    const region = { slot: 5, flags: 0, guestPhysAddr: WINDOW, memorySize: 4096n, userspaceAddr: HVA_BASE };
+    expect(session.refusal('hold.begin', { regions: [region] })).toBe(
+      'vCPUs on threads of their own do not stand still while an update is held: make the machine without threads.',
+    );
+    expect(session.ask('hold.read', {}).held).toBeUndefined();
+  });
+});
