@@ -16,6 +16,7 @@ import { fillLogTemplate, type LogTemplate } from './expression/log-template.ts'
 import { machineValues } from './expression/machine-values.ts';
 import { fieldOf, type MachineEvent } from './machine-event.ts';
 import { retiredByAll } from './moment.ts';
+import { isExactExec, type ExecSpec } from './placed-execution.ts';
 
 const TWO_32 = 0x1_0000_0000;
 
@@ -181,15 +182,15 @@ export class BreakpointTable {
   /** Addresses of enabled breakpoints on one linear address, each once. */
   execAddresses(): readonly bigint[] {
     const addresses = this.#entries.flatMap(({ enabled, spec }) =>
-      enabled && spec.kind === 'exec' && isExact(spec) ? [spec.address] : [],
+      enabled && spec.kind === 'exec' && isExactExec(spec) ? [spec.address] : [],
     );
     return [...new Set(addresses)];
   }
 
   /** Enabled breakpoints on execution by gpa or in a range. */
-  placedExecs(): readonly (BreakpointSpec & { readonly kind: 'exec' })[] {
+  placedExecs(): readonly ExecSpec[] {
     return this.#entries.flatMap(({ enabled, spec }) =>
-      enabled && spec.kind === 'exec' && !isExact(spec) ? [spec] : [],
+      enabled && spec.kind === 'exec' && !isExactExec(spec) ? [spec] : [],
     );
   }
 
@@ -297,10 +298,7 @@ export class BreakpointTable {
   }
 }
 
-const isExact = (spec: BreakpointSpec & { readonly kind: 'exec' }): boolean =>
-  spec.space !== 'gpa' && (spec.length ?? 1n) === 1n;
-
-const covers = (spec: BreakpointSpec & { readonly kind: 'exec' }, address: bigint): boolean =>
+const covers = (spec: ExecSpec, address: bigint): boolean =>
   address >= spec.address && address < spec.address + (spec.length ?? 1n);
 
 function isDue({ hitMode, hits, stopAtHit }: BreakpointEntry): boolean {

@@ -1,36 +1,12 @@
 /** Compiles the condition and the log text of a breakpoint against the image that is loaded and the fields of its event. */
 import { err, ok, type Result } from '../base/result.ts';
 import { BREAKPOINT_KINDS } from '../protocol/breakpoint-kinds.ts';
-import type { BreakpointKind, BreakpointSpec, ExpressionRefusal } from '../protocol/snapshots.ts';
+import type { BreakpointSpec, ExpressionRefusal } from '../protocol/snapshots.ts';
 import type { CompiledTexts } from './breakpoint-table.ts';
 import type { Scope } from './expression/checker.ts';
 import { compileExpression } from './expression/compiled.ts';
 import { compileLogTemplate } from './expression/log-template.ts';
 import type { Session } from './session.ts';
-
-/** With vCPUs on threads nobody hears of these as they happen. */
-const NEEDS_TURNS: ReadonlySet<BreakpointKind> = new Set([
-  'data',
-  'exception',
-  'page-fault',
-  'port',
-  'spte',
-  'gpte',
-  'memslot',
-  'generation-wrap',
-  'zap',
-]);
-
-/** Why the present machine cannot have it: with vCPUs on threads there is no moment at which it could stop exactly. */
-export function parallelProblem(session: Session, spec: BreakpointSpec): string | undefined {
-  if (session.debuggee?.machine.isParallel !== true) return undefined;
-  const placed = spec.kind === 'exec' && (spec.space === 'gpa' || (spec.length ?? 1n) !== 1n);
-  if (!placed && !NEEDS_TURNS.has(spec.kind)) return undefined;
-  const what = placed
-    ? 'a breakpoint on execution by gpa or in a range'
-    : `a breakpoint on ${BREAKPOINT_KINDS[spec.kind].event}`;
-  return `${what} needs vCPUs that take turns: make the machine without threads.`;
-}
 
 const scopeOf = (session: Session, spec: BreakpointSpec): Scope => {
   const { symbols } = session;
@@ -52,7 +28,7 @@ export function compileTexts(
   if (!test.ok) return err({ part: 'condition', ...test.error });
   const template = log === '' ? ok(undefined) : compileLogTemplate(log, scope);
   if (!template.ok) return err({ part: 'log', ...template.error });
-  return ok({ condition: test.value, template: template.value, problem: parallelProblem(session, spec) });
+  return ok({ condition: test.value, template: template.value, problem: undefined });
 }
 
 /** Another image: its symbols are elsewhere, or are not there. Then the breakpoint says so, and stops where it is met. */

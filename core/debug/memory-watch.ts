@@ -2,17 +2,17 @@
  * Data breakpoints and guest page-table breakpoints over the accesses that the processor and KVM's emulator tell of
  * (core/x86/watch.ts). By gva the linear address counts; by gpa the memory behind it, whatever way the guest takes to it.
  */
+import type { Arena } from '../arena/arena.ts';
 import type { Cpu } from '../x86/index.ts';
 import { VCPU_CR4, VCPU_EFER, VCPU_GPR, VCPU_RIP } from '../arena/vcpu-layout.ts';
 import { u64FromHalves } from '../base/address.ts';
 import { hvaToRamOffset } from '../kvm/memslots/memslots.ts';
-import type { Machine } from '../machine/index.ts';
-import type { BreakpointEntry, BreakpointTable } from './breakpoint-table.ts';
+import type { ArmedBreakpoint } from './event-watch.ts';
 import { translateGva } from './guest-translation.ts';
 import type { MachineEvent } from './machine-event.ts';
 import { resolveGpa } from './memory-target.ts';
 import { listMemslots } from './memslot-list.ts';
-import { readMemory } from './memory-view.ts';
+import { readMemory, type DevicePeek } from './memory-view.ts';
 
 /** A piece of guest memory in the arena, and its gpa. */
 interface Place {
@@ -22,8 +22,8 @@ interface Place {
 }
 
 type Watched =
-  | { readonly entry: BreakpointEntry; readonly by: 'gva'; readonly start: bigint; readonly end: bigint }
-  | { readonly entry: BreakpointEntry; readonly by: 'gpa'; readonly places: readonly Place[] };
+  | { readonly entry: ArmedBreakpoint; readonly by: 'gva'; readonly start: bigint; readonly end: bigint }
+  | { readonly entry: ArmedBreakpoint; readonly by: 'gpa'; readonly places: readonly Place[] };
 
 interface Store {
   readonly gva: bigint;
@@ -33,12 +33,12 @@ interface Store {
 }
 
 interface Touched {
-  readonly entry: BreakpointEntry;
+  readonly entry: ArmedBreakpoint;
   /** Guest page-table entries that the store reaches into: where they are and what they hold. */
   readonly entries: readonly { readonly at: number; readonly gpa: bigint; readonly old: bigint }[];
 }
 
-export type Meet = (entry: BreakpointEntry, event: MachineEvent, cpu: Cpu, key: string) => void;
+export type Meet = (id: number, event: MachineEvent, cpu: Cpu, key: string) => void;
 
 const PAGE = 4096n;
 const RSP = VCPU_GPR + 2 * 4;
@@ -57,14 +57,16 @@ export const ripOf = ({ r }: Cpu): bigint => u64FromHalves(r[VCPU_RIP], r[VCPU_R
 export const instructionKey = (cpu: Cpu): string => `${cpu.vcpuId}:${cpu.instructions()}:${cpu.r[RSP]}`;
 
 export class MemoryWatch {
-  readonly #machine: Machine;
+  readonly #arena: Arena;
+  readonly #bus: DevicePeek;
   readonly #meet: Meet;
   #watched: readonly Watched[] = [];
   #byGpa = false;
   #store: Store | undefined;
 
-  constructor(machine: Machine, meet: Meet) {
-    this.#machine = machine;
+  constructor(arena: Arena, bus: DevicePeek, meet: Meet) {
+    this.#arena = arena;
+    this.#bus = bus;
     this.#meet = meet;
   }
 
@@ -77,11 +79,10 @@ export class MemoryWatch {
     return this.#byGpa;
   }
 
-  rearm(breakpoints: BreakpointTable): void {
+  rearm(breakpoints: readonly ArmedBreakpoint[]): void {
     const watched: Watched[] = [];
-    for (const entry of breakpoints.entries) {
+    for (const entry of breakpoints) {
       const { spec } = entry;
-      if (!entry.enabled) continue;
       if (spec.kind === 'data' && spec.space === 'gva') {
         watched.push({ entry, by: 'gva', start: spec.start, end: spec.start + spec.length });
       } else if (spec.kind === 'data' || spec.kind === 'gpte') {
@@ -151,11 +152,11 @@ export class MemoryWatch {
     for (const { entry } of touched) {
       if (entry.spec.kind !== 'data') continue;
       const key = `${instructionKey(cpu)}:data:${entry.id}:${gva}:${access}`;
-      this.#meet(entry, { kind: 'data', vcpu: cpu.vcpuId, values }, cpu, key);
+      this.#meet(entry.id, { kind: 'data', vcpu: cpu.vcpuId, values }, cpu, key);
     }
   }
 
-  #tableEvents(cpu: Cpu, entry: BreakpointEntry, entries: Touched['entries'], by: bigint): void {
+  #tableEvents(cpu: Cpu, entry: ArmedBreakpoint, entries: Touched['entries'], by: bigint): void {
     const size = entryBytes(cpu);
     for (const { at, gpa, old } of entries) {
       this.#tableEvent(cpu, entry, gpa, size, old, this.#entryAt(at, size), by);
@@ -164,7 +165,7 @@ export class MemoryWatch {
 
   #tableEvent(
     cpu: Cpu,
-    entry: BreakpointEntry,
+    entry: ArmedBreakpoint,
     gpa: bigint,
     size: number,
     old: bigint,
@@ -174,7 +175,7 @@ export class MemoryWatch {
     if (entry.spec.kind !== 'gpte' || ((old ^ next) & entry.spec.mask) === 0n) return;
     const values = [gpa, BigInt(size), old, next, old ^ next, by, this.#ripOfInstruction(cpu)];
     const key = `${instructionKey(cpu)}:gpte:${entry.id}:${gpa}:${old}:${next}`;
-    this.#meet(entry, { kind: 'gpte', vcpu: cpu.vcpuId, values }, cpu, key);
+    this.#meet(entry.id, { kind: 'gpte', vcpu: cpu.vcpuId, values }, cpu, key);
   }
 
   /** While an instruction executes, rip is at the next one. */
@@ -219,13 +220,13 @@ export class MemoryWatch {
   }
 
   #entryAt(at: number, size: number): bigint {
-    const { view } = this.#machine.arena;
+    const { view } = this.#arena;
     return size === 8 ? view.getBigUint64(at, true) : BigInt(view.getUint32(at, true));
   }
 
   /** Where the bytes of an access lie, page by page; nothing where no memory is. */
   #piecesOf(cpu: Cpu, gva: bigint, size: number): readonly { readonly at: number; readonly bytes: number }[] {
-    const { arena } = this.#machine;
+    const arena = this.#arena;
     const pieces: { at: number; bytes: number }[] = [];
     for (let done = 0; done < size;) {
       const address = BigInt.asUintN(64, gva + BigInt(done));
@@ -240,9 +241,8 @@ export class MemoryWatch {
 
   /** What is at an address now; zero where nothing can be read. */
   #valueAt(cpu: Cpu, gva: bigint, size: number): bigint {
-    const { arena, devices } = this.#machine;
     let value = 0n;
-    for (const span of readMemory(arena, devices.bus, cpu.vcpuId, 'gva', gva, size)) {
+    for (const span of readMemory(this.#arena, this.#bus, cpu.vcpuId, 'gva', gva, size)) {
       if (span.kind === 'unreadable' || span.bytes === undefined) continue;
       for (let i = 0; i < span.length; i++) value |= BigInt(span.bytes[i]) << BigInt(8 * (span.offset + i));
     }
@@ -251,7 +251,7 @@ export class MemoryWatch {
 
   /** The memory of a gpa range through the present slots. */
   #placesOf(start: bigint, length: bigint): readonly Place[] {
-    const { arena } = this.#machine;
+    const arena = this.#arena;
     return listMemslots(arena).flatMap(({ gpa, size, hva }) => {
       const first = start > gpa ? start : gpa;
       const end = start + length < gpa + size ? start + length : gpa + size;

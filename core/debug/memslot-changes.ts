@@ -9,7 +9,8 @@ import type { Session } from './session.ts';
 
 /** KVM_SET_USER_MEMORY_REGION. Who has made all the calls announces that something has changed. */
 export function setRegion(session: Session, region: UserMemoryRegion): Result<MemslotReport, MemslotError> {
-  const { machine } = presentMachine(session);
+  const { machine, hooks } = presentMachine(session);
+  hooks.beforeMemslotChange();
   const set = machine.vm.setUserMemoryRegion(region);
   if (set.ok && set.value.change !== 'NONE') noteChange(session, region, set.value);
   return set;

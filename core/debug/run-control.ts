@@ -4,11 +4,11 @@
  * guest's own instruction stream.
  */
 import { VCPU_F_INSNS } from '../arena/vcpu-layout.ts';
-import { PAGE_SIZE, u64FromHalves } from '../base/address.ts';
 import { assertUnreachable } from '../base/assert.ts';
 import type { MachineStop } from '../machine/machine-stop.ts';
 import type { SavedStopPlace } from '../protocol/machine-state.ts';
-import type { BreakpointKind, BreakpointSpec, RunState, StopReason } from '../protocol/snapshots.ts';
+import { STANDS_BEFORE } from '../protocol/breakpoint-kinds.ts';
+import type { RunState, StopReason } from '../protocol/snapshots.ts';
 import type { Vcpu } from '../kvm/index.ts';
 import type { BreakpointTable } from './breakpoint-table.ts';
 import type { Machine, VcpuBound } from '../machine/index.ts';
@@ -16,6 +16,7 @@ import type { DebugHooks } from './debug-hooks.ts';
 import { translateGva } from './guest-translation.ts';
 import { describeEvent } from './machine-event.ts';
 import { retiredByAll } from './moment.ts';
+import { placedExecution } from './placed-execution.ts';
 import { FREE, goalAddress, type RunGoal } from './run-goal.ts';
 import { planStep } from './step-plan.ts';
 import { StopPlaces } from './stop-places.ts';
@@ -30,21 +31,6 @@ const QUANTUM_MS = 0.25;
 /** How far a step may go before its request is answered: a few milliseconds even through MMIO. */
 const SETTLE_INSNS = 4096;
 const SETTLE_PIECES = 64;
-
-type ExecSpec = BreakpointSpec & { readonly kind: 'exec' };
-
-/** Kinds whose instruction has not been executed when the machine stops. */
-const STANDS_BEFORE: ReadonlySet<BreakpointKind> = new Set(['port', 'exception', 'page-fault']);
-
-/** Where in a page instructions have to be looked at. gva and gpa agree in the offset. */
-function offsetsOf(specs: readonly ExecSpec[]): Uint8Array {
-  const offsets = new Uint8Array(PAGE_SIZE);
-  for (const { address, length = 1n } of specs) {
-    const count = length < BigInt(PAGE_SIZE) ? Number(length) : PAGE_SIZE;
-    for (let i = 0; i < count; i++) offsets[(Number(address & 0xfffn) + i) % PAGE_SIZE] = 1;
-  }
-  return offsets;
-}
 
 export class RunControl {
   readonly #machine: Machine;
@@ -92,10 +78,10 @@ export class RunControl {
     const goal = goalAddress(this.#goal);
     const addresses = this.#breakpoints.execAddresses();
     const all = goal === undefined || addresses.includes(goal) ? addresses : [...addresses, goal];
-    const placed = this.#breakpoints.placedExecs();
-    const offsets = placed.length === 0 ? undefined : offsetsOf(placed);
+    const specs = this.#breakpoints.placedExecs();
     for (const { id, cpu } of this.#machine.vm.vcpus) {
-      cpu.setExecBreakpoints(all, offsets, offsets && ((lo, hi) => this.#isPlaced(id, u64FromHalves(lo, hi), placed)));
+      const placed = placedExecution(this.#machine.arena, id, specs);
+      cpu.setExecBreakpoints(all, placed?.offsets, placed?.isPlaced);
     }
     this.#hooks.rearm();
   }
@@ -273,15 +259,6 @@ export class RunControl {
   #gpaOf(vcpuId: number, gva: bigint): bigint | undefined {
     const gpa = translateGva(this.#machine.arena, vcpuId, gva);
     return gpa.ok ? gpa.value : undefined;
-  }
-
-  #isPlaced(vcpuId: number, gva: bigint, placed: readonly ExecSpec[]): boolean {
-    let gpa: bigint | undefined;
-    return placed.some(({ space, address, length = 1n }) => {
-      if (space === 'gpa') gpa ??= this.#gpaOf(vcpuId, gva);
-      const at = space === 'gpa' ? gpa : gva;
-      return at !== undefined && at >= address && at < address + length;
-    });
   }
 
   /** Steps through a function until it returns or calls; calls run freely. */

@@ -12,6 +12,8 @@ export { StateReader, type StateSink } from './state/state-reader.ts';
 export { StateWriter } from './state/state-writer.ts';
 export type { LaunchVcpu, VcpuHandle } from './parallel-run.ts';
 export { ThreadBoard } from './thread-board.ts';
+export { type EventOutbox, OUTBOX_EVENTS, type ThreadEvent } from './event-outbox.ts';
+export type { MachineHooks, MakeThreadWatch, ThreadVerdict, ThreadWatch, ThreadWatchState } from './thread-watch.ts';
 export type { MachineStop } from './machine-stop.ts';
 export type { ImageError, ImageFault } from './image-error.ts';
 export type { ImageFormat, LoadedImage, LoadedSegment } from './image.ts';

@@ -13,7 +13,6 @@ import { err, ok, type Result } from '../base/result.ts';
 import { DeviceSet, withDevices } from '../devices/index.ts';
 import {
   checkRestoredVm,
-  type KvmHooks,
   memslotsOf,
   noHooks,
   RUN_BUDGET,
@@ -36,6 +35,7 @@ import { defaultMemoryMap } from './memory-map.ts';
 import { planBootInformation } from './multiboot-information.ts';
 import { type LaunchVcpu, ParallelRun } from './parallel-run.ts';
 import { SerialOutput } from './serial-output.ts';
+import type { MachineHooks } from './thread-watch.ts';
 import { Turns } from './turns.ts';
 
 export interface MachineConfig {
@@ -54,7 +54,7 @@ export interface MachineConfig {
   readonly eptAd?: boolean | undefined;
   /** What the guest sends on its serial line, in the order and about when it does; the array is the receiver's to keep. */
   readonly onSerial?: ((bytes: Uint8Array<ArrayBuffer>) => void) | undefined;
-  readonly hooks?: KvmHooks | undefined;
+  readonly hooks?: MachineHooks | undefined;
   /** What the clock on the wall says at power on, in seconds since 1970. Fixed by default: runs are repeatable. */
   readonly startSeconds?: number | undefined;
   /** 1 … 8; one by default. */
@@ -143,7 +143,7 @@ export class Machine {
   readonly config: MachineConfig;
   readonly devices: DeviceSet;
   readonly #serial: SerialOutput;
-  readonly #hooks: KvmHooks;
+  readonly #hooks: MachineHooks;
   #vm: Vm;
   #turns: Turns;
   readonly #parallel: ParallelRun | undefined;

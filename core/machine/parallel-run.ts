@@ -7,7 +7,7 @@ import type { Arena } from '../arena/arena.ts';
 import { EXITING_GUEST_MODE, IN_GUEST_MODE, VCPU_MODE, VCPU_SKIP_MMIO_STOP } from '../arena/vcpu-layout.ts';
 import { UmbraBug } from '../base/assert.ts';
 import {
-  type KvmHooks,
+  RUN_DEBUG_EVENT,
   RUN_DEBUG_EXEC,
   RUN_DEBUG_MMIO,
   RUN_INTERNAL_ERROR,
@@ -35,6 +35,7 @@ import {
   ThreadBoard,
   UNTOUCHED,
 } from './thread-board.ts';
+import type { MachineHooks, ThreadVerdict } from './thread-watch.ts';
 
 /** Starts a thread that makes a VcpuThread of these and lets it serve. */
 export type LaunchVcpu = (arena: SharedArrayBuffer, board: SharedArrayBuffer, vcpu: number) => VcpuHandle;
@@ -59,7 +60,7 @@ const PARK_MS = 60_000;
 
 export class ParallelRun {
   readonly #arena: Arena;
-  readonly #hooks: KvmHooks;
+  readonly #hooks: MachineHooks;
   readonly #board = new ThreadBoard();
   readonly #launch: LaunchVcpu;
   readonly #handles: (VcpuHandle | undefined)[] = [];
@@ -69,12 +70,13 @@ export class ParallelRun {
   #launchedAt = 0;
   /** The execution breakpoints that the threads were given. */
   #breakpoints: ReadonlySet<bigint> = new Set();
+  #watchList: Uint8Array | undefined;
 
   /** @param stopOfMachine what a device asked for, or when `idle` why nothing can wake the machine */
   constructor(
     arena: Arena,
     vm: Vm,
-    hooks: KvmHooks,
+    hooks: MachineHooks,
     launch: LaunchVcpu,
     stopOfMachine: (idle: boolean) => MachineStop | undefined,
     onSerial: (bytes: Uint8Array<ArrayBuffer>) => void,
@@ -91,14 +93,18 @@ export class ParallelRun {
   run(skips: number, bound: Bound | undefined): MachineStop {
     const board = this.#board;
     this.launch();
-    const asked = this.#stopOfMachine(false);
+    const asked = this.#userSpaceEvent() ?? this.#stopOfMachine(false);
     if (asked !== undefined) return this.#stopped(asked);
     board.mmioArmed = this.#hooks.mmioStopArmed;
     const seen = board.events();
     if (this.#anyIn(STATE_STARTING)) return this.#awaitStart(seen);
     const newBreakpoints = this.#breakpointsChanged();
     if (newBreakpoints) this.park();
-    if (!this.#anyIn(STATE_RUNNING)) this.#start(skips, bound, newBreakpoints);
+    if (!this.#anyIn(STATE_RUNNING)) {
+      const left = this.#eventsLeft(bound);
+      if (typeof left !== 'number') return left;
+      this.#start(skips | left, bound, newBreakpoints);
+    }
     const stop = this.#look(bound);
     if (stop !== undefined) return this.#stopped(stop);
     board.awaitEvent(seen, WAIT_MS);
@@ -131,6 +137,7 @@ export class ParallelRun {
   reset(vm: Vm): void {
     this.#vm = vm;
     for (const { id } of vm.vcpus) {
+      this.#board.outbox(id).clear();
       if (this.#handles[id] === undefined) continue;
       if (this.#board.get(id, STATE) === STATE_DEAD) {
         this.#handles[id].terminate();
@@ -194,6 +201,7 @@ export class ParallelRun {
 
   /** They may be set and taken away while the vCPUs run. */
   #breakpointsChanged(): boolean {
+    if (this.#hooks.threadList !== this.#watchList) return true;
     const { breakpoints } = this.#vm.vcpus[0].cpu;
     if (breakpoints.size !== this.#breakpoints.size) return true;
     for (const address of breakpoints) if (!this.#breakpoints.has(address)) return true;
@@ -205,7 +213,10 @@ export class ParallelRun {
     if (newBreakpoints) {
       this.#breakpoints = new Set(this.#vm.vcpus[0].cpu.breakpoints);
       board.setBreakpoints(this.#breakpoints);
+      this.#watchList = this.#hooks.threadList;
+      board.setWatchList(this.#watchList ?? new Uint8Array());
     }
+    board.forgotten = this.#hooks.forgotten ?? 0;
     const ids = this.#vm.vcpus
       .map(({ id }) => id)
       .filter((id) => (bound === undefined || bound.vcpu === id) && board.get(id, STATE) === STATE_PARKED);
@@ -251,7 +262,12 @@ export class ParallelRun {
   #stopOf(id: number): MachineStop | undefined {
     const code = this.#board.get(id, STOP_CODE);
     this.#board.set(id, STOP_CODE, STOP_NONE);
+    const verdict = this.#verdictOnEvents(id);
+    if (verdict === 'stop') return { kind: 'event', vcpu: id };
     switch (code) {
+      case RUN_DEBUG_EVENT:
+        this.#goOn(id, verdict === 'pass' ? 1 : 0);
+        return undefined;
       case STOP_DEVICE:
       case STOP_IDLE: {
         const stop = this.#stopOfMachine(code === STOP_IDLE);
@@ -277,6 +293,33 @@ export class ParallelRun {
       default:
         return undefined;
     }
+  }
+
+  #verdictOnEvents(id: number): ThreadVerdict {
+    const outbox = this.#board.outbox(id);
+    if (outbox.isEmpty) return 'go';
+    const { events, missed } = outbox.take();
+    return this.#hooks.onThreadEvents?.(id, events, missed) ?? 'go';
+  }
+
+  /**
+   * What vCPUs met on their way to their parking places, while the machine stopped for another's sake: it is told first.
+   * @returns a bit for each whose first instruction's breakpoint was met before, when nothing stops
+   */
+  #eventsLeft(bound: Bound | undefined): MachineStop | number {
+    let passes = 0;
+    for (const { id } of this.#vm.vcpus) {
+      if (bound !== undefined && bound.vcpu !== id) continue;
+      const verdict = this.#verdictOnEvents(id);
+      if (verdict === 'stop') return { kind: 'event', vcpu: id };
+      if (verdict === 'pass') passes |= 1 << id;
+    }
+    return passes;
+  }
+
+  /** Memslot calls and what they do come from this thread. */
+  #userSpaceEvent(): MachineStop | undefined {
+    return this.#hooks.watch?.stopPending === true ? { kind: 'event', vcpu: 0 } : undefined;
   }
 
   #stopped(stop: MachineStop): MachineStop {

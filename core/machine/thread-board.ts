@@ -4,6 +4,7 @@
  * word and the engine on EVENTS.
  */
 import type { PredictedMmioFault } from '../kvm/index.ts';
+import { EventOutbox, OUTBOX_BYTES } from './event-outbox.ts';
 import { LOG_RING_BYTES, LogRing } from './log-ring.ts';
 import { SERIAL_RING_BYTES, SerialRing } from './serial-ring.ts';
 
@@ -11,6 +12,8 @@ const WORDS = 64;
 const MAX_VCPUS = 8;
 const TEXT_BYTES = 1024;
 const MAX_BREAKPOINTS = 16_384;
+/** A debugger's list of what to watch for: some hundreds of bytes for each of its 256 breakpoints. */
+const WATCH_LIST_BYTES = 256 * 1024;
 
 /** int32 indexes of what all share. EVENTS is bumped and notified for the engine. */
 const EVENTS = 0;
@@ -18,6 +21,9 @@ const STOP = 1;
 const MMIO_ARMED = 2;
 const BREAKPOINT_COUNT = 3;
 const BREAKPOINT_EPOCH = 4;
+const WATCH_LENGTH = 5;
+const WATCH_EPOCH = 6;
+const FORGOTTEN = 7;
 
 /** int32 indexes into a vCPU's block. */
 export const STATE = 0;
@@ -60,7 +66,9 @@ const BREAKPOINTS_AT = (BLOCKS + MAX_VCPUS * WORDS) * 4;
 const TEXTS_AT = BREAKPOINTS_AT + MAX_BREAKPOINTS * 8;
 const SERIAL_AT = TEXTS_AT + MAX_VCPUS * TEXT_BYTES;
 const LOG_AT = SERIAL_AT + SERIAL_RING_BYTES;
-const BOARD_BYTES = LOG_AT + LOG_RING_BYTES;
+const WATCH_LIST_AT = LOG_AT + LOG_RING_BYTES;
+const OUTBOXES_AT = WATCH_LIST_AT + WATCH_LIST_BYTES;
+const BOARD_BYTES = OUTBOXES_AT + MAX_VCPUS * OUTBOX_BYTES;
 
 export class ThreadBoard {
   readonly buffer: SharedArrayBuffer;
@@ -159,6 +167,36 @@ export class ThreadBoard {
 
   breakpoints(): readonly bigint[] {
     return [...this.#u64.subarray(BREAKPOINTS_AT / 8, BREAKPOINTS_AT / 8 + this.i32[BREAKPOINT_COUNT])];
+  }
+
+  get watchEpoch(): number {
+    return Atomics.load(this.i32, WATCH_EPOCH);
+  }
+
+  /** Only while all vCPUs are parked. */
+  setWatchList(list: Uint8Array): void {
+    if (list.length > WATCH_LIST_BYTES)
+      throw new RangeError(`a list of ${list.length} bytes is too long for the threads`);
+    new Uint8Array(this.buffer, WATCH_LIST_AT).set(list);
+    this.i32[WATCH_LENGTH] = list.length;
+    Atomics.add(this.i32, WATCH_EPOCH, 1);
+  }
+
+  watchList(): Uint8Array {
+    return new Uint8Array(this.buffer, WATCH_LIST_AT, this.i32[WATCH_LENGTH]).slice();
+  }
+
+  get forgotten(): number {
+    return Atomics.load(this.i32, FORGOTTEN);
+  }
+
+  set forgotten(count: number) {
+    Atomics.store(this.i32, FORGOTTEN, count);
+  }
+
+  /** What the watch on a vCPU's thread has met. */
+  outbox(vcpu: number): EventOutbox {
+    return new EventOutbox(this.buffer, OUTBOXES_AT + vcpu * OUTBOX_BYTES);
   }
 
   /** A sentence of a vCPU's: why it cannot go on. */

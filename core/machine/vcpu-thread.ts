@@ -5,7 +5,18 @@
 import { attachArena, type Arena } from '../arena/arena.ts';
 import { ACTIVE, VCPU_ACTIVITY, VCPU_BYTES, VCPU_F_INSNS, VCPU_RFLAGS } from '../arena/vcpu-layout.ts';
 import { DeviceSet, LockedBus, withDevices } from '../devices/index.ts';
-import { type KvmHooks, RUN_BUDGET, RUN_HLT, RUN_INTERNAL_ERROR, RUN_VMM_STOP, type Vcpu, Vm } from '../kvm/index.ts';
+import {
+  type KvmHooks,
+  type KvmWatch,
+  RUN_BUDGET,
+  RUN_DEBUG_EVENT,
+  RUN_HLT,
+  RUN_INTERNAL_ERROR,
+  RUN_VMM_STOP,
+  type Vcpu,
+  Vm,
+} from '../kvm/index.ts';
+import type { EventOutbox } from './event-outbox.ts';
 import {
   COMMAND,
   COMMAND_ATTACH,
@@ -25,11 +36,14 @@ import {
   ThreadBoard,
   UNTOUCHED,
 } from './thread-board.ts';
+import type { MakeThreadWatch, ThreadWatch, ThreadWatchState } from './thread-watch.ts';
 import { RFLAGS_IF } from '../x86/index.ts';
 
 const SLICE_INSNS = 50_000;
 /** How long a vCPU with nothing to do sleeps before it looks again. */
 const NAP_MS = 0.2;
+const NOT_YET = -1;
+const NOTHING: ThreadWatchState = { watch: undefined, placed: undefined };
 
 export class VcpuThread {
   readonly #arena: Arena;
@@ -37,14 +51,23 @@ export class VcpuThread {
   readonly #id: number;
   readonly #devices: DeviceSet;
   readonly #bus: LockedBus;
-  readonly #hooks: KvmHooks;
+  readonly #hooks: KvmHooks & { watch: KvmWatch | undefined };
+  readonly #outbox: EventOutbox;
+  readonly #makeWatch: MakeThreadWatch | undefined;
   #vm: Vm;
-  #breakpointEpoch = 0;
+  #watch: ThreadWatch | undefined;
+  #watched = NOTHING;
+  #breakpointEpoch = NOT_YET;
+  #watchEpoch = NOT_YET;
+  #forgotten = 0;
 
-  constructor(arena: SharedArrayBuffer, board: SharedArrayBuffer, id: number) {
+  /** @param makeWatch the debugger's end on this thread */
+  constructor(arena: SharedArrayBuffer, board: SharedArrayBuffer, id: number, makeWatch?: MakeThreadWatch) {
     this.#arena = attachArena(arena);
     this.#board = new ThreadBoard(board);
     this.#id = id;
+    this.#makeWatch = makeWatch;
+    this.#outbox = this.#board.outbox(id);
     this.#devices = new DeviceSet(this.#arena, (byte) => this.#board.serial.put(byte));
     this.#bus = new LockedBus(
       this.#arena,
@@ -52,6 +75,7 @@ export class VcpuThread {
       () => this.#board.stopping || this.#board.serial.isFull(),
     );
     this.#hooks = {
+      watch: undefined,
       mmioStopArmed: false,
       onMmioFault: (fault) => {
         this.#board.putFault(id, fault);
@@ -86,7 +110,12 @@ export class VcpuThread {
   }
 
   #attach(): Vm {
-    return Vm.attach(this.#arena, this.#bus, this.#hooks, this.#id);
+    const vm = Vm.attach(this.#arena, this.#bus, this.#hooks, this.#id);
+    this.#watch = this.#makeWatch?.(this.#arena, this.#devices.bus, vm.vcpus[0].cpu, this.#outbox);
+    // Another processor knows nothing of what the last one was told to stop at.
+    this.#breakpointEpoch = NOT_YET;
+    this.#watchEpoch = NOT_YET;
+    return vm;
   }
 
   get #vcpu(): Vcpu {
@@ -125,6 +154,9 @@ export class VcpuThread {
       if (left <= 0) return STOP_ASKED;
       const code = vcpu.run(Math.min(left, SLICE_INSNS, untilEvent), skip);
       skip = false;
+      if (!this.#outbox.isEmpty && (code === RUN_BUDGET || code === RUN_HLT || code === RUN_VMM_STOP)) {
+        return RUN_DEBUG_EVENT;
+      }
       if (code === RUN_HLT) {
         if (this.#idle()) return STOP_IDLE;
       } else if (code !== RUN_BUDGET && code !== RUN_VMM_STOP) return code;
@@ -139,9 +171,20 @@ export class VcpuThread {
       cpu.cache.dropAll();
       cpu.flushTlb();
     }
-    if (this.#breakpointEpoch !== board.breakpointEpoch) {
+    if (this.#forgotten !== board.forgotten) {
+      this.#forgotten = board.forgotten;
+      this.#watch?.forget();
+    }
+    const hasNewList = this.#watchEpoch !== board.watchEpoch;
+    if (hasNewList) {
+      this.#watchEpoch = board.watchEpoch;
+      this.#watched = this.#watch?.setList(board.watchList()) ?? NOTHING;
+      this.#hooks.watch = this.#watched.watch;
+    }
+    if (hasNewList || this.#breakpointEpoch !== board.breakpointEpoch) {
       this.#breakpointEpoch = board.breakpointEpoch;
-      cpu.setExecBreakpoints(board.breakpoints());
+      const { placed } = this.#watched;
+      cpu.setExecBreakpoints(board.breakpoints(), placed?.offsets, placed?.isPlaced);
     }
     this.#hooks.mmioStopArmed = board.mmioArmed;
   }

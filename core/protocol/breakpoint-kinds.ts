@@ -166,6 +166,9 @@ export const BREAKPOINT_KINDS: Readonly<Record<BreakpointKind, BreakpointKindInf
 
 export const BREAKPOINT_KIND_NAMES = Object.keys(BREAKPOINT_KINDS) as readonly BreakpointKind[];
 
+/** Kinds whose instruction has not been executed when the machine stops. */
+export const STANDS_BEFORE: ReadonlySet<BreakpointKind> = new Set(['port', 'exception', 'page-fault']);
+
 /** Exceptions by vector (SDM vol 3A, "Exception and Interrupt Vectors"). */
 export const EXCEPTION_NAMES: readonly string[] =
   '#DE #DB NMI #BP #OF #BR #UD #NM #DF 9 #TS #NP #SS #GP #PF 15 #MF #AC #MC #XM #VE #CP 22 23 24 25 26 27 #HV #VC #SX 31'.split(

@@ -20,7 +20,7 @@ export interface BreakpointSnapshot {
   readonly log: string;
   /** Only this vCPU's; undefined = any. */
   readonly vcpu: number | undefined;
-  /** Why it cannot work as it is: a symbol that the present image has not, vCPUs on threads. */
+  /** Why it cannot work as it is: a symbol that the present image has not. */
   readonly problem: string | undefined;
   /** One line for people. */
   readonly text: string;

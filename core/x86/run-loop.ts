@@ -72,6 +72,8 @@ export function runCpu(cpu: Cpu, budget: number, stopBeforeFirstBreakpoint: bool
     if (exit !== EXIT_BUDGET) return exit;
     left -= piece;
     if (left <= 0) return EXIT_BUDGET;
+    // A debugger asked at the very last instruction of the piece.
+    if (cpu.attention) return EXIT_ATTENTION;
     // The IPI of kvm_vcpu_kick; what it was sent for is looked at before the next entry.
     if (Atomics.load(cpu.r, VCPU_MODE) === EXITING_GUEST_MODE) return EXIT_ATTENTION;
     mayStop = true;

@@ -1,9 +1,10 @@
 /** The thread of one vCPU in parallel mode. All that it hears and says goes through the board and the arena. */
 import { workerData } from 'node:worker_threads';
+import { ThreadEventWatch } from '../../core/debug/thread-event-watch.ts';
 import { VcpuThread } from '../../core/machine/vcpu-thread.ts';
 import { raiseInliningBudget } from './compiler-budget.ts';
 import type { VcpuWorkerSetup } from './vcpu-threads.ts';
 
 const { arena, board, vcpu }: VcpuWorkerSetup = workerData;
 raiseInliningBudget();
-new VcpuThread(arena, board, vcpu).serve();
+new VcpuThread(arena, board, vcpu, (...place) => new ThreadEventWatch(...place)).serve();

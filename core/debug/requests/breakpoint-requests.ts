@@ -4,7 +4,7 @@ import type { ParsedParams } from '../../protocol/requests.ts';
 import { MAX_BREAKPOINTS } from '../../protocol/requests.ts';
 import type { BreakpointSpec } from '../../protocol/snapshots.ts';
 import type { CompiledTexts } from '../breakpoint-table.ts';
-import { compileTexts, parallelProblem } from '../breakpoint-texts.ts';
+import { compileTexts } from '../breakpoint-texts.ts';
 import { badRequest, expressionRefused, refused, type Handled } from '../refusal.ts';
 import type { RequestFamily } from '../request-table.ts';
 import type { Session } from '../session.ts';
@@ -80,8 +80,6 @@ interface Wish {
 function checkWish(session: Session, wish: Wish): Handled<{ spec: BreakpointSpec; texts: CompiledTexts }> {
   const spec = checkSpec(session, wish.spec);
   if (!spec.ok) return spec;
-  const problem = parallelProblem(session, spec.value);
-  if (problem !== undefined) return refused(problem);
   const texts = compileTexts(session, spec.value, wish.condition, wish.log);
   return texts.ok ? ok({ spec: spec.value, texts: texts.value }) : expressionRefused(texts.error);
 }

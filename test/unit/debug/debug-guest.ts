@@ -82,15 +82,19 @@ const RAM = 8 * 1024 * 1024;
 export const guestImage = (name: string): Uint8Array<ArrayBuffer> =>
   new Uint8Array(readFileSync(new URL(`../../../electron/guests/${name}.elf`, import.meta.url)));
 
-export function sessionWith(guest: string, options: MachineOptionsInput = {}): TestSession {
-  const session = new TestSession();
+export function sessionWith(guest: string, options: MachineOptionsInput = {}, launch?: LaunchVcpu): TestSession {
+  const session = new TestSession(launch);
   session.ask('machine.create', { image: guestImage(guest), name: guest, options: { ramBytes: RAM, ...options } });
   return session;
 }
 
 /** A flat image of 32-bit code, entered at 1 MiB. */
-export function sessionWithCode(code: readonly number[], options: MachineOptionsInput = {}): TestSession {
-  const session = new TestSession();
+export function sessionWithCode(
+  code: readonly number[],
+  options: MachineOptionsInput = {},
+  launch?: LaunchVcpu,
+): TestSession {
+  const session = new TestSession(launch);
   session.ask('machine.create', { image: Uint8Array.from(code), name: 'code', options: { ramBytes: RAM, ...options } });
   return session;
 }
