@@ -32,7 +32,7 @@ export const SPTE_WRITER_WORDS = [
 ] as const;
 
 const BEFORE = 'before the instruction';
-const AFTER = 'after the instruction';
+const AFTER = 'after the instruction; of a string instruction, after the element';
 const BOUNDARY = 'when KVM is done, before the guest is entered again';
 
 export const BREAKPOINT_KINDS: Readonly<Record<BreakpointKind, BreakpointKindInfo>> = {
@@ -72,7 +72,7 @@ export const BREAKPOINT_KINDS: Readonly<Record<BreakpointKind, BreakpointKindInf
   exception: {
     title: 'Guest exception',
     event: 'an exception',
-    stops: 'in front of its delivery, at the instruction (a double fault, or one of an emulated instruction: after it)',
+    stops: 'in front of its delivery, at the instruction (one of an emulated instruction: after it)',
     fields: [
       { name: 'vector', meaning: 'its number' },
       { name: 'errorCode', meaning: 'its error code, 0 without one' },
@@ -122,7 +122,7 @@ export const BREAKPOINT_KINDS: Readonly<Record<BreakpointKind, BreakpointKindInf
   gpte: {
     title: 'Guest page-table entry change',
     event: 'a change of a guest page-table entry',
-    stops: AFTER,
+    stops: 'after the instruction',
     fields: [
       { name: 'gpa', meaning: 'where the entry lies' },
       { name: 'size', meaning: 'bytes of an entry: 8, or 4 with 32-bit paging' },

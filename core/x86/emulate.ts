@@ -15,7 +15,14 @@ import {
 } from '../arena/vcpu-layout.ts';
 import type { Cpu, EmulatorOps } from './cpu.ts';
 import { raisedVector, turnIntoStackFault, VECTORS_WITH_ERROR_CODE } from './exceptions.ts';
-import { ABORT_EXCEPTION, ABORT_UNIMPLEMENTED, EMULATE_DONE, EMULATE_FAIL, EMULATE_FAULT_INJECTED } from './exits.ts';
+import {
+  ABORT_DEBUG,
+  ABORT_EXCEPTION,
+  ABORT_UNIMPLEMENTED,
+  EMULATE_DONE,
+  EMULATE_FAIL,
+  EMULATE_FAULT_INJECTED,
+} from './exits.ts';
 import { TF } from './flags.ts';
 import { EA_64_STACK, I_EA, I_LENGTH } from './instruction.ts';
 import { CONTINUE, deliver, deliverSingleStep, findInstruction } from './run-loop.ts';
@@ -35,6 +42,7 @@ export function emulateInstruction(cpu: Cpu, ops: EmulatorOps): number {
   const next = (lo + length) | 0;
   r[VCPU_RIP] = next;
   if (next >>> 0 < length && r[VCPU_CODE_BITS] === 64) r[VCPU_RIP + 1] = hi + 1;
+  cpu.attention = false;
   cpu.emulator = ops;
   cpu.alone = i;
   cpu.handlerOf(i)(cpu, i);
@@ -67,11 +75,16 @@ function abandon(cpu: Cpu, ops: EmulatorOps, i: number, lo: number, hi: number):
     const hasError = ((VECTORS_WITH_ERROR_CODE >> vector) & 1) !== 0;
     const errorCode = r[VCPU_EXIT_ERROR_CODE];
     // One whose delivery needs an exit is raised again, as the instruction is started over.
-    if (deliver(cpu) !== CONTINUE) return EMULATE_FAIL;
+    if (deliver(cpu, false) !== CONTINUE) return EMULATE_FAIL;
     ops.injects?.(vector, hasError, errorCode);
     // Work, though nothing retires: as in the run loop.
     cpu.f[VCPU_F_DELIVERIES] += 1;
     return EMULATE_FAULT_INJECTED;
+  }
+  if (reason === ABORT_DEBUG) {
+    // In the middle of a string: what is left is begun again, behind a stop.
+    cpu.abort = 0;
+    return EMULATE_DONE;
   }
   if (reason !== ABORT_UNIMPLEMENTED) {
     cpu.unimplemented = `an instruction under emulation ran into VM exit ${r[VCPU_EXIT_REASON]}`;

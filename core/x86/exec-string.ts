@@ -7,6 +7,7 @@ import type { Cpu } from './cpu.ts';
 import { segmentAddress, WRITE } from './exec-address.ts';
 import { arithmetic, arithmetic64, OP_CMP } from './exec-arithmetic.ts';
 import { loadSized, readRegister, storeSized, writeRegister } from './exec-operand.ts';
+import { ABORT_DEBUG } from './exits.ts';
 import { DF, flagZ } from './flags.ts';
 import { DWORD, I_LENGTH, I_OPERATION, I_SEGMENT, operationNumber, operationSize, QWORD } from './instruction.ts';
 import { probeWriteAccess } from './memory-access.ts';
@@ -29,11 +30,12 @@ export const REPEAT_NOT_EQUAL = 2;
 export const ADDRESS_SIZE_SHIFT = 13;
 
 /**
- * Elements done before the instruction counts as one and starts again at the same RIP: interrupts and pauses get in
- * between, as they do on the processor after any element.
+ * Wherever the counter is a multiple of this, the instruction counts as one and starts again at the same RIP: interrupts and
+ * pauses get in between, as they do on the processor after any element. The counter decides, not how many were done: one that
+ * was interrupted in the middle by a fault or a debugger counts no other way than one that was not.
  */
 const BATCH = 4096;
-/** KVM's emulator re-enters the guest after this many (x86_emulate_insn, v3.11: `r->end` or 1024 iterations). */
+/** KVM's emulator re-enters the guest there (x86_emulate_insn, v3.11: RCX & 0x3ff). */
 const EMULATOR_BATCH = 1024;
 
 const RAX = VCPU_GPR;
@@ -81,16 +83,21 @@ export function executeString(cpu: Cpu, i: number): void {
     element(cpu, op, size, addressSize, segment, step, IO_STRING);
     return;
   }
-  let left = cpu.emulator === undefined ? BATCH : EMULATOR_BATCH;
+  const batch = cpu.emulator === undefined ? BATCH : EMULATOR_BATCH;
   while (!counterIsZero(cpu, addressSize)) {
-    if (left-- === 0) {
-      repeatLater(cpu, i);
-      return;
-    }
     element(cpu, op, size, addressSize, segment, step, IO_STRING | IO_REP);
     if (cpu.abort !== 0) return;
     advance(cpu, RCX, -1, addressSize);
     if ((op === OP_CMPS || op === OP_SCAS) && flagZ(r) !== (repeat === REPEAT_EQUAL)) return;
+    if ((r[RCX] & (batch - 1)) === 0) {
+      if (!counterIsZero(cpu, addressSize)) repeatLater(cpu, i);
+      return;
+    }
+    if (cpu.attention && cpu.watch !== undefined && !counterIsZero(cpu, addressSize)) {
+      // A debugger heard of this element: it finds RIP at the instruction, which has not retired, and the rest to do.
+      cpu.abort = ABORT_DEBUG;
+      return;
+    }
   }
 }
 

@@ -27,7 +27,14 @@ import {
   VECTOR_TS,
   VECTORS_WITH_ERROR_CODE,
 } from './exceptions.ts';
-import { ABORT_EXCEPTION, ABORT_EXIT, ABORT_NONE, EXIT_TRIPLE_FAULT, EXIT_UNIMPLEMENTED } from './exits.ts';
+import {
+  ABORT_EXCEPTION,
+  ABORT_EXIT,
+  ABORT_NONE,
+  EXIT_DEBUG_EVENT,
+  EXIT_TRIPLE_FAULT,
+  EXIT_UNIMPLEMENTED,
+} from './exits.ts';
 import { EVENT_EXCEPTION, EVENT_EXTERNAL } from './interrupts-event.ts';
 import { deliverThroughGate } from './interrupts-gate.ts';
 import { CR0_PE } from './paging-entry.ts';
@@ -49,9 +56,12 @@ export function makesDoubleFault(first: number, second: number): boolean {
 /**
  * Delivers the exception that ABORT_EXCEPTION announced, #DF and shutdown included, and clears `cpu.abort`. RIP has to be
  * the address to push (of the faulting instruction; the next one for traps). Answers 0, or the EXIT_* that ended it
- * (then nothing is delivered and the instruction may simply be run again).
+ * (then nothing is delivered and the instruction may simply be run again): EXIT_DEBUG_EVENT when a debugger wants to stand
+ * in front of the second exception.
+ *
+ * @param mayLeave whoever called can raise the first one again
  */
-export function deliverException(cpu: Cpu): number {
+export function deliverException(cpu: Cpu, mayLeave = true): number {
   const r = cpu.r;
   let vector = raisedVector(cpu);
   let errorCode = r[VCPU_EXIT_ERROR_CODE];
@@ -79,7 +89,10 @@ export function deliverException(cpu: Cpu): number {
       errorCode = r[VCPU_EXIT_ERROR_CODE];
     }
     if (cpu.watch !== undefined && cpu.watch.exceptions) {
-      cpu.watch.noteException(cpu, vector, errorCode, r[VCPU_EXIT_GVA], r[VCPU_EXIT_GVA + 1]);
+      const gva = r[VCPU_EXIT_GVA];
+      if (mayLeave) {
+        if (cpu.watch.beforeException(cpu, vector, errorCode, gva, r[VCPU_EXIT_GVA + 1])) return leave(cpu);
+      } else cpu.watch.noteException(cpu, vector, errorCode, gva, r[VCPU_EXIT_GVA + 1]);
     }
   }
 }
@@ -106,6 +119,14 @@ function finish(cpu: Cpu): number {
     return 0;
   }
   return abort === ABORT_EXIT ? r[VCPU_EXIT_REASON] : EXIT_UNIMPLEMENTED;
+}
+
+/** Nothing is being delivered. */
+function leave(cpu: Cpu): number {
+  cpu.abort = ABORT_NONE;
+  cpu.r[VCPU_IDT_VECTORING] = 0;
+  cpu.r[VCPU_EXIT_REASON] = EXIT_DEBUG_EVENT;
+  return EXIT_DEBUG_EVENT;
 }
 
 /** Triple fault. VCPU_EXIT_VECTOR says #DF: the third fault came from delivering it. */

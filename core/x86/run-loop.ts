@@ -218,9 +218,9 @@ function leavesBeforeException(cpu: Cpu): boolean {
 }
 
 /** CONTINUE, or the exit that delivery ran into; for the shadow MMU that may be reason 0. */
-export function deliver(cpu: Cpu): number {
+export function deliver(cpu: Cpu, mayLeave = true): number {
   cpu.r[VCPU_EXIT_REASON] = CONTINUE;
-  const exit = deliverException(cpu);
+  const exit = deliverException(cpu, mayLeave);
   return exit === 0 ? cpu.r[VCPU_EXIT_REASON] : exit;
 }
 
@@ -248,7 +248,14 @@ function abandon(cpu: Cpu, i: number, lo: number, hi: number): number {
     cpu.left--;
     cpu.budget--;
     cpu.f[VCPU_F_DELIVERIES] += 1;
-    return deliver(cpu);
+    const exit = deliver(cpu);
+    if (exit === EXIT_DEBUG_EVENT) {
+      // It is all to come: the instruction is begun again.
+      cpu.left++;
+      cpu.budget++;
+      cpu.f[VCPU_F_DELIVERIES] -= 1;
+    }
+    return exit;
   }
   cpu.abort = 0;
   if (reason === ABORT_DEBUG) return EXIT_DEBUG_EVENT;

@@ -25,6 +25,6 @@ export interface CpuWatch {
   onSpteMark(cpu: Cpu, at: number, oldLo: number): void;
   /** An exception is about to be delivered. True: leave in front of it (ABORT_DEBUG, EXIT_DEBUG_EVENT). */
   beforeException(cpu: Cpu, vector: number, errorCode: number, gvaLo: number, gvaHi: number): boolean;
-  /** The same where it cannot be left in front of: a double fault, an exception of an emulated instruction. */
+  /** The same where it cannot be left in front of: an exception of an emulated instruction, and one on top of it. */
   noteException(cpu: Cpu, vector: number, errorCode: number, gvaLo: number, gvaHi: number): void;
 }

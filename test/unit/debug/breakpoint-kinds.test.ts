@@ -88,6 +88,46 @@ describe.each(MODES)('under %s a data breakpoint', (mmu) => {
   });
 });
 
+describe.each(MODES)('under %s a data breakpoint in a string instruction', (mmu) => {
+  const registers = (session: TestSession, ...names: readonly string[]) =>
+    session
+      .ask('registers.read', { vcpu: 0 })
+      .registers.flatMap(({ name, value }) => (names.includes(name) ? [Number(value)] : []));
+  /** mov ecx, count; mov esi, DATA; mov edi, to; mov eax, 9; rep movsd; hlt */
+  const copy = (count: number, to: number): number[] =>
+    [0xb9, ...dword(count), 0xbe, ...dword(DATA), 0xbf, ...dword(to), 0xb8, ...dword(9)].concat([0xf3, 0xa5, 0xf4]);
+  const REP = BASE + 20n;
+
+  it.each([
+    ['memory', 0x30_0000],
+    ['a device', 0xfeb0_0000],
+  ])('to %s stops behind its element, with the rest to do', (_where, to) => {
+    const session = sessionWithCode(copy(5000, to), { mmu });
+    const plain = sessionWithCode(copy(5000, to), { mmu });
+    const third = BigInt(DATA + 2 * 4);
+    session.ask('breakpoints.add', { spec: { kind: 'data', access: 'read', space: 'gva', start: third, length: 4n } });
+    expect(fieldsOf(go(session))).toMatchObject({ gva: third, access: 'read', rip: REP });
+    expect(rip(session)).toBe(REP);
+    expect(registers(session, 'rcx', 'rsi', 'rdi')).toEqual([4997, DATA + 12, to + 12]);
+    const end = go(session);
+    expect([end.state, end.moment.insns]).toEqual(['halted', go(plain).moment.insns]);
+    const all = { vcpu: 0 };
+    expect(session.ask('registers.read', all).registers).toEqual(plain.ask('registers.read', all).registers);
+  });
+
+  it('that hears of every element stops at each', () => {
+    const session = sessionWithCode(copy(3, 0x30_0000), { mmu });
+    session.ask('breakpoints.add', {
+      spec: { kind: 'data', access: 'write', space: 'gpa', start: 0x30_0000n, length: 0x1000n },
+    });
+    const seen = [go(session), go(session), go(session)].map((status) => fieldsOf(status)['gva']);
+    expect(seen).toEqual([0x30_0000n, 0x30_0004n, 0x30_0008n]);
+    // The last element ends the instruction.
+    expect(rip(session)).toBe(REP + 2n);
+    expect(go(session)).toMatchObject({ state: 'halted', moment: { insns: 6 } });
+  });
+});
+
 describe.each(MODES)('under %s a breakpoint', (mmu) => {
   it('on execution by gpa, or in a range, stops in front of the instruction', () => {
     const session = sessionWithCode(STORES, { mmu });
@@ -123,6 +163,22 @@ describe.each(MODES)('under %s a breakpoint', (mmu) => {
     expect(eventOf(stopped).text).toBe('#UD at rip 0x100001');
     expect(rip(session)).toBe(BASE + 1n);
     expect(go(session)).toMatchObject({ state: 'shutdown' });
+  });
+
+  it('on a double fault stops in front of it, at the instruction', () => {
+    const session = sessionWithCode([0x90, 0x0f, 0x0b], { mmu });
+    const plain = sessionWithCode([0x90, 0x0f, 0x0b], { mmu });
+    session.ask('breakpoints.add', { spec: { kind: 'exception', vectors: [8] } });
+    const stopped = go(session);
+    expect(eventOf(stopped).text).toBe('#DF at rip 0x100001');
+    expect([rip(session), stopped.moment.insns]).toEqual([BASE + 1n, 1]);
+    const ends = [session, plain].map((one) => [
+      go(one).state,
+      one.ask('registers.read', { vcpu: 0 }).registers,
+      one.ask('stats.read', {}).vcpu,
+    ]);
+    expect(ends[0]).toEqual(ends[1]);
+    expect(ends[0][0]).toBe('shutdown');
   });
 
   it('on INT3 stops with rip at it', () => {
