@@ -1,5 +1,6 @@
 /** Refusals as the contract has them: a code for programs, one sentence for people. */
 import { err, type Result } from '../base/result.ts';
+import type { RegisterRefusal } from '../kvm/index.ts';
 import type { RequestError } from '../protocol/requests.ts';
 import type { ExpressionRefusal, MemslotRefusal } from '../protocol/snapshots.ts';
 
@@ -16,6 +17,9 @@ export const notAllowed = (message: string): Refused => refuse('not-allowed', me
 export const refused = (message: string): Refused => refuse('refused', message);
 /** A memslot call that KVM would have refused. */
 export const memslotRefused = (refusal: MemslotRefusal): Refused => refuse('refused', refusal.message, refusal);
+/** A register that KVM or the processor would not take. */
+export const registerRefused = ({ errno, message }: RegisterRefusal): Refused =>
+  err({ code: 'refused', message, memslot: undefined, errno });
 /** An expression that says nothing: the sentence names the column, the refusal carries it. */
 export const expressionRefused = (expression: ExpressionRefusal): Refused => {
   const where = { expression: '', condition: 'the condition, ', log: 'the log text, ' }[expression.part];

@@ -5,7 +5,8 @@ import { disassemblyLines, registerLines } from '../format/cpu-text.ts';
 import { fieldBits } from '../format/spte-text.ts';
 import { describeStop, generationText } from '../format/stop-reason.ts';
 import type { Answer, Params, RequestName } from '../protocol/requests.ts';
-import type { DecodedSpte, MachineStatus, RegisterValue, SpteRow } from '../protocol/snapshots.ts';
+import type { RegisterValue } from '../protocol/register-snapshots.ts';
+import type { DecodedSpte, MachineStatus, SpteRow } from '../protocol/snapshots.ts';
 
 /** Whoever answers requests. */
 export type Ask = <K extends RequestName>(name: K, params: Params<K>) => Answer<K>;

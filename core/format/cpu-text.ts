@@ -1,5 +1,6 @@
 /** Registers and instructions for people. */
-import type { DisassembledInsn, RegisterValue } from '../protocol/snapshots.ts';
+import type { RegisterValue } from '../protocol/register-snapshots.ts';
+import type { DisassembledInsn } from '../protocol/snapshots.ts';
 import { formatHex } from './address-text.ts';
 
 const COLUMNS = 4;

@@ -2,6 +2,8 @@
 export type { VmBus } from './bus.ts';
 export * from './hooks.ts';
 export * from './vcpu/vcpu-run.ts';
+export type { KvmSegment, SpecialRegister } from './vcpu/set-sregs.ts';
+export type { RegisterRefusal } from './vcpu/sregs-checks.ts';
 export { Vcpu } from './vcpu/vcpu.ts';
 export { Vm, type NrMmuPagesError, type VmConfig } from './vm.ts';
 export type { VmMemslotReport } from './vm-report.ts';

@@ -7,6 +7,7 @@ export * from './json-text.ts';
 export * from './machine-state.ts';
 export type * from './memslot-cost.ts';
 export type * from './probe-snapshots.ts';
+export type * from './register-snapshots.ts';
 export * from './requests.ts';
 export * from './snapshots.ts';
 export { err, ok, type Result } from '../base/result.ts';

@@ -3,12 +3,14 @@
  * reply. The window, the command line, gdb and the tests use these and nothing else. Parameters are hostile until parsed.
  */
 import * as v from 'valibot';
+import type { Errno } from '../base/errno.ts';
 import { HOST_PAGES } from '../base/host-pages.ts';
 import { ERAS, MMU_MODES } from '../base/machine-modes.ts';
 import { MMIO_OUTCOMES } from '../base/mmio-outcomes.ts';
 import { TRACE_WORDINGS } from '../base/tracepoints.ts';
 import { MAX_CONSOLE_CHARACTERS, type ConsoleCompletion, type ConsoleReply } from './console.ts';
 import type * as p from './probe-snapshots.ts';
+import type { RegistersSnapshot } from './register-snapshots.ts';
 import type * as s from './snapshots.ts';
 
 const U64_MAX = (1n << 64n) - 1n;
@@ -184,7 +186,22 @@ export const REQUEST_SCHEMAS = {
   'run.stepOut': v.strictObject({ vcpu }),
   'run.to': v.strictObject({ vcpu, address: u64 }),
   'registers.read': v.strictObject({ vcpu }),
-  'registers.write': v.strictObject({ vcpu, name: text(32), value: u64 }),
+  /** As KVM_SET_REGS, KVM_SET_SREGS, KVM_SET_DEBUGREGS or KVM_SET_MSRS would; `hidden`: of a segment register, instead of its descriptor's. */
+  'registers.write': v.strictObject({
+    vcpu,
+    name: text(32),
+    value: u64,
+    hidden: v.optional(
+      v.strictObject({
+        base: u64,
+        limit: integer(0, 0xffff_ffff),
+        attributes: v.pipe(
+          integer(0, 0x1_ffff),
+          v.check((bits) => (bits & 0xf00) === 0, 'no bits of the limit'),
+        ),
+      }),
+    ),
+  }),
   'memory.read': v.strictObject({
     space: v.picklist(['gva', 'gpa', 'hva']),
     vcpu,
@@ -361,8 +378,8 @@ interface Replies {
   'run.stepOver': s.MachineStatus;
   'run.stepOut': s.MachineStatus;
   'run.to': s.MachineStatus;
-  'registers.read': s.RegistersSnapshot;
-  'registers.write': s.RegistersSnapshot;
+  'registers.read': RegistersSnapshot;
+  'registers.write': RegistersSnapshot;
   'memory.read': s.MemorySnapshot;
   'memory.write': s.Moment;
   /** `next`: where to go on. */
@@ -430,13 +447,17 @@ interface Replies {
 
 export type Reply<K extends RequestName> = Replies[K];
 
-/** A refusal crosses the border as data. `memslot` is there when a memslot call was refused, `expression` when an expression was. */
+/**
+ * A refusal crosses the border as data. `memslot` is there when a memslot call was refused, `expression` when an expression was;
+ * `errno` where an ioctl of KVM's would have come back with one.
+ */
 export interface RequestError {
   readonly code: 'bad-request' | 'no-machine' | 'not-allowed' | 'refused' | 'engine-crashed';
   /** One sentence for people: what is wrong and what to do. */
   readonly message: string;
   readonly memslot: s.MemslotRefusal | undefined;
   readonly expression?: s.ExpressionRefusal | undefined;
+  readonly errno?: Errno | undefined;
 }
 
 export type Answer<K extends RequestName> =

@@ -109,23 +109,6 @@ export interface MachineStatus {
   readonly generationsToWrap: number;
 }
 
-export interface RegisterValue {
-  /** rax … r15, rip, rflags, es … tr (selectors), fs_base, gs_base, cr0 …, efer, dr0 …, gdtr_base …, star … */
-  readonly name: string;
-  readonly group: 'general' | 'segment' | 'control' | 'msr' | 'debug';
-  readonly bits: number;
-  readonly value: bigint;
-  /** Names of the set bits, for flag-like registers: ['PE', 'PG']. */
-  readonly flags: readonly string[] | undefined;
-  readonly writable: boolean;
-}
-
-export interface RegistersSnapshot {
-  readonly moment: Moment;
-  readonly vcpu: number;
-  readonly registers: readonly RegisterValue[];
-}
-
 export type AddressSpace = 'gva' | 'gpa' | 'hva';
 
 /** A run of bytes of one nature. `bytes` is present only where bytes exist; nothing is ever invented. */

@@ -45,9 +45,11 @@ import { flushTlb, flushTlbNonGlobal, flushTlbPage } from './tlb.ts';
 
 export { readDebugRegister, writeDebugRegister } from './system-debug-registers.ts';
 
-const CR0_DEFINED = CR0_PE | CR0_MP | CR0_EM | CR0_TS | CR0_ET | CR0_NE | CR0_WP | CR0_AM | CR0_NW | CR0_CD | CR0_PG;
+export const CR0_DEFINED =
+  CR0_PE | CR0_MP | CR0_EM | CR0_TS | CR0_ET | CR0_NE | CR0_WP | CR0_AM | CR0_NW | CR0_CD | CR0_PG;
 /** What this processor offers; the rest of CR4 is reserved (cpuid.ts says the same). */
-const CR4_DEFINED = CR4_TSD | CR4_PSE | CR4_PAE | CR4_MCE | CR4_PGE | CR4_PCE | CR4_FSGSBASE | CR4_SMEP | CR4_SMAP;
+export const CR4_DEFINED =
+  CR4_TSD | CR4_PSE | CR4_PAE | CR4_MCE | CR4_PGE | CR4_PCE | CR4_FSGSBASE | CR4_SMEP | CR4_SMAP;
 /** A change of these makes every cached translation doubtful. */
 const CR0_FLUSHES = CR0_PE | CR0_WP | CR0_PG;
 const CR4_FLUSHES = CR4_PSE | CR4_PAE | CR4_PGE | CR4_SMEP | CR4_SMAP;

@@ -9,6 +9,8 @@ export { pageFaultCode, permits } from './paging-permission.ts';
 export { raisePageFault } from './exceptions.ts';
 export { nextPageHigh } from './linear-address.ts';
 export { VECTOR_GP, VECTOR_PF, VECTOR_UD } from './exceptions.ts';
+export { PROCESSOR_BITS, reloadPdptes, settleRegisters } from './registers-from-outside.ts';
+export { patTypesValid } from './msr.ts';
 export { noteTableWrite } from './system-code-pages.ts';
 /** To be told of a store to guest memory that was not the CPU's own: decodes of it go, on every vCPU. */
 export { noteGuestWrite } from './system-code-pages.ts';

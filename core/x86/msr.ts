@@ -55,7 +55,7 @@ const IA32_GS_BASE = 0xc000_0101 | 0;
 const IA32_KERNEL_GS_BASE = 0xc000_0102 | 0;
 const IA32_TSC_AUX = 0xc000_0103 | 0;
 
-const EFER_DEFINED = EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE;
+export const EFER_DEFINED = EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE;
 const APIC_BASE_WRITABLE_LOW = 0xffff_f000 | 0x100;
 /** Global enable. There is no local APIC here: once cleared the bit cannot be set again. */
 const APIC_BASE_ENABLE = 0x800;
@@ -186,7 +186,8 @@ function keep(cpu: Cpu, at: number, lo: number, hi: number): void {
   cpu.r[at + 1] = hi;
 }
 
-function patTypesValid(half: number): boolean {
+/** Of one half of IA32_PAT. */
+export function patTypesValid(half: number): boolean {
   for (let shift = 0; shift < 32; shift += 8) {
     const type = (half >>> shift) & 0xff;
     if (type > 7 || ((PAT_TYPES >> type) & 1) === 0) return false;

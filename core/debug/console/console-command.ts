@@ -73,8 +73,8 @@ const ERRNOS: Readonly<Record<RequestError['code'], string>> = {
 };
 
 /** A request's refusal; a memslot call's has its own errno and names the check. */
-export function refusalOf({ code, message, memslot }: RequestError): ConsoleRefusal {
-  if (memslot === undefined) return { errno: ERRNOS[code], message };
+export function refusalOf({ code, message, memslot, errno }: RequestError): ConsoleRefusal {
+  if (memslot === undefined) return { errno: errno ?? ERRNOS[code], message };
   return { errno: memslot.errno, message: `${memslot.check}: ${message}` };
 }
 

@@ -3,6 +3,7 @@ import { err, ok, type Result } from '../../base/result.ts';
 import { formatHex } from '../../format/address-text.ts';
 import { disassemblyLines, registerLine, registerLines } from '../../format/cpu-text.ts';
 import { memoryLines, unitText, UNIT_FORMATS, type UnitBytes, type UnitFormat } from '../../format/memory-text.ts';
+import { registerBits } from '../../format/register-bits.ts';
 import type { ConsoleRefusal } from '../../protocol/console.ts';
 import { MAX_MEMORY_READ } from '../../protocol/requests.ts';
 import { valueText, type ExpressionValue } from '../expression/compiled.ts';
@@ -15,6 +16,7 @@ import {
   type ConsoleCommand,
   type ConsoleContext,
   type ConsoleOutcome,
+  type ConsoleWord,
 } from './console-command.ts';
 
 const MAX_UNITS = 1024;
@@ -100,6 +102,35 @@ function disassemble(
   });
 }
 
+/** `cr4 +smep -pge`. */
+function setFlags(
+  { ask, vcpu }: Pick<ConsoleContext, 'ask' | 'vcpu'>,
+  [register, ...flags]: readonly ConsoleWord[],
+): ConsoleOutcome {
+  const name = register.text.toLowerCase();
+  const bits = registerBits(name);
+  if (bits === undefined) {
+    return misused(`${register.text} has no flags with names; cr0, cr4, efer and rflags have.`, {
+      at: register.at,
+      length: register.text.length,
+    });
+  }
+  let set = 0n;
+  let clear = 0n;
+  for (const { text, at } of flags) {
+    const bit = bits.find(([, flag]) => flag === text.slice(1).toUpperCase())?.[0];
+    if (bit === undefined) return misused(`${name} has no flag called ${text.slice(1)}.`, { at, length: text.length });
+    if (text.startsWith('+')) set |= 1n << BigInt(bit);
+    else clear |= 1n << BigInt(bit);
+  }
+  return answered(ask('registers.read', { vcpu }), ({ registers }) => {
+    const old = registers.find((one) => one.name === name)?.value ?? 0n;
+    return answered(ask('registers.write', { vcpu, name, value: (old | set) & ~clear }), (written) =>
+      said(...written.registers.filter((one) => one.name === name).map(registerLine)),
+    );
+  });
+}
+
 const DISASSEMBLED = 10;
 
 export const LOOK_COMMANDS: readonly ConsoleCommand[] = [
@@ -128,9 +159,10 @@ export const LOOK_COMMANDS: readonly ConsoleCommand[] = [
   },
   {
     names: ['set'],
-    usage: 'REGISTER=EXPR',
-    summary: 'puts a value into a register',
-    run({ ask, vcpu, values }, { text, at }) {
+    usage: 'REGISTER=EXPR, REGISTER ±FLAG…',
+    summary: 'puts a value into a register, or sets and clears flags of it by name: set cr4 +smep -pge',
+    run({ ask, vcpu, values }, { text, at, words }) {
+      if (/^[a-z]\w*(\s+[-+][a-z]\w*)+\s*$/i.test(text)) return setFlags({ ask, vcpu }, words);
       const match = /^([a-z][a-z0-9_]*)\s*=\s*/i.exec(text);
       if (match === null)
         return misused('say which register and what: set rip=main, set rax=0x10.', {

@@ -1,8 +1,8 @@
 /** registers.*: by name, read always, written while the machine stands still. */
 import { ok } from '../../base/result.ts';
 import type { Vcpu } from '../../kvm/index.ts';
-import type { RegistersSnapshot } from '../../protocol/snapshots.ts';
-import { refused } from '../refusal.ts';
+import type { RegistersSnapshot } from '../../protocol/register-snapshots.ts';
+import { registerRefused } from '../refusal.ts';
 import { readRegisters, writeRegister } from '../register-file.ts';
 import type { RequestFamily } from '../request-table.ts';
 import type { Session } from '../session.ts';
@@ -13,11 +13,11 @@ export const registerRequests: RequestFamily<'registers.read' | 'registers.write
     const vcpu = presentVcpu(session, id);
     return vcpu.ok ? ok(snapshot(session, vcpu.value)) : vcpu;
   },
-  'registers.write': (session, { vcpu: id, name, value }) => {
+  'registers.write': (session, { vcpu: id, name, value, hidden }) => {
     const vcpu = pausedVcpu(session, id, 'edit a register');
     if (!vcpu.ok) return vcpu;
-    const written = writeRegister(vcpu.value.cpu, name, value);
-    if (!written.ok) return refused(written.error);
+    const written = writeRegister(vcpu.value, name, value, hidden);
+    if (!written.ok) return registerRefused(written.error);
     presentMachine(session).run.forgetStop();
     session.announceChange();
     return ok(snapshot(session, vcpu.value));

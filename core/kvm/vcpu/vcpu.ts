@@ -24,6 +24,7 @@ import {
   VCPU_RIP,
   VCPU_SKIP_MMIO_STOP,
 } from '../../arena/vcpu-layout.ts';
+import type { Result } from '../../base/result.ts';
 import { TP_KVM_EXIT } from '../../base/tracepoints.ts';
 import {
   awaitBus,
@@ -61,6 +62,8 @@ import { KVM_REQ_MMU_RELOAD, KVM_REQ_MMU_SYNC, KVM_REQ_TLB_FLUSH, KVM_REQ_TRIPLE
 import { mmuSyncRoots } from '../shadow/shadow-sync.ts';
 import { traceEnabled } from '../trace/trace.ts';
 import { KVM_ISA_SVM, KVM_ISA_VMX, traceKvmEntry, traceKvmExit, traceKvmInjVirq } from '../trace/trace-events.ts';
+import { setSegmentRegister, setSpecialRegister, type KvmSegment, type SpecialRegister } from './set-sregs.ts';
+import type { RegisterRefusal } from './sregs-checks.ts';
 import { VcpuContext } from './vcpu-context.ts';
 import { NO_EXIT } from './vcpu-exit-reasons.ts';
 import {
@@ -89,6 +92,21 @@ export class Vcpu {
   /** Why the last run ended with RUN_INTERNAL_ERROR. */
   get internalError(): string {
     return this.context.internalError;
+  }
+
+  /** What KVM_SET_REGS does beside writing the general registers: an exception that was to be injected is forgotten. */
+  forgetException(): void {
+    this.context.r[VCPU_PENDING_EXCEPTION] = 0;
+  }
+
+  /** KVM_SET_SREGS, KVM_SET_DEBUGREGS or KVM_SET_MSRS with one register changed. What is refused has changed nothing. */
+  setSpecialRegister(name: SpecialRegister, value: bigint): Result<undefined, RegisterRefusal> {
+    return setSpecialRegister(this.context, name, value);
+  }
+
+  /** KVM_SET_SREGS with one segment changed. */
+  setSegmentRegister(segment: number, wanted: KvmSegment): Result<undefined, RegisterRefusal> {
+    return setSegmentRegister(this.context, segment, wanted);
   }
 
   /**

@@ -1,5 +1,5 @@
 /** A number on screen that can be followed, by what kind of number it is. */
-import type { AddressSpace } from '@core/protocol/index.ts';
+import type { AddressSpace, RegisterValue } from '@core/protocol/index.ts';
 import { formatAddress, formatGfn, formatHex, formatU64 } from '@core/format/address-text.ts';
 import type { TraceNumber } from '@core/format/ftrace-numbers.ts';
 import { formatCount } from '@core/format/quantity.ts';
@@ -16,8 +16,8 @@ export type LinkedNumber =
   | { readonly kind: 'spte'; readonly value: bigint; readonly at?: SpteSpot; readonly host?: SpteFormat }
   | { readonly kind: 'register'; readonly name: string; readonly value: bigint }
   | { readonly kind: 'insns'; readonly insns: number }
-  /** What an access carried. */
-  | { readonly kind: 'value'; readonly value: bigint };
+  /** What an access carried, or a register that is no address. */
+  | { readonly kind: 'value'; readonly value: bigint; readonly name?: string };
 
 export interface SpteSpot {
   readonly page: number;
@@ -30,6 +30,21 @@ export interface SpteFormat {
   readonly era: string;
   readonly mmu: MmuMode;
   readonly maxPhyAddr: number;
+}
+
+/** Registers that hold no address: flags, selectors, and those by name. */
+const NO_ADDRESS: ReadonlySet<string> = new Set(
+  'cr8 star sfmask sysenter_cs tsc_aux tsc_offset pat dr6 dr7 gdtr_limit idtr_limit'.split(' '),
+);
+/** Bits 51 to 12 of CR3: where the tables begin. */
+const CR3_TABLE = 0xf_ffff_ffff_f000n;
+
+/** A register by what its value is: a gva mostly, a table's gpa in CR3, no address at all. */
+export function numberOfRegister({ name, value, flags, hidden }: RegisterValue): LinkedNumber {
+  if (name === 'cr3') return { kind: 'gpa', address: value & CR3_TABLE };
+  if (name === 'apic_base') return { kind: 'gpa', address: value & CR3_TABLE };
+  if (flags !== undefined || hidden !== undefined || NO_ADDRESS.has(name)) return { kind: 'value', value, name };
+  return { kind: 'register', name, value };
 }
 
 /** A number of a trace's text; `host`: of which machine, where it is not this one. */
@@ -86,7 +101,8 @@ export function numberValue(number: LinkedNumber): bigint {
 /** With what kind of number it is, as it can be pasted again: `gpa:0xfeb00000`. */
 export function numberWithSpace(number: LinkedNumber): string {
   if (number.kind === 'code') return `gva:${formatAddress(number.address)}`;
-  if (number.kind === 'register') return `${number.name} = ${formatHex(number.value)}`;
+  if (number.kind === 'value' && number.name === undefined) return formatHex(number.value);
+  if (number.kind === 'register' || number.kind === 'value') return `${number.name} = ${formatHex(number.value)}`;
   return `${number.kind}:${formatHex(numberValue(number))}`;
 }
 

@@ -2,6 +2,7 @@
 import type { RequestError } from '@core/protocol/index.ts';
 import { defineStore } from 'pinia';
 import { computed, ref, shallowRef } from 'vue';
+import { refusalText } from '../api/request-refusal.ts';
 
 export interface Notice {
   readonly id: number;
@@ -23,7 +24,7 @@ export const useNoticesStore = defineStore('notices', () => {
     notices.value = [...notices.value.slice(1 - KEPT), { id, level, text }];
   }
 
-  const addError = (error: RequestError): void => add('error', error.message);
+  const addError = (error: RequestError): void => add('error', refusalText(error));
   function dismiss(): void {
     dismissed.value = latest.value?.id ?? 0;
   }

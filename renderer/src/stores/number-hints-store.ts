@@ -110,7 +110,7 @@ export const useNumberHintsStore = defineStore('number-hints', () => {
       case 'register':
         return [registerLine(number.name, number.value), ...(await virtualLines(number.value))];
       case 'value':
-        return [registerLine('value', number.value), ...textLines(number.value)];
+        return [registerLine(number.name ?? 'value', number.value), ...textLines(number.value)];
     }
   }
 

@@ -1,5 +1,5 @@
 /** The registers of the selected vCPU, and what has changed in them since the last stop. */
-import type { RegisterValue, RegistersSnapshot, RequestError } from '@core/protocol/index.ts';
+import type { HiddenSegment, RegisterValue, RegistersSnapshot, RequestError } from '@core/protocol/index.ts';
 import { formatHex } from '@core/format/address-text.ts';
 import { defineStore } from 'pinia';
 import { computed, shallowRef } from 'vue';
@@ -57,8 +57,13 @@ export const useRegistersStore = defineStore('registers', () => {
   }
 
   /** @returns why not, undefined when it is done */
-  async function put(vcpu: number, name: string, value: bigint): Promise<RequestError | undefined> {
-    const answer = await desktop.call('registers.write', { vcpu, name, value });
+  async function put(
+    vcpu: number,
+    name: string,
+    value: bigint,
+    hidden?: HiddenSegment,
+  ): Promise<RequestError | undefined> {
+    const answer = await desktop.call('registers.write', { vcpu, name, value, ...(hidden && { hidden }) });
     if (!answer.ok) return answer.error;
     if (vcpu === machine.selectedVcpu) apply(answer.value);
     return undefined;
@@ -69,18 +74,19 @@ export const useRegistersStore = defineStore('registers', () => {
     const vcpu = machine.selectedVcpu;
     const before = await desktop.call('registers.read', { vcpu });
     if (!before.ok) return before.error;
-    const old = before.value.registers.find((register) => register.name === name)?.value;
+    const old = before.value.registers.find((register) => register.name === name);
     const refusal = await put(vcpu, name, value);
-    if (refusal || old === undefined || old === value) return refusal;
-    const again = async (wanted: bigint): Promise<boolean> => {
-      const reason = await put(vcpu, name, wanted);
+    if (refusal || old === undefined || old.value === value) return refusal;
+    /** @param hidden of a segment register as it was: its descriptor may say another thing by now */
+    const again = async (wanted: bigint, hidden?: HiddenSegment): Promise<boolean> => {
+      const reason = await put(vcpu, name, wanted, hidden);
       if (reason) notices.addError(reason);
       return reason === undefined;
     };
     const of = (machine.status?.vcpus.length ?? 1) > 1 ? `vCPU ${vcpu}: ` : '';
     edits.record({
       title: `${of}${name} = ${formatHex(value)}`,
-      undo: () => again(old),
+      undo: () => again(old.value, old.hidden),
       redo: () => again(value),
     });
     return undefined;

@@ -46,7 +46,7 @@ describe('an edit of a standing machine', () => {
     const before = session.ask('machine.status', {});
     session.events.length = 0;
     session.refusal('generation.set', { memslotsGeneration: 5n });
-    session.refusal('registers.write', { vcpu: 0, name: 'cr3', value: 0n });
+    session.refusal('registers.write', { vcpu: 0, name: 'cr0', value: 1n << 31n });
     session.refusal('memslots.set', { region: { ...region, slot: 500 } });
     expect(session.events).toEqual([]);
     expect(session.ask('machine.status', {})).toEqual(before);

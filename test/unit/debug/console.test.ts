@@ -146,7 +146,7 @@ describe('the console', () => {
     ['walk hva:0x7f0000000000', 'EINVAL: a walk begins at a gva or a gpa.'],
     ['rmap 0xffffffffffffffff', 'EINVAL: 0xffffffffffffffff is no guest frame number'],
     ['set rip', 'EINVAL: say which register'],
-    ['set cr0=0', 'EPERM: '],
+    ['set cr0=0x80000000', 'EPERM: '],
     ['print rax +* 2', 'EINVAL: '],
     ['print nosuch', 'EINVAL: '],
     ['slots preview constructor', 'EINVAL: '],

@@ -1,4 +1,4 @@
-/** What may be written into a register, and that the guest then finds it there. */
+/** What may be written into a register, and that the guest then finds it there. Those of the mode: special-registers.test.ts. */
 import { describe, expect, it } from 'vitest';
 import { sessionWith, type TestSession } from './debug-guest.ts';
 
@@ -26,17 +26,8 @@ const CODE = 0x20_0000n;
 
 describe('a register edit is refused', () => {
   const flat = sessionWith('poller');
-  const readOnly = (name: string) =>
-    `${name} cannot be edited: the processor's caches and KVM's roots hang on it, only the guest changes it.`;
-
   it.each([
     ['of a register that there is not', 'rzx', 0n, 'there is no register called rzx.'],
-    ['of a control register', 'cr0', 0x8000_0011n, readOnly('cr0')],
-    ['of the page tables', 'cr3', 0x1000n, readOnly('cr3')],
-    ['of EFER', 'efer', 0x500n, readOnly('efer')],
-    ['of a selector', 'cs', 0x8n, readOnly('cs')],
-    ['of a debug register', 'dr7', 0x400n, readOnly('dr7')],
-    ['of the TSC', 'tsc_offset', 1n, readOnly('tsc_offset')],
     ['that is too wide for 16 bits', 'gdtr_limit', 0x1_0000n, 'gdtr_limit has 16 bits; 0x10000 does not fit.'],
     ['that is too wide for 32 bits', 'tsc_aux', 1n << 32n, 'tsc_aux has 32 bits; 0x100000000 does not fit.'],
     [
@@ -86,13 +77,6 @@ describe('a register edit is refused', () => {
       'there is no vCPU 3: the machine has 1, counted from 0.',
     );
     expect(session.refusal('registers.write', { vcpu: 0, name: 'rax', value: -1n })).toContain('value');
-  });
-
-  it('exactly where the register is shown as not writable', () => {
-    for (const { name, value, writable } of flat.ask('registers.read', { vcpu: 0 }).registers) {
-      const answer = flat.engine.handle('registers.write', { vcpu: 0, name, value });
-      expect(answer.ok, name).toBe(writable);
-    }
   });
 });
 

@@ -1,8 +1,10 @@
 /** What was written into the scripted machine, over what its script says. */
-import type { Moment, Params, Reply } from '@core/protocol/index.ts';
+import type { HiddenSegment, Moment, Params, Reply } from '@core/protocol/index.ts';
 import { fakeMemory, fakeRegisters } from './fake-snapshots.ts';
 
 export class FakeEdits {
+  /** Of the segment register that was written last. */
+  hidden: HiddenSegment | undefined;
   readonly written = new Map<string, bigint>();
   /** By `space:address`. */
   readonly poked = new Map<string, number>();

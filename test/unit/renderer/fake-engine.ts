@@ -273,8 +273,9 @@ export class FakeEngine extends FakeDesktop implements UmbraDesktop {
       return this.stop({ kind: 'run-to', address });
     },
     'registers.read': () => this.edits.registers(this.moment, this.rip),
-    'registers.write': ({ name, value }) => {
-      if (name.startsWith('cr')) return refused(`${name} cannot be written in this script.`);
+    'registers.write': ({ name, value, hidden }) => {
+      if (name.startsWith('cr')) return { ...refused(`${name} cannot be written in this script.`), errno: 'EINVAL' };
+      this.edits.hidden = hidden;
       this.edits.written.set(name, value);
       return this.edits.registers(this.moment, this.rip);
     },

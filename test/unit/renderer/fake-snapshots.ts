@@ -30,7 +30,10 @@ export function fakeRegisters(moment: Moment, rip: bigint): Reply<'registers.rea
       ...GENERAL.map((name, i) => register(name, 'general', i === 0 ? BigInt(moment.insns) : BigInt(i * 0x1234))),
       register('rip', 'general', rip),
       register('rflags', 'general', 0x46n, 64, ['PF', 'ZF']),
-      ...['cs', 'ss', 'ds', 'es', 'fs', 'gs'].map((name) => register(name, 'segment', 0x10n, 16)),
+      ...['cs', 'ss', 'ds', 'es', 'fs', 'gs'].map((name) => ({
+        ...register(name, 'segment', 0x10n, 16),
+        hidden: { base: 0x1000n, limit: 0xfff, attributes: 0x4093 },
+      })),
       register('cr0', 'control', 0x8000_0011n, 64, ['PE', 'ET', 'PG']),
       register('cr3', 'control', 0x10_3000n),
       register('cr4', 'control', 0x20n, 64, ['PAE']),

@@ -3,6 +3,8 @@ import { useNumberMenu } from '../../../renderer/src/composables/useNumberMenu.t
 import {
   addressOfNumber,
   focusOfNumber,
+  numberOfRegister,
+  numberOfTrace,
   numberText,
   numberWithSpace,
 } from '../../../renderer/src/layout/linked-number.ts';
@@ -88,5 +90,38 @@ describe('a number on screen', () => {
   it('says a register signed where it is negative', async () => {
     const [line] = await useNumberHintsStore().describe(EVERY[7]);
     expect(line).toBe('rax = 0xfffffffffffffffe = 18446744073709551614 = -2');
+  });
+});
+
+describe('a register', () => {
+  const number = (name: string, more = {}) =>
+    numberOfRegister({
+      name,
+      group: 'control',
+      bits: 64,
+      value: 0x10_3fffn,
+      flags: undefined,
+      writable: true,
+      ...more,
+    });
+
+  it('leads where its value points: CR3 to its tables, a pointer to memory, flags and selectors nowhere', () => {
+    expect(focusOfNumber(number('rsi'))).toEqual({ kind: 'address', space: 'gva', address: 0x10_3fffn });
+    expect(focusOfNumber(number('cr3'))).toEqual({ kind: 'address', space: 'gpa', address: 0x10_3000n });
+    expect(focusOfNumber(number('cr0', { flags: ['PE'] }))).toBeUndefined();
+    expect(focusOfNumber(number('cs', { hidden: { base: 0n, limit: 0, attributes: 0 } }))).toBeUndefined();
+    expect(focusOfNumber(number('pat'))).toBeUndefined();
+    expect(numberWithSpace(number('pat'))).toBe('pat = 0x103fff');
+  });
+});
+
+describe('a number of a trace', () => {
+  it('is what the trace says it is, and an spte is of the machine that wrote it', () => {
+    const host = { era: 'v3.11', mmu: 'shadow', maxPhyAddr: 40 } as const;
+    expect(numberOfTrace({ kind: 'gpa', value: 1n })).toEqual({ kind: 'gpa', address: 1n });
+    expect(numberOfTrace({ kind: 'code', value: 1n })).toEqual({ kind: 'code', address: 1n });
+    expect(numberOfTrace({ kind: 'gfn', value: 1 })).toEqual({ kind: 'gfn', gfn: 1 });
+    expect(numberOfTrace({ kind: 'generation', value: 1 })).toEqual({ kind: 'generation', generation: 1 });
+    expect(numberOfTrace({ kind: 'spte', value: 1n }, host)).toEqual({ kind: 'spte', value: 1n, host });
   });
 });

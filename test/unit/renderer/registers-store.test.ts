@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest';
+import { refusalText } from '../../../renderer/src/api/request-refusal.ts';
 import { useEditHistoryStore } from '../../../renderer/src/stores/edit-history-store.ts';
 import { useMachineStore } from '../../../renderer/src/stores/machine-store.ts';
 import { useNoticesStore } from '../../../renderer/src/stores/notices-store.ts';
@@ -93,5 +94,18 @@ describe('the registers', () => {
   it('record nothing when the value was refused', async () => {
     await useRegistersStore().write('cr0', 0n);
     expect(useEditHistoryStore().canUndo).toBe(false);
+  });
+
+  it('of a segment come back with the hidden part that they had, whatever the tables say by now', async () => {
+    const registers = useRegistersStore();
+    const edits = useEditHistoryStore();
+    await registers.write('fs', 0x28n);
+    await edits.undo();
+    expect(engine.edits.hidden).toEqual({ base: 0x1000n, limit: 0xfff, attributes: 0x4093 });
+  });
+
+  it('that KVM refuses say the errno', async () => {
+    const refusal = await useRegistersStore().write('cr0', 0n);
+    expect(refusal && refusalText(refusal)).toBe('EINVAL: cr0 cannot be written in this script.');
   });
 });
