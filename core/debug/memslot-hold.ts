@@ -27,7 +27,7 @@ import type { Session } from './session.ts';
 /** Exits in which an instruction may be begun again before it is said to make no progress. */
 const MAX_EXITS = 16;
 /** How far a vCPU runs when it is to run to its next exit and takes none. */
-const MAX_INSNS = 100_000;
+const MAX_INSNS = 2_000_000;
 const MAX_EVENTS = 500;
 /** Faults that are named of one run; the rest are counted. */
 const NAMED_FAULTS = 4;

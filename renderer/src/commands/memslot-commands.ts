@@ -65,7 +65,7 @@ export function memslotCommands(): readonly Command[] {
         return length > 1 ? `Apply ${length} memslot changes` : 'Apply the memslot change';
       },
       key: 'Ctrl+Enter',
-      isEnabled: () => memslots.plan.length > 0 && !memslots.isApplying,
+      isEnabled: () => memslots.canApply,
       run: memslots.apply,
     },
     {

@@ -1,5 +1,6 @@
 /** Running, stopping and stepping. */
 import { useFocusStore } from '../stores/focus-store.ts';
+import { useHoldStore } from '../stores/hold-store.ts';
 import { useMachineStore } from '../stores/machine-store.ts';
 import { useRegistersStore } from '../stores/registers-store.ts';
 import type { Command } from './command.ts';
@@ -8,6 +9,7 @@ export function runCommands(): readonly Command[] {
   const machine = useMachineStore();
   const focus = useFocusStore();
   const registers = useRegistersStore();
+  const hold = useHoldStore();
   const count = (): number => machine.status?.vcpus.length ?? 0;
   const hasOthers = (): boolean => count() > 1;
   const selectVcpu = (distance: number): void => {
@@ -22,7 +24,14 @@ export function runCommands(): readonly Command[] {
   return [
     { id: 'run', title: 'Run', key: 'F5', menu: 'Run', isEnabled: isStopped, run: machine.run },
     { id: 'pause', title: 'Pause', key: 'F5', menu: 'Run', isEnabled: () => machine.isRunning, run: machine.pause },
-    { id: 'step', title: 'Step into', key: 'F11', menu: 'Run', isEnabled: isStopped, run: machine.step },
+    {
+      id: 'step',
+      title: 'Step into',
+      key: 'F11',
+      menu: 'Run',
+      isEnabled: () => isStopped() || hold.isHeld,
+      run: () => (hold.isHeld ? hold.runVcpu(machine.selectedVcpu, 1) : machine.step()),
+    },
     { id: 'step-over', title: 'Step over', key: 'F10', menu: 'Run', isEnabled: isStopped, run: machine.stepOver },
     { id: 'step-out', title: 'Step out', key: 'Shift+F11', menu: 'Run', isEnabled: isStopped, run: machine.stepOut },
     {

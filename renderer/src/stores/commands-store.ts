@@ -7,6 +7,7 @@ import type { Command } from '../commands/command.ts';
 import { editCommands } from '../commands/edit-commands.ts';
 import { generationCommands } from '../commands/generation-commands.ts';
 import { goCommands } from '../commands/go-commands.ts';
+import { holdCommands } from '../commands/hold-commands.ts';
 import { layoutCommands } from '../commands/layout-commands.ts';
 import { memslotCommands } from '../commands/memslot-commands.ts';
 import { mmioCommands } from '../commands/mmio-commands.ts';
@@ -24,6 +25,7 @@ const FAMILIES: readonly (() => readonly Command[])[] = [
   editCommands,
   goCommands,
   memslotCommands,
+  holdCommands,
   mmioCommands,
   traceCommands,
   generationCommands,

@@ -46,7 +46,9 @@ export const useMachineStore = defineStore('machine', () => {
   const epoch = computed(() => status.value?.moment.epoch ?? -1);
   const isRunning = computed(() => state.value === 'running');
   const hasMachine = computed(() => !crash.value && status.value !== undefined && state.value !== 'empty');
-  const canRun = computed(() => CAN_RUN.has(state.value));
+  /** A memslot update stands between two of its steps: vCPUs go on one by one only. */
+  const heldUpdate = computed(() => (crash.value ? undefined : status.value?.moment.heldUpdate));
+  const canRun = computed(() => CAN_RUN.has(state.value) && heldUpdate.value === undefined);
   const vcpu = computed(() => status.value?.vcpus.find(({ id }) => id === selectedVcpu.value));
   const rip = computed(() => vcpu.value?.rip);
 
@@ -190,6 +192,7 @@ export const useMachineStore = defineStore('machine', () => {
     isRunning,
     hasMachine,
     canRun,
+    heldUpdate,
     vcpu,
     rip,
     admit,

@@ -61,8 +61,18 @@ export const useMemslotsStore = defineStore('memslots', () => {
   const plan = computed(() => (region.value ? stage(staged.value, region.value) : staged.value));
   const calls = computed(() => plan.value.map((change) => callsOf(change, slots.value)));
   const isPreviewed = computed(() => plan.value.length > 0 && verdicts.value.length === plan.value.length);
+  const planTitle = computed(() =>
+    plan.value.length === 1 ? changeText(plan.value[0], slots.value) : `${plan.value.length} memslot changes`,
+  );
   const isRefused = computed(() => isPreviewed.value && verdicts.value.some(({ kind }) => kind !== 'report'));
   const total = computed(() => (isPreviewed.value ? sumOfVerdicts(verdicts.value) : undefined));
+  const canApply = computed(
+    () =>
+      calls.value.length > 0 &&
+      !isApplying.value &&
+      !(draft.value && !region.value) &&
+      machine.heldUpdate === undefined,
+  );
   /** What is said of the change that is being edited. */
   const preview = computed(() => verdicts.value.at(plan.value.findIndex(({ slot }) => slot === region.value?.slot)));
   const collidingSlot = computed(() => {
@@ -81,7 +91,8 @@ export const useMemslotsStore = defineStore('memslots', () => {
   async function refreshPreview(): Promise<void> {
     const counts = calls.value.map(({ length }) => length);
     const regions = calls.value.flat();
-    if (regions.length === 0 || (draft.value && !region.value)) {
+    // Between the steps of an update nothing can be tried out.
+    if (regions.length === 0 || (draft.value && !region.value) || machine.heldUpdate !== undefined) {
       verdicts.value = [];
       return;
     }
@@ -190,10 +201,10 @@ export const useMemslotsStore = defineStore('memslots', () => {
   }
 
   async function apply(): Promise<boolean> {
-    if (calls.value.length === 0 || isApplying.value || (draft.value && !region.value)) return false;
+    if (!canApply.value) return false;
     isApplying.value = true;
     const [changes, regions, promised] = [plan.value, calls.value, isPreviewed.value ? verdicts.value : []];
-    const title = changes.length === 1 ? changeText(changes[0], slots.value) : `${changes.length} memslot changes`;
+    const title = planTitle.value;
     const inverse = await send(changes, regions, promised);
     isApplying.value = false;
     if (inverse === undefined) {
@@ -201,13 +212,18 @@ export const useMemslotsStore = defineStore('memslots', () => {
       await refresh();
       return false;
     }
-    staged.value = [];
-    draft.value = undefined;
-    verdicts.value = [];
+    leavePlan();
     announcement.value = `Applied: ${title}`;
     if (inverse.length > 0) edits.record({ title, undo: () => replay(inverse), redo: () => replay(regions.flat()) });
     await refresh();
     return true;
+  }
+
+  /** It is done, or is being done by somebody else. */
+  function leavePlan(): void {
+    staged.value = [];
+    draft.value = undefined;
+    verdicts.value = [];
   }
 
   /** Of an edit that is taken back, or made again. A refusal is shown where every refusal of a change is. */
@@ -231,9 +247,7 @@ export const useMemslotsStore = defineStore('memslots', () => {
   watch(
     () => machine.loads,
     () => {
-      staged.value = [];
-      draft.value = undefined;
-      verdicts.value = [];
+      leavePlan();
       applied.value = undefined;
     },
   );
@@ -245,7 +259,10 @@ export const useMemslotsStore = defineStore('memslots', () => {
     staged,
     draft,
     plan,
+    planTitle,
+    calls,
     verdicts,
+    canApply,
     isRefused,
     total,
     preview,
@@ -270,6 +287,8 @@ export const useMemslotsStore = defineStore('memslots', () => {
     move,
     dropAll,
     apply,
+    replay,
+    leavePlan,
     dismissApplied,
   };
 });

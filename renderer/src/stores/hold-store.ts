@@ -1,0 +1,99 @@
+/** A memslot update of the present machine that stands between two of its steps, and what vCPUs do meanwhile. */
+import type { Answer, HoldSnapshot, RequestError, UserMemoryRegion } from '@core/protocol/index.ts';
+import { defineStore } from 'pinia';
+import { computed, ref, shallowRef, watch } from 'vue';
+import { latestRequest } from '../api/latest-request.ts';
+import { useDesktopStore } from './desktop-store.ts';
+import { useEditHistoryStore } from './edit-history-store.ts';
+import { useMachineStore } from './machine-store.ts';
+import { useMemslotsStore } from './memslots-store.ts';
+
+/** The calls that were begun, for whoever makes them again. */
+interface Begun {
+  readonly title: string;
+  readonly regions: readonly UserMemoryRegion[];
+}
+
+export const useHoldStore = defineStore('hold', () => {
+  const desktop = useDesktopStore();
+  const machine = useMachineStore();
+  const memslots = useMemslotsStore();
+  const edits = useEditHistoryStore();
+  const requests = latestRequest();
+  const snapshot = shallowRef<HoldSnapshot>();
+  const error = shallowRef<RequestError>();
+  /** Somebody has read what came of the last one. */
+  const isDismissed = ref(true);
+  let begun: Begun | undefined;
+
+  const isHeld = computed(() => machine.heldUpdate !== undefined);
+  const held = computed(() => (isHeld.value ? snapshot.value?.held : undefined));
+  const isShown = computed(() => isHeld.value || (!isDismissed.value && (snapshot.value?.events.length ?? 0) > 0));
+
+  async function refresh(): Promise<void> {
+    if (!isHeld.value && snapshot.value?.held === undefined) return;
+    const answer = await requests.run(() => desktop.call('hold.read', {}));
+    if (answer?.ok) snapshot.value = answer.value;
+  }
+
+  /** @returns whether it went through */
+  async function take(answer: Answer<'hold.read'>): Promise<boolean> {
+    error.value = answer.ok ? undefined : answer.error;
+    if (!answer.ok) return false;
+    snapshot.value = answer.value;
+    await machine.refreshStatus();
+    if (answer.value.held === undefined) recordFinished(answer.value);
+    await memslots.refresh();
+    return true;
+  }
+
+  function recordFinished({ inverse, reports }: HoldSnapshot): void {
+    if (begun === undefined) return;
+    const { title, regions } = begun;
+    begun = undefined;
+    memslots.announcement = `Applied, step by step: ${title}`;
+    if (inverse.length === 0 || reports.length === 0) return;
+    edits.record({ title, undo: () => memslots.replay(inverse), redo: () => memslots.replay(regions) });
+  }
+
+  /** Everything that Apply would do, one step at a time. */
+  async function begin(): Promise<boolean> {
+    if (!memslots.canApply) return false;
+    if (machine.isRunning) await machine.pause();
+    const asked = { title: memslots.planTitle, regions: memslots.calls.flat() };
+    const answer = await desktop.call('hold.begin', { regions: asked.regions });
+    if (answer.ok) {
+      begun = asked;
+      isDismissed.value = false;
+      memslots.leavePlan();
+      memslots.dismissApplied();
+      memslots.announcement = `Held between its steps: ${asked.title}`;
+    }
+    const taken = await take(answer);
+    // Where every refusal of a change is shown.
+    memslots.error = error.value;
+    return taken;
+  }
+
+  const step = async (): Promise<boolean> => take(await desktop.call('hold.step', {}));
+  const finish = async (): Promise<boolean> => take(await desktop.call('hold.finish', {}));
+  /** @param insns instructions to retire; without a number up to the next exit */
+  const runVcpu = async (vcpu: number, insns?: number): Promise<boolean> =>
+    take(await desktop.call('hold.vcpu', { vcpu, ...(insns === undefined ? {} : { insns }) }));
+
+  function dismiss(): void {
+    isDismissed.value = true;
+    error.value = undefined;
+  }
+
+  watch(
+    () => machine.loads,
+    () => {
+      snapshot.value = undefined;
+      begun = undefined;
+      dismiss();
+    },
+  );
+
+  return { snapshot, error, isHeld, held, isShown, refresh, begin, step, finish, runVcpu, dismiss };
+});

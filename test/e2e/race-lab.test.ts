@@ -1,0 +1,127 @@
+/** The race laboratory in the real window: an update of the present machine held between its steps, and scripts. */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Locator } from 'playwright-core';
+import { launchUmbra } from './harness.ts';
+import type { LaunchedUmbra } from './harness.ts';
+import { workbench } from './workbench.ts';
+import type { PanelName, Workbench } from './workbench.ts';
+
+let umbra: LaunchedUmbra;
+let bench: Workbench;
+let panel: Locator;
+
+beforeAll(async () => {
+  umbra = await launchUmbra();
+  await umbra.page.setViewportSize({ width: 1600, height: 1000 });
+  await umbra.page.emulateMedia({ colorScheme: 'dark' });
+  bench = workbench(umbra.page);
+  await bench.waitForState('paused');
+  await umbra.page.keyboard.press('F5');
+  await bench.waitForState('running');
+  await umbra.page.waitForTimeout(500);
+  await umbra.page.keyboard.press('F5');
+  await bench.waitForState('paused');
+  panel = await bench.open('memslots');
+});
+afterAll(() => umbra.close());
+
+/** Panels whose header says which moment they show. */
+const MOMENT_PANELS: readonly PanelName[] = [
+  'registers',
+  'memory',
+  'sptes',
+  'generation',
+  'mmio',
+  'walk',
+  'devices',
+  'statistics',
+];
+const step = (name: string): Locator => panel.locator(`[data-step="${name}"]`);
+const place = (name: string) => step(name).getAttribute('data-place');
+const log = (): Promise<string> => panel.locator('[role=log][aria-label^="What has happened"]').innerText();
+
+async function photograph(name: string): Promise<void> {
+  for (const [width, height] of [
+    [1280, 800],
+    [1920, 1080],
+  ]) {
+    await umbra.page.setViewportSize({ width, height });
+    for (const colorScheme of ['dark', 'light'] as const) {
+      await umbra.page.emulateMedia({ colorScheme });
+      await umbra.page.waitForTimeout(250);
+      await umbra.screenshot(`${name}-${width}-${colorScheme}`);
+    }
+  }
+}
+
+describe('a memslot update of the present machine', () => {
+  it('is applied step by step: the steps of the era are drawn, and which comes next', async () => {
+    await panel.getByRole('button', { name: 'New slot' }).click();
+    await panel.locator('[data-verdict=future-report]').waitFor();
+    await panel.locator('[data-action=hold]').click();
+    await step('installed').waitFor();
+    expect(await place('installed')).toBe('next');
+    expect(await place('freed')).toBe('later');
+    await panel.locator('[data-action=hold-step]').click();
+    await bench.eventually(async () => (await place('installed')) ?? '', /done/, 'the table is published');
+    expect(await bench.reading('next-step')).toMatch(/settled/);
+    expect(await log()).toMatch(/installed: the new table is published and the next generation with it/);
+  });
+
+  it('is seen in every panel meanwhile: each says that an update is in flight', async () => {
+    for (const name of MOMENT_PANELS) {
+      const shown = await bench.open(name);
+      await bench.eventually(() => shown.locator('.moment').first().innerText(), /update in flight/, name);
+    }
+    expect(await umbra.page.locator('footer').innerText()).toMatch(/A memslot update is in flight: slot 2: CREATE/);
+    panel = await bench.open('memslots');
+  });
+
+  it('lets the chosen vCPU take a step by key, and run to its next exit; running freely waits', async () => {
+    await umbra.page.keyboard.press('F11');
+    await bench.eventually(log, /vCPU 0: 1\s+instruction retired/, 'one instruction');
+    await umbra.page.keyboard.press('Shift+F8');
+    await bench.eventually(log, /; 1\s+exit/, 'one exit');
+    expect(await umbra.page.locator('.run-bar .run').isDisabled()).toBe(true);
+    await photograph('70-held-update');
+  });
+
+  it('goes on by key to its end, and the machine runs again', async () => {
+    await umbra.page.keyboard.press('F8');
+    await bench.eventually(async () => (await place('settled')) ?? '', /done/, 'another step');
+    await umbra.page.keyboard.press('Control+F8');
+    await panel.getByText('The update has returned').waitFor();
+    expect(await log()).toMatch(/CREATE has returned: generation/);
+    await panel.locator('[data-slot="2"]').waitFor();
+    await panel.getByRole('button', { name: 'Close the log of the update' }).click();
+    await umbra.page.keyboard.press('F5');
+    await bench.waitForState('running');
+    await umbra.page.keyboard.press('F5');
+    await bench.waitForState('paused');
+  });
+
+  it('can be taken back as any other change', async () => {
+    await umbra.page.keyboard.press('Control+Z');
+    await panel.locator('[data-slot="2"]').waitFor({ state: 'detached' });
+  });
+
+  it('shows a slot on its way out as INVALID', async () => {
+    await panel.locator('[data-slot="1"] > span').first().click();
+    await panel.getByRole('button', { name: /^Delete slot 1/ }).click();
+    await panel.locator('[data-action=hold]').click();
+    await panel.locator('[data-action=hold-step]').click();
+    await bench.eventually(() => panel.locator('[data-slot="1"]').innerText(), /INVALID/, 'the slot is INVALID');
+    expect(await place('flushed')).toBe('later');
+    await umbra.screenshot('71-held-delete');
+    await panel.locator('[data-action=hold-finish]').click();
+    await panel.locator('[data-slot="1"]').waitFor({ state: 'detached' });
+    await umbra.page.keyboard.press('Control+Z');
+    await panel.locator('[data-slot="1"]').waitFor();
+  });
+});
+
+describe('the window around it', () => {
+  it('has made no noise on its console', () => {
+    expect(umbra.pageErrors).toEqual([]);
+  });
+});
