@@ -22,12 +22,15 @@ import {
 } from '../kvm/index.ts';
 import { enterImage } from '../machine/boot-state.ts';
 import { mmioFaultCount } from './mmio-records.ts';
+import { buildRaceTables, enterRacePaging } from './race-paging.ts';
 import {
   RACE_CODE_BYTES,
   RACE_RAM_BYTES,
   type HoldPoint,
   type RaceAccess,
+  type RaceFlush,
   type RaceOutcome,
+  type RacePaging,
   type RaceRegion,
 } from './race-script.ts';
 
@@ -35,6 +38,12 @@ export interface RaceHost {
   readonly era: Era;
   readonly mmu: MmuMode;
   readonly maxPhyAddr: number;
+}
+
+/** What a script asks of the machine it is played on. */
+export interface RaceGuest {
+  readonly vcpus: number;
+  readonly paging: RacePaging;
 }
 
 /** What came of an access or a run. */
@@ -56,6 +65,8 @@ const MAX_EXITS = 16;
 /** What a device read gives. */
 const DEVICE_VALUE = 0x0d_0d_0d_0d;
 const RET_TO_START = 0xe9;
+/** MOV EAX, CR3; MOV CR3, EAX. */
+const CR3_AGAIN = [0x0f, 0x20, 0xd8, 0x0f, 0x22, 0xd8];
 
 /** Somewhere for MMIO to go, which notes that it went there. */
 class RaceBus implements VmBus {
@@ -113,7 +124,10 @@ export class RaceBench {
   private hold: Hold | undefined;
   private readonly programs: number[];
 
-  constructor({ era, mmu, maxPhyAddr }: RaceHost, vcpus: number) {
+  private readonly paging: RacePaging;
+
+  constructor({ era, mmu, maxPhyAddr }: RaceHost, { vcpus, paging }: RaceGuest) {
+    this.paging = paging;
     const config = {
       ramBytes: RACE_RAM_BYTES,
       vcpus,
@@ -138,21 +152,50 @@ export class RaceBench {
     const code = this.vm.setUserMemoryRegion(regionOf({ slot: 0, gpa: 0, size: RACE_CODE_BYTES, ram: 0, flags: 0 }));
     assert(code.ok, 'the laboratory has no room for code');
     this.programs = this.vm.vcpus.map((vcpu) => codeOf(vcpu.id));
-    for (const vcpu of this.vm.vcpus) enterImage(vcpu, codeOf(vcpu.id), 0);
+    buildRaceTables(this.arena, paging);
+    for (const vcpu of this.vm.vcpus) {
+      enterImage(vcpu, codeOf(vcpu.id), 0);
+      enterRacePaging(vcpu, paging);
+    }
   }
 
   /** One load or store of four bytes. */
   access(vcpu: number, access: RaceAccess, hold: Omit<Hold, 'vcpu' | 'taken'> | undefined): RaceResult {
+    return this.execute(vcpu, this.encode(access), 1, hold);
+  }
+
+  /** The guest has its tables read anew. */
+  flush(vcpu: number, flush: RaceFlush): RaceResult {
+    if (flush.kind === 'flush') return this.execute(vcpu, CR3_AGAIN, 2, undefined);
+    const code = this.paging === '4-level' ? [0x67, 0x0f, 0x01, 0x3c, 0x25] : [0x0f, 0x01, 0x3d];
+    return this.execute(vcpu, [...code, ...dword(flush.gpa)], 1, undefined);
+  }
+
+  private execute(
+    vcpu: number,
+    code: readonly number[],
+    insns: number,
+    hold: Omit<Hold, 'vcpu' | 'taken'> | undefined,
+  ): RaceResult {
     const at = codeOf(vcpu);
-    this.place(at, encode(access));
+    this.place(at, code);
     this.vm.vcpus[vcpu].cpu.r[VCPU_RIP] = at;
-    return this.go(vcpu, 1, hold);
+    return this.go(vcpu, insns, hold);
+  }
+
+  /** MOV EAX, moffs32 and MOV m32, imm32 (SDM vol 2B, "MOV—Move"); 64-bit code has addresses of 32 bits by prefix. */
+  private encode(access: RaceAccess): number[] {
+    const isLong = this.paging === '4-level';
+    const prefix = isLong ? [0x67] : [];
+    if (access.kind === 'read') return [...prefix, 0xa1, ...dword(access.gpa)];
+    const modrm = isLong ? [0x04, 0x25] : [0x05];
+    return [...prefix, 0xc7, ...modrm, ...dword(access.gpa), ...dword(access.value)];
   }
 
   /** A program that does these over and over. */
   program(vcpu: number, accesses: readonly RaceAccess[]): void {
     const start = codeOf(vcpu) + 0x800;
-    const bytes = accesses.flatMap(encode);
+    const bytes = accesses.flatMap((access) => this.encode(access));
     const back = -(bytes.length + 5);
     bytes.push(RET_TO_START, back & 0xff, (back >> 8) & 0xff, (back >> 16) & 0xff, (back >> 24) & 0xff);
     this.place(start, bytes);
@@ -252,7 +295,3 @@ export const regionOf = ({ slot, gpa, size, ram, flags }: RaceRegion): UserMemor
 });
 
 const dword = (value: number): readonly number[] => [0, 8, 16, 24].map((shift) => (value >>> shift) & 0xff);
-
-/** MOV EAX, moffs32 and MOV m32, imm32 (SDM vol 2B, "MOV—Move"). */
-const encode = (access: RaceAccess): number[] =>
-  access.kind === 'read' ? [0xa1, ...dword(access.gpa)] : [0xc7, 0x05, ...dword(access.gpa), ...dword(access.value)];

@@ -97,6 +97,24 @@ expect vcpu 0 mmio
 expect vcpu 1 mmio
 `,
   ),
+  lab(
+    'resynced-spte',
+    `
+title A stale MMIO spte is marked afresh when its guest table is synced (sync_mmio_spte)
+mmu shadow
+paging 32-bit
+strikes resynced-mmio-spte in patch v3.11 v3.17 v6.8
+
+vcpu 0 read 0x80000000          # a hole: an MMIO spte for the linear address
+expect vcpu 0 mmio
+vcpu 0 write 0xe004 0x80001067  # the guest writes to its page table: KVM lets it be out of sync
+slot 1 gpa=0x80000000 size=64K ram=0x10000
+vcpu 0 flush                    # CR3 again: the table is synced, and nobody asks the memslots
+vcpu 0 read 0x80000000          # fresh, and wrong
+expect vcpu 0 mmio in patch v3.11 v3.17 v6.8
+expect vcpu 0 ram in v3.10
+`,
+  ),
 ];
 
 export const findRaceLab = (name: string): RaceLab | undefined => RACE_LABS.find((known) => known.name === name);

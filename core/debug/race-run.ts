@@ -8,6 +8,7 @@ import { err, ok, type Result } from '../base/result.ts';
 import { eraHasMmioGeneration, generationRefusal, generationsPerInstall, generationsToWrap } from '../kvm/eras.ts';
 import type { MemslotStep, MemslotUpdate } from '../kvm/memslots/memslot-update.ts';
 import { bugStrikes, KVM_BUGS, type KvmBugId } from '../kvm/mmio/mmio-bugs.ts';
+import { countMmioSptes } from '../kvm/index.ts';
 import { RaceBench, regionOf, type RaceHost, type RaceResult } from './race-bench.ts';
 import type { RaceAction, RaceLine, RaceOutcome, RaceRegion, RaceScript } from './race-script.ts';
 
@@ -18,7 +19,20 @@ export interface RaceEvent {
   readonly what: string;
   /** What the kernel's log said meanwhile. */
   readonly log: readonly string[];
+  /** Known bugs that struck on this line. */
+  readonly bugs: readonly KvmBugId[];
   readonly memslotsGeneration: bigint;
+  /** How things stand behind the line. */
+  readonly mmioSptes: { readonly fresh: number; readonly stale: number };
+  /** vCPUs inside a fault. */
+  readonly held: readonly number[];
+  readonly update: RaceUpdate | undefined;
+}
+
+/** A memslot update between its steps. */
+export interface RaceUpdate {
+  readonly change: MemslotUpdate['change'];
+  readonly steps: readonly { readonly name: MemslotStep; readonly isDone: boolean }[];
 }
 
 export interface RaceReport {
@@ -44,6 +58,9 @@ class Impossible extends Error {
     this.line = line;
   }
 }
+
+/** A counter drifts whenever a generation has a certain bit: no race, and none of a script's business. */
+export const RACE_BUGS: readonly KvmBugId[] = KVM_BUGS.map(({ id }) => id).filter((id) => id !== 'largepages-drift');
 
 export function runRace(script: RaceScript, host: RaceHost): Result<RaceReport, RaceRunError> {
   const run = new RaceRun(script, host);
@@ -71,20 +88,18 @@ class RaceRun {
   constructor(script: RaceScript, host: RaceHost) {
     this.script = script;
     this.host = host;
-    this.bench = new RaceBench(host, script.vcpus);
+    this.bench = new RaceBench({ ...host, mmu: script.mmu ?? host.mmu }, script);
   }
 
   toEnd(): RaceReport {
     while (this.next < this.script.lines.length) this.line();
     const strikes = bugStrikes(this.bench.arena);
-    for (const { id } of KVM_BUGS) this.checkStrikes(id, strikes[id]);
+    for (const id of RACE_BUGS) this.checkStrikes(id, strikes[id]);
     const { title } = this.script;
     return { title, era: this.host.era, events: this.events, strikes, failures: this.failures };
   }
 
-  /** The counter drifts whenever a generation has the bit: no race, and none of a script's business. */
   private checkStrikes(id: KvmBugId, count: number): void {
-    if (id === 'largepages-drift') return;
     const { era } = this.host;
     const expected = this.script.strikes.get(id)?.includes(era) === true;
     if (expected === count > 0) return;
@@ -98,15 +113,33 @@ class RaceRun {
     this.next += 1;
     const at = this.events.length;
     const logged = this.bench.log.length;
+    const struck = bugStrikes(this.bench.arena);
     const what = this.carryOut(line, line.action);
-    const event: RaceEvent = {
+    const inner = this.events.slice(at);
+    const log = this.bench.log.slice(logged + inner.reduce((sum, event) => sum + event.log.length, 0));
+    const after = bugStrikes(this.bench.arena);
+    const told = new Set(inner.flatMap(({ bugs }) => bugs));
+    const bugs = RACE_BUGS.filter((id) => after[id] > struck[id] && !told.has(id));
+    this.tell(line, what, log, bugs);
+  }
+
+  private tell(line: RaceLine, what: string, log: readonly string[], bugs: readonly KvmBugId[]): void {
+    const { update, bench } = this;
+    const { fresh, stale } = countMmioSptes(bench.arena);
+    this.events.push({
       line: line.line,
       command: line.text,
       what,
-      log: this.bench.log.slice(logged + this.events.slice(at).reduce((sum, { log }) => sum + log.length, 0)),
-      memslotsGeneration: this.bench.vm.memslotsGeneration(),
-    };
-    this.events.push(event);
+      log,
+      bugs,
+      memslotsGeneration: bench.vm.memslotsGeneration(),
+      mmioSptes: { fresh, stale },
+      held: [...this.held.keys()],
+      update: update && {
+        change: update.change,
+        steps: update.names.map((name, i) => ({ name, isDone: i < update.taken })),
+      },
+    });
   }
 
   private carryOut(line: RaceLine, action: RaceAction): string {
@@ -114,6 +147,10 @@ class RaceRun {
       case 'access':
       case 'run':
         return this.vcpu(line, action);
+      case 'flush': {
+        const { insns } = this.bench.flush(action.vcpu, action.flush);
+        return insns > 0 ? 'the guest has its tables read anew' : 'the vCPU made no progress';
+      }
       case 'program':
         this.bench.program(action.vcpu, action.accesses);
         return 'written';
@@ -152,17 +189,12 @@ class RaceRun {
 
   /** The lines up to the release. */
   private whileHeld(line: RaceLine, vcpu: number, point: string): void {
-    this.events.push({
-      line: line.line,
-      command: line.text,
-      what:
-        point === 'exit'
-          ? 'held: the processor has left the guest'
-          : 'held: the memslots are read, mmu_lock is not taken',
-      log: [],
-      memslotsGeneration: this.bench.vm.memslotsGeneration(),
-    });
     this.held.set(vcpu, this.published);
+    const what =
+      point === 'exit'
+        ? 'held: the processor has left the guest'
+        : 'held: the memslots are read, mmu_lock is not taken';
+    this.tell(line, what, [], []);
     for (;;) {
       const { action } = this.script.lines[this.next];
       if (action.kind === 'release' && action.vcpu === vcpu) break;

@@ -3,7 +3,7 @@
  * script out. Whatever can be seen to be wrong without running is refused here, with its line.
  */
 import { err, ok, type Result } from '../base/result.ts';
-import { ERAS, type Era } from '../base/machine-modes.ts';
+import { ERAS, MMU_MODES, type Era, type MmuMode } from '../base/machine-modes.ts';
 import { KVM_MEM_LOG_DIRTY_PAGES, KVM_MEM_READONLY } from '../kvm/memslots/limits.ts';
 import type { MemslotStep } from '../kvm/memslots/memslot-update.ts';
 import { KVM_BUGS, type KvmBugId } from '../kvm/mmio/mmio-bugs.ts';
@@ -16,6 +16,13 @@ export const RACE_RAM_BYTES = 0x10_0000;
 export const RACE_CODE_BYTES = 0x1_0000;
 const MAX_RUN = 10_000;
 
+/** How the guest's addresses are translated. Linear addresses are physical ones either way (race-paging.ts). */
+export const RACE_PAGINGS = ['none', '32-bit', 'pae', '4-level'] as const;
+export type RacePaging = (typeof RACE_PAGINGS)[number];
+/** First linear address with pages of 4 KiB, and where the guest's table of them lies. */
+export const RACE_TABLE_LINEAR = 0x8000_0000;
+export const RACE_PAGE_TABLE = 0xe000;
+
 /** Where a vCPU can be held: after the exit and before KVM looks at anything, or between the look at the slots and mmu_lock. */
 export const HOLD_POINTS = ['exit', 'lookup'] as const;
 export type HoldPoint = (typeof HOLD_POINTS)[number];
@@ -23,6 +30,9 @@ export type HoldPoint = (typeof HOLD_POINTS)[number];
 export type RaceAccess =
   | { readonly kind: 'read'; readonly gpa: number }
   | { readonly kind: 'write'; readonly gpa: number; readonly value: number };
+
+/** What a guest does to have its own tables read anew: INVLPG of an address, or CR3 loaded again. */
+export type RaceFlush = { readonly kind: 'invlpg'; readonly gpa: number } | { readonly kind: 'flush' };
 
 /** What an access came to. */
 export const RACE_OUTCOMES = ['ram', 'mmio', 'again', 'stopped'] as const;
@@ -45,6 +55,7 @@ export type RaceAction =
       readonly access: RaceAccess;
       readonly hold: HoldPoint | undefined;
     }
+  | { readonly kind: 'flush'; readonly vcpu: number; readonly flush: RaceFlush }
   | { readonly kind: 'program'; readonly vcpu: number; readonly accesses: readonly RaceAccess[] }
   | { readonly kind: 'run'; readonly vcpu: number; readonly insns: number; readonly hold: HoldPoint | undefined }
   | { readonly kind: 'release'; readonly vcpu: number }
@@ -65,6 +76,9 @@ export interface RaceLine {
 export interface RaceScript {
   readonly title: string;
   readonly vcpus: number;
+  readonly paging: RacePaging;
+  /** The MMU that the script is about; undefined when it may be any. */
+  readonly mmu: MmuMode | undefined;
   /** The eras in which a bug must strike; in all others, and every bug not named, must not. */
   readonly strikes: ReadonlyMap<KvmBugId, readonly Era[]>;
   readonly lines: readonly RaceLine[];
@@ -88,7 +102,8 @@ const STEPS: readonly MemslotStep[] = [
   'committed',
   'freed',
 ];
-const COMMANDS = 'title, vcpus, strikes, vcpu, release, slot, delete, begin, step, finish, generation, expect';
+const COMMANDS =
+  'title, vcpus, paging, mmu, strikes, vcpu, release, slot, delete, begin, step, finish, generation, expect';
 
 /** A refusal, thrown and caught inside this module only. */
 class Refused extends Error {}
@@ -185,6 +200,8 @@ const deletionOf = (words: readonly string[]): RaceRegion => {
 class Draft {
   title = '';
   vcpus = 1;
+  paging: RacePaging = 'none';
+  mmu: MmuMode | undefined;
   readonly strikes = new Map<KvmBugId, readonly Era[]>();
   readonly lines: RaceLine[] = [];
   /** vCPUs that are (or may be) held, the innermost last. */
@@ -201,6 +218,13 @@ class Draft {
       if (this.lines.length > 0) refuse("'vcpus' must come before the first command");
       noMore(words.slice(1));
       this.vcpus = integer(words[0], 'vcpus', 1, MAX_RACE_VCPUS);
+      return true;
+    }
+    if (command === 'paging' || command === 'mmu') {
+      if (this.lines.length > 0) refuse(`'${command}' must come before the first command`);
+      noMore(words.slice(1));
+      if (command === 'paging') this.paging = oneOf(words[0], 'paging', RACE_PAGINGS);
+      else this.mmu = oneOf(words[0], 'mmu', MMU_MODES);
       return true;
     }
     if (command !== 'strikes') return false;
@@ -286,7 +310,15 @@ class Draft {
     const [number, command, ...rest] = words;
     const vcpu = this.id(number);
     if (this.held.includes(vcpu)) refuse(`vCPU ${vcpu} is held: release it first`);
-    switch (oneOf(command, 'command', ['read', 'write', 'program', 'run'])) {
+    switch (oneOf(command, 'command', ['read', 'write', 'invlpg', 'flush', 'program', 'run'])) {
+      case 'invlpg':
+        this.needsPaging('invlpg');
+        noMore(rest.slice(1));
+        return { kind: 'flush', vcpu, flush: { kind: 'invlpg', gpa: gpaOf(rest[0]) } };
+      case 'flush':
+        this.needsPaging('flush');
+        noMore(rest);
+        return { kind: 'flush', vcpu, flush: { kind: 'flush' } };
       case 'read':
       case 'write': {
         const { access, rest: tail } = accessOf([command, ...rest]);
@@ -316,6 +348,10 @@ class Draft {
         return { kind: 'program', vcpu, accesses };
       }
     }
+  }
+
+  needsPaging(command: string): void {
+    if (this.paging === 'none') refuse(`'${command}' is for a guest with paging: say which in front ('paging 32-bit')`);
   }
 
   holding(action: Extract<RaceAction, { kind: 'access' | 'run' }>): RaceAction {
@@ -348,6 +384,6 @@ export function parseRaceScript(text: string): Result<RaceScript, RaceScriptErro
     if (!(error instanceof Refused)) throw error;
     return err({ line, message: error.message });
   }
-  const { title, vcpus, strikes, lines } = draft;
-  return ok({ title, vcpus, strikes, lines });
+  const { title, vcpus, paging, mmu, strikes, lines } = draft;
+  return ok({ title, vcpus, paging, mmu, strikes, lines });
 }

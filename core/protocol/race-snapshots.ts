@@ -1,5 +1,7 @@
 /** Race scripts and what comes of them, as the contract carries them. */
-import type { Era } from '../base/machine-modes.ts';
+import type { Era, MmuMode } from '../base/machine-modes.ts';
+import type { HeldStep } from './held-update.ts';
+import type { MemslotChange } from './memslot-snapshots.ts';
 
 export interface RaceScriptText {
   readonly name: string;
@@ -10,6 +12,7 @@ export interface RaceScriptText {
 export interface RaceOutcomes {
   readonly title: string;
   readonly era: Era;
+  readonly mmu: MmuMode;
   /** Line by line, in the order in which they were carried out. */
   readonly events: readonly {
     readonly line: number;
@@ -17,7 +20,14 @@ export interface RaceOutcomes {
     readonly what: string;
     /** What the kernel's log said meanwhile. */
     readonly log: readonly string[];
+    /** Known bugs that struck on this line, by name. */
+    readonly bugs: readonly string[];
     readonly memslotsGeneration: bigint;
+    readonly mmioSptes: { readonly fresh: number; readonly stale: number };
+    /** vCPUs inside a fault. */
+    readonly held: readonly number[];
+    /** The memslot update that stands between its steps. */
+    readonly update: { readonly change: MemslotChange; readonly steps: readonly HeldStep[] } | undefined;
   }[];
   /** Known bugs that struck. */
   readonly bugs: readonly {

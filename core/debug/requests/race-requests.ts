@@ -2,8 +2,9 @@
 import { ok } from '../../base/result.ts';
 import { KVM_BUGS } from '../../kvm/mmio/mmio-bugs.ts';
 import { RACE_LABS } from '../race-labs.ts';
-import { runRace } from '../race-run.ts';
+import { RACE_BUGS, runRace, type RaceEvent } from '../race-run.ts';
 import { parseRaceScript } from '../race-script.ts';
+import type { RaceOutcomes } from '../../protocol/snapshots.ts';
 import { badRequest } from '../refusal.ts';
 import type { RequestFamily } from '../request-table.ts';
 
@@ -15,14 +16,19 @@ export const raceRequests: RequestFamily<'race.labs' | 'race.run'> = {
     const run = runRace(parsed.value, { era, mmu, maxPhyAddr });
     if (!run.ok) return badRequest(`line ${run.error.line}, in ${era}: ${run.error.message}.`);
     const { title, events, strikes, failures } = run.value;
-    // The drift of a counter is no race, and no script's business.
-    const struck = KVM_BUGS.filter(({ id }) => id !== 'largepages-drift' && strikes[id] > 0);
+    const struck = KVM_BUGS.filter(({ id }) => RACE_BUGS.includes(id) && strikes[id] > 0);
     const bugs = struck.map(({ id, commit, fixed, title: name }) => ({
       name,
       commit,
       fixed,
       strikes: strikes[id],
     }));
-    return ok({ title, era, events, bugs, failures });
+    return ok({ title, era, mmu: parsed.value.mmu ?? mmu, events: events.map(named), bugs, failures });
   },
 };
+
+/** Bugs by the names that people know them by. */
+const named = ({ bugs, ...event }: RaceEvent): RaceOutcomes['events'][number] => ({
+  ...event,
+  bugs: KVM_BUGS.filter(({ id }) => bugs.includes(id)).map(({ title }) => title),
+});

@@ -11,7 +11,14 @@ import { gfnToMemslot, memslotFlags } from '../memslots/memslots.ts';
 import { generationWord, vcpuMatchMmioGen } from './mmio-cache.ts';
 import type { Mmu } from '../mmu/mmu.ts';
 import { isMmioSpte } from '../spte/spte-mmio.ts';
-import { VCPU_MMIO_GEN, VM_BUG_STRIKES, VM_MEMSLOTS_IN_CALL, WATCH_CORRUPT, WATCH_WRAP } from '../mmu/mmu-words.ts';
+import {
+  VCPU_MMIO_GEN,
+  VM_BUG_STRIKES,
+  VM_MEMSLOTS_IN_CALL,
+  WATCH_CORRUPT,
+  WATCH_RESYNCED,
+  WATCH_WRAP,
+} from '../mmu/mmu-words.ts';
 
 /** In the order of their counts in the arena. */
 export const KVM_BUGS = [
@@ -138,6 +145,8 @@ export function nameServedMmio(
     const why =
       'its MMIO spte has the generation 0 of the last time round, and is zapped only after the new 0 was published';
     bugStruck(mmu, BUG_WRAP_AFTER_PUBLISHING, `${wrong}: ${why}`);
+  } else if (mmu.i32[mmu.mmioWatch] === WATCH_RESYNCED) {
+    bugStruck(mmu, BUG_RESYNCED_MMIO_SPTE, `${wrong}: its MMIO spte was marked afresh when its guest table was synced`);
   } else {
     bugStruck(mmu, BUG_CORRUPT_MMIO_SPTE, `${wrong}: its MMIO spte has the current generation`);
   }
@@ -151,7 +160,7 @@ export function nameServedMmio(
 export function nameCorruptMark(mmu: Mmu, vcpuId: number, gfn: number, gen: number, resynced: boolean): void {
   const slot = mappingSlot(mmu, gfn, false);
   if (slot < 0) return;
-  mmu.i32[mmu.mmioWatch] = WATCH_CORRUPT;
+  mmu.i32[mmu.mmioWatch] = resynced ? WATCH_RESYNCED : WATCH_CORRUPT;
   const spte = `vCPU ${vcpuId} writes an MMIO spte of the current generation ${hex(gen)} for gfn ${hex(gfn)}, which slot ${slotId(mmu, slot)} maps`;
   if (resynced) {
     bugStruck(mmu, BUG_RESYNCED_MMIO_SPTE, `${spte}: a stale one is marked afresh without a look at the slots`);

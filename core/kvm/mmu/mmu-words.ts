@@ -26,6 +26,7 @@ export const VM_L1TF_CACHE_BITS = 112;
 export const VM_MMIO_WATCH = 116;
 export const WATCH_CORRUPT = 1;
 export const WATCH_WRAP = 2;
+export const WATCH_RESYNCED = 3;
 /** 1 while a memslot call has published something and has not returned: an access may come before or after the change. */
 export const VM_MEMSLOTS_IN_CALL = 152;
 /** How often each of KVM_BUGS (mmio-bugs.ts) has struck: int32 each, up to byte 151. */

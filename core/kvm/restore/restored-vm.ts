@@ -32,7 +32,7 @@ import {
   VM_PTE_LIST_USED,
   VM_THREADED,
   VM_ZAPPED_OBSOLETE,
-  WATCH_WRAP,
+  WATCH_RESYNCED,
 } from '../mmu/mmu-words.ts';
 import type { Vm } from '../vm.ts';
 import { checkRestoredMemslots } from './restored-memslots.ts';
@@ -93,7 +93,7 @@ export function checkRestoredVm(vm: Vm, identity: readonly number[]): void {
   words.int(VM_MEMSLOTS_IN_CALL, 0, 0, 'the memslot call in progress');
   words.int(VM_INVALID_LIST, 0, 0, 'the list of zapped pages');
   words.int(VM_ZAPPED_OBSOLETE, 0, 0, 'the list of zapped obsolete pages');
-  words.int(VM_MMIO_WATCH, 0, WATCH_WRAP, 'the watch on MMIO');
+  words.int(VM_MMIO_WATCH, 0, WATCH_RESYNCED, 'the watch on MMIO');
   words.int(VM_N_USED_MMU_PAGES, 0, shadowPages, 'n_used_mmu_pages');
   words.int(VM_N_MAX_MMU_PAGES, 0, shadowPages, 'n_max_mmu_pages');
   words.int(VM_N_REQUESTED_MMU_PAGES, 0, shadowPages, 'n_requested_mmu_pages');
