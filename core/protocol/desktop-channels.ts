@@ -6,6 +6,8 @@ export const CHANNEL = {
   desktop: 'umbra:desktop',
   /** main → page: an engine event. */
   event: 'umbra:event',
+  /** page → main: the page wants its line to the engine; main → page: here it is. */
+  port: 'umbra:port',
   /** main → page: a menu command. */
   menu: 'umbra:menu',
 } as const;

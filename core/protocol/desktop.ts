@@ -162,6 +162,8 @@ export interface PlatformInfo {
 
 export interface UmbraDesktop extends EngineClient, UmbraExports {
   readonly platform: PlatformInfo;
+  /** Has the page's port to the engine sent to it, as a message to the window with `PORT_GREETING` (engine-port.ts). */
+  connectEngine(): void;
   startupImage(): Promise<ImageAnswer>;
   /** @returns undefined when there was no machine yet */
   presentMachine(): Promise<PresentMachine | undefined>;

@@ -2,6 +2,7 @@ export * from './client.ts';
 export * from './console.ts';
 export type * from './desktop-exports.ts';
 export * from './desktop.ts';
+export * from './engine-port.ts';
 export * from './events.ts';
 export * from './json-text.ts';
 export * from './machine-state.ts';

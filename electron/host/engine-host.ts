@@ -14,7 +14,7 @@ import { sendableSpec } from '../../core/protocol/breakpoint-spec.ts';
 import type { Answer, Params, RequestName } from '../../core/protocol/requests.ts';
 import type { BreakpointSnapshot, BreakpointSpec } from '../../core/protocol/snapshots.ts';
 import { lastWords } from './last-words.ts';
-import type { HostMessage, WorkerMessage, WorkerSetup } from './worker-messages.ts';
+import type { HostMessage, WorkerMessage, WorkerRequest, WorkerSetup } from './worker-messages.ts';
 
 export interface EngineHostOptions {
   /** The worker's module; by default the bundled one beside this module's bundle. */
@@ -33,6 +33,8 @@ export type MachineRecipe = Params<'machine.create'>;
 interface Life {
   readonly worker: Worker;
   readonly pending: Map<number, (answer: AnyAnswer) => void>;
+  /** What has been asked in this turn of the loop and not been sent. */
+  outbox: WorkerRequest[];
   arena: Arena | undefined;
   /** Why it ended; set once. */
   ended: string | undefined;
@@ -112,8 +114,9 @@ export class EngineHost implements EngineClient {
     const id = this.#nextId;
     this.#nextId += 1;
     const answer = new Promise<AnyAnswer>((resolve) => life.pending.set(id, resolve));
-    post(life, { kind: 'request', id, name, params });
-    knock(life, name === 'run.pause' ? REQUEST_PAUSE | REQUEST_MESSAGES : REQUEST_MESSAGES);
+    // What is asked together ends the running slice once.
+    if (life.outbox.length === 0) queueMicrotask(() => sendOutbox(life));
+    life.outbox.push({ id, name, params });
     // The worker answers a request with the reply of its own name.
     return (await answer) as Answer<K>;
   }
@@ -194,9 +197,11 @@ export class EngineHost implements EngineClient {
   }
 
   #receive(life: Life, message: Exclude<WorkerMessage, { kind: 'ready' }>): void {
-    if (message.kind === 'answer') {
-      life.pending.get(message.id)?.(message.answer);
-      life.pending.delete(message.id);
+    if (message.kind === 'answers') {
+      for (const { id, answer } of message.answers) {
+        life.pending.get(id)?.(answer);
+        life.pending.delete(id);
+      }
     } else if (message.kind === 'event') {
       this.#tell(message.event);
     } else if (message.kind === 'breakpoints') {
@@ -230,7 +235,15 @@ function spawn(options: EngineHostOptions & { readonly allowCrash: boolean }): L
     workerData,
     ...(options.execArgv === undefined ? {} : { execArgv: [...options.execArgv] }),
   });
-  return { worker, pending: new Map(), arena: undefined, ended: undefined };
+  return { worker, pending: new Map(), outbox: [], arena: undefined, ended: undefined };
+}
+
+function sendOutbox(life: Life): void {
+  const requests = life.outbox;
+  life.outbox = [];
+  post(life, { kind: 'requests', requests });
+  const isPause = requests.some(({ name }) => name === 'run.pause');
+  knock(life, isPause ? REQUEST_PAUSE | REQUEST_MESSAGES : REQUEST_MESSAGES);
 }
 
 function post(life: Life, message: HostMessage): void {

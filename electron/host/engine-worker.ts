@@ -40,10 +40,13 @@ function take(message: HostMessage): void {
     session.crashVcpuForTest(message.vcpu);
     return;
   }
-  const answer = session.handle(message.name, message.params);
-  announceArena();
-  if (CHANGES_BREAKPOINTS.test(message.name)) announceBreakpoints();
-  send({ kind: 'answer', id: message.id, answer });
+  const answers = message.requests.map(({ id, name, params }) => {
+    const answer = session.handle(name, params);
+    announceArena();
+    if (CHANGES_BREAKPOINTS.test(name)) announceBreakpoints();
+    return { id, answer };
+  });
+  send({ kind: 'answers', answers });
 }
 
 /** The host sets them again in the thread that follows this one, should it die. */

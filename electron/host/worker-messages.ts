@@ -3,14 +3,26 @@ import type { EngineEvent } from '../../core/protocol/events.ts';
 import type { Answer, RequestName } from '../../core/protocol/requests.ts';
 import type { BreakpointSnapshot } from '../../core/protocol/snapshots.ts';
 
+export interface WorkerRequest {
+  readonly id: number;
+  readonly name: RequestName;
+  readonly params: unknown;
+}
+
 export type HostMessage =
-  | { readonly kind: 'request'; readonly id: number; readonly name: RequestName; readonly params: unknown }
+  /** All that was asked in one turn of the host's loop; the answers come back together. */
+  | { readonly kind: 'requests'; readonly requests: readonly WorkerRequest[] }
   /** Dies as an engine bug would, or lets the thread of a vCPU die. Honoured only by a worker that was started for tests. */
   | { readonly kind: 'crash'; readonly vcpu: number | undefined };
 
+export interface WorkerAnswer {
+  readonly id: number;
+  readonly answer: Answer<RequestName>;
+}
+
 export type WorkerMessage =
   | { readonly kind: 'ready' }
-  | { readonly kind: 'answer'; readonly id: number; readonly answer: Answer<RequestName> }
+  | { readonly kind: 'answers'; readonly answers: readonly WorkerAnswer[] }
   | { readonly kind: 'event'; readonly event: EngineEvent }
   /** Every breakpoint, each time that one may have changed. They are not in the arena, and would die with the thread. */
   | { readonly kind: 'breakpoints'; readonly breakpoints: readonly BreakpointSnapshot[] }

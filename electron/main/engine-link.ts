@@ -18,7 +18,7 @@ export class EngineLink {
   constructor(start: () => Promise<HostedEngine>, send: (event: EngineEvent) => void) {
     this.#started = start();
     this.#started.then(
-      (engine) => engine.onEvent(send),
+      (engine) => engine.onEvent(withoutBeats(send)),
       (error: unknown) => send({ kind: 'crashed', message: startFailure(error), lastTrace: [] }),
     );
   }
@@ -52,6 +52,16 @@ export class EngineLink {
     const engine = await this.#started.catch(() => undefined);
     await engine?.close();
   }
+}
+
+/** A running machine tells how it is thirty times a second; the page asks when it has a frame to show it in. */
+export function withoutBeats(send: (event: EngineEvent) => void): (event: EngineEvent) => void {
+  let wasRunning = false;
+  return (event) => {
+    const isRunning = event.kind === 'status' && event.status.state === 'running';
+    if (!(isRunning && wasRunning)) send(event);
+    if (event.kind !== 'serial' && event.kind !== 'log') wasRunning = isRunning;
+  };
 }
 
 export function refusal(code: RequestError['code'], message: string): { ok: false; error: RequestError } {

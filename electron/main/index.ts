@@ -16,6 +16,7 @@ import { confineWebContents, refusePermissions } from './browsing-policy.ts';
 import { imageArgument } from './command-line.ts';
 import { desktopVerbs } from './desktop-verbs.ts';
 import { EngineLink, refusal } from './engine-link.ts';
+import { serveEnginePorts } from './engine-port.ts';
 import { listenAtBorder } from './ipc-border.ts';
 import { KeptSession } from './kept-session.ts';
 import { createMainWindow } from './main-window.ts';
@@ -92,14 +93,11 @@ async function main(): Promise<void> {
       window,
     ),
   );
-  listenAtBorder(
-    CHANNEL.engine,
-    REQUEST_SCHEMAS,
-    isOwn,
-    // The border has parsed them by this request's own schema.
-    (name, params) => engine.request(name, params as Params<RequestName>),
-    (message) => refusal('bad-request', message),
-  );
+  // The border has parsed them by this request's own schema.
+  const ask = (name: RequestName, params: unknown) => engine.request(name, params as Params<RequestName>);
+  const malformed = (message: string) => refusal('bad-request', message);
+  listenAtBorder(CHANNEL.engine, REQUEST_SCHEMAS, isOwn, ask, malformed);
+  serveEnginePorts(isOwn, ask, malformed);
   listenAtBorder(
     CHANNEL.desktop,
     DESKTOP_SCHEMAS,

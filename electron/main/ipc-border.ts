@@ -29,9 +29,19 @@ export function judgeMessage(
   name: unknown,
   params: unknown,
 ): Verdict<unknown> {
-  if (!sender) return { kind: 'refused', message: 'the sender is gone' };
-  if (!sender.isMainFrame) return { kind: 'refused', message: 'only the main frame may ask' };
-  if (!isOwn(sender.address)) return { kind: 'refused', message: 'not our page' };
+  const stranger = whyNot(isOwn, sender);
+  return stranger === undefined ? judgeCall(schemas, name, params) : { kind: 'refused', message: stranger };
+}
+
+/** Why a frame may not ask; undefined for the main frame of our own page. */
+export function whyNot(isOwn: (address: string) => boolean, sender: Sender | undefined): string | undefined {
+  if (!sender) return 'the sender is gone';
+  if (!sender.isMainFrame) return 'only the main frame may ask';
+  return isOwn(sender.address) ? undefined : 'not our page';
+}
+
+/** Judges what is asked, by whoever may. */
+export function judgeCall(schemas: Readonly<Record<string, Schema>>, name: unknown, params: unknown): Verdict<unknown> {
   if (typeof name !== 'string' || !Object.hasOwn(schemas, name)) return { kind: 'refused', message: 'no such request' };
   const parsed = v.safeParse(schemas[name], params);
   if (parsed.success) return { kind: 'accepted', params: parsed.output };
@@ -57,6 +67,6 @@ export function listenAtBorder<Name extends string>(
   });
 }
 
-function senderOf({ senderFrame }: IpcMainInvokeEvent): Sender | undefined {
+export function senderOf({ senderFrame }: Pick<IpcMainInvokeEvent, 'senderFrame'>): Sender | undefined {
   return senderFrame ? { address: senderFrame.url, isMainFrame: senderFrame.parent === null } : undefined;
 }

@@ -4,6 +4,7 @@
  */
 import { contextBridge, ipcRenderer } from 'electron';
 import { CHANNEL, PLATFORM_SWITCH } from '../../core/protocol/desktop-channels.ts';
+import { PORT_GREETING } from '../../core/protocol/engine-port.ts';
 import type { DesktopReplies, DesktopVerb, PlatformInfo, UmbraDesktop } from '../../core/protocol/desktop.ts';
 
 const ask = <V extends DesktopVerb>(verb: V, params: object = {}): Promise<DesktopReplies[V]> =>
@@ -20,8 +21,20 @@ const platform: PlatformInfo = JSON.parse(
   process.argv.find((argument) => argument.startsWith(PLATFORM_SWITCH))?.slice(PLATFORM_SWITCH.length) ?? 'null',
 );
 
+/** What of the page's window this world needs; the rest of the program has no window. */
+declare const window: {
+  readonly location: { readonly origin: string };
+  postMessage(message: string, origin: string, ports: readonly object[]): void;
+};
+
+/** Asked for at once, so that it lies ready when the page has been read. */
+const port = new Promise<object>((resolve) => ipcRenderer.once(CHANNEL.port, ({ ports }) => resolve(ports[0])));
+ipcRenderer.send(CHANNEL.port);
+
 const desktop: UmbraDesktop = {
   platform,
+  // Nothing but a window message carries a port from this world into the page's.
+  connectEngine: () => void port.then((own) => window.postMessage(PORT_GREETING, window.location.origin, [own])),
   request: (name, params) => ipcRenderer.invoke(CHANNEL.engine, name, params),
   onEvent: (listener) => listen(CHANNEL.event, listener),
   startupImage: () => ask('image.startup'),

@@ -16,10 +16,11 @@ import { createPinia } from 'pinia';
 import { createApp } from 'vue';
 import App from './App.vue';
 import { connectStores } from './api/connect-stores.ts';
+import { throughPort } from './api/engine-port.ts';
 import DockPanel from './components/DockPanel.vue';
 import DockTab from './components/DockTab.vue';
 
 const pinia = createPinia();
-connectStores(pinia, window.umbra);
+connectStores(pinia, throughPort(window.umbra));
 // The docking library finds its parts by these names, which saved layouts contain.
 createApp(App).use(pinia).component('DockPanel', DockPanel).component('DockTab', DockTab).mount('#app');

@@ -9,14 +9,19 @@ interface CellProps {
 /** Elements that say what they are; they stand in a cell. Everything else becomes one. */
 const SPEAKS_FOR_ITSELF = new Set(['button', 'a', 'input', 'select', 'label']);
 
-export const TableCells: FunctionalComponent<CellProps> = ({ role }, { slots }) =>
-  contentsOf(slots['default']?.() ?? []).map((child) =>
+export const TableCells: FunctionalComponent<CellProps> = ({ role }, { slots }) => [
+  ...cellsOf(role, slots['default']?.() ?? []),
+];
+TableCells.props = ['role'];
+TableCells.inheritAttrs = false;
+
+/** What a slot gave, as cells. */
+export const cellsOf = (role: CellProps['role'], children: VNodeArrayChildren): VNode[] =>
+  contentsOf(children).map((child) =>
     typeof child.type === 'string' && !SPEAKS_FOR_ITSELF.has(child.type)
       ? cloneVNode(child, { role })
       : h('span', { role, ...(child.key === null ? {} : { key: child.key }) }, [child]),
   );
-TableCells.props = ['role'];
-TableCells.inheritAttrs = false;
 
 function contentsOf(children: VNodeArrayChildren): readonly VNode[] {
   return children.flatMap((child) => {

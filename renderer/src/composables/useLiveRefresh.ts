@@ -1,6 +1,7 @@
 /** Keeps a panel up to date: at every stop, and while the guest runs as often as it asks for — but only while it is seen. */
 import { inject, onScopeDispose, ref, watch } from 'vue';
 import type { InjectionKey, Ref } from 'vue';
+import { LIVE_HERTZ, useLiveClockStore } from '../stores/live-clock-store.ts';
 import { useMachineStore } from '../stores/machine-store.ts';
 
 /** Whether the panel that a component is in can be seen. */
@@ -15,17 +16,16 @@ export interface LiveRefresh {
  * @param ask one round of requests
  * @param perSecond how often while the guest runs; 0 = only at stops
  */
-export function useLiveRefresh(ask: () => Promise<unknown>, perSecond: number): LiveRefresh {
+export function useLiveRefresh(ask: () => Promise<unknown>, perSecond: number = LIVE_HERTZ): LiveRefresh {
   const machine = useMachineStore();
+  const clock = useLiveClockStore();
   const isVisible = inject(PANEL_VISIBLE, ref(true));
   let isAsking = false;
   let isStale = false;
-  let timer: ReturnType<typeof setTimeout> | undefined;
 
   const isWanted = (): boolean => isVisible.value && machine.hasMachine;
 
   async function round(): Promise<void> {
-    clearTimeout(timer);
     isStale = true;
     if (isAsking) return;
     isAsking = true;
@@ -34,7 +34,6 @@ export function useLiveRefresh(ask: () => Promise<unknown>, perSecond: number): 
       await ask();
     }
     isAsking = false;
-    if (machine.isRunning && perSecond > 0 && isWanted()) timer = setTimeout(refresh, 1000 / perSecond);
   }
 
   const refresh = (): void => void round();
@@ -44,8 +43,16 @@ export function useLiveRefresh(ask: () => Promise<unknown>, perSecond: number): 
     refresh,
     { immediate: true },
   );
+  const leave =
+    perSecond > 0
+      ? clock.join({
+          every: Math.max(1, Math.round(LIVE_HERTZ / perSecond)),
+          // What is being asked already is not asked twice.
+          ask: async () => (isAsking || !isWanted() ? undefined : round()),
+        })
+      : undefined;
   onScopeDispose(() => {
-    clearTimeout(timer);
+    leave?.();
     isStale = false;
   });
 

@@ -3,12 +3,15 @@ import type { DisassembledInsn, Moment, RequestError } from '@core/protocol/inde
 import { defineStore } from 'pinia';
 import { computed, ref, shallowRef, watch } from 'vue';
 import { latestRequest } from '../api/latest-request.ts';
+import { keepUnchanged } from '../api/unchanged.ts';
 import { useDesktopStore } from './desktop-store.ts';
 import { useMachineStore } from './machine-store.ts';
 
-const BEFORE = 60;
-const COUNT = 140;
+/** Lines above and from the target on. A running guest is nowhere for long: as many as a panel shows. */
+const SIZE = { paused: { before: 60, count: 140 }, running: { before: 40, count: 60 } };
 const CHUNK = 100;
+/** Lines that a reader is to have on either side of the target. */
+const EDGE = 30;
 const KEPT = 2000;
 
 function setup() {
@@ -24,6 +27,12 @@ function setup() {
   /** Grows whenever the view should bring `anchor` into sight. */
   const reveals = ref(0);
 
+  /** What the listing was read around. It stays while the target is well inside: a step then changes two lines and not all. */
+  let center = 0n;
+  const isWellInside = (address: bigint): boolean => {
+    const at = lines.value.findIndex((line) => line.address === address);
+    return at >= EDGE && at < lines.value.length - EDGE && holds(center);
+  };
   const holds = (address: bigint): boolean => lines.value.some((line) => line.address === address);
   const target = computed(() => (followsRip.value ? machine.rip : anchor.value));
 
@@ -46,9 +55,16 @@ function setup() {
     const address = target.value;
     if (address === undefined) return;
     const hasMoved = !holds(address);
-    const next = await read(address, BEFORE, COUNT);
+    const around = isWellInside(address) ? center : address;
+    const { before, count } = machine.isRunning ? SIZE.running : SIZE.paused;
+    let next = await read(around, before, count);
+    // The code is another one, and its instructions begin elsewhere.
+    if (next !== undefined && around !== address && !next.some((line) => line.address === address)) {
+      next = await read(address, before, count);
+      center = address;
+    } else center = around;
     if (next === undefined) return;
-    lines.value = next;
+    lines.value = keepUnchanged(lines.value, next);
     anchor.value = address;
     if (hasMoved || followsRip.value) reveals.value += 1;
   }

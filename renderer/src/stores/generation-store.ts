@@ -3,6 +3,7 @@ import type { GenerationSnapshot, Reply, RequestError } from '@core/protocol/ind
 import { defineStore } from 'pinia';
 import { computed, shallowRef } from 'vue';
 import { latestRequest } from '../api/latest-request.ts';
+import { keepUnchanged } from '../api/unchanged.ts';
 import { useDesktopStore } from './desktop-store.ts';
 import { useMachineStore } from './machine-store.ts';
 
@@ -33,12 +34,12 @@ export const useGenerationStore = defineStore('generation', () => {
     const answer = await requests.run(() => desktop.call('generation.read', {}));
     if (answer === undefined) return;
     error.value = answer.ok ? undefined : answer.error;
-    if (answer.ok && machine.admit(answer.value.moment)) snapshot.value = answer.value;
+    if (answer.ok && machine.admit(answer.value.moment)) snapshot.value = keepUnchanged(snapshot.value, answer.value);
   }
 
   async function refreshTimeline(): Promise<void> {
     const answer = await timelines.run(() => desktop.call('mmio.timeline', { buckets: BUCKETS }));
-    if (answer?.ok && machine.admit(answer.value.moment)) timeline.value = answer.value;
+    if (answer?.ok && machine.admit(answer.value.moment)) timeline.value = keepUnchanged(timeline.value, answer.value);
   }
 
   /** Moves the generation so that `changes` more memslot changes wrap it. */

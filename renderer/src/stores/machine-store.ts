@@ -12,6 +12,7 @@ import type {
 } from '@core/protocol/index.ts';
 import { defineStore } from 'pinia';
 import { computed, ref, shallowRef } from 'vue';
+import { keepUnchanged } from '../api/unchanged.ts';
 import { useDesktopStore } from './desktop-store.ts';
 import { useNoticesStore } from './notices-store.ts';
 
@@ -25,9 +26,6 @@ export interface EngineCrash {
 
 /** States in which the machine can go on. */
 const CAN_RUN: ReadonlySet<RunState> = new Set(['paused', 'halted']);
-
-/** Milliseconds between two statuses of a running machine that are shown. */
-const LIVE_STATUS_INTERVAL = 90;
 
 export const useMachineStore = defineStore('machine', () => {
   const desktop = useDesktopStore();
@@ -67,7 +65,8 @@ export const useMachineStore = defineStore('machine', () => {
 
   function applyStatus(next: MachineStatus): void {
     if (!isCurrent(next.moment)) return;
-    status.value = next;
+    // An answer and an event may both tell of one stop: whatever is drawn by it is drawn once.
+    status.value = keepUnchanged(status.value, next);
   }
 
   function take(answer: Answer<'machine.status'>): boolean {
@@ -158,21 +157,9 @@ export const useMachineStore = defineStore('machine', () => {
   const runTo = async (address: bigint): Promise<boolean> =>
     take(await desktop.call('run.to', { vcpu: selectedVcpu.value, address }));
 
-  let liveStatusAt = 0;
-
-  /** A running machine tells of itself more often than anybody can read; every telling is a repaint. */
-  function isTooSoon(next: MachineStatus): boolean {
-    if (next.state !== 'running' || state.value !== 'running') return false;
-    const now = performance.now();
-    if (now - liveStatusAt < LIVE_STATUS_INTERVAL) return true;
-    liveStatusAt = now;
-    return false;
-  }
-
   function handleEvent(event: EngineEvent): void {
-    if (event.kind === 'status') {
-      if (!isTooSoon(event.status)) applyStatus(event.status);
-    } else if (event.kind === 'log') notices.add(event.level, event.text);
+    if (event.kind === 'status') applyStatus(event.status);
+    else if (event.kind === 'log') notices.add(event.level, event.text);
     else if (event.kind === 'crashed') {
       crash.value = { message: event.message, lastTrace: event.lastTrace };
       notices.add('error', `The engine has crashed: ${event.message}`);

@@ -16,6 +16,7 @@ import {
   verdictsOf,
 } from '../memory-map/staged-changes.ts';
 import type { ChangeVerdict, StagedChange } from '../memory-map/staged-changes.ts';
+import { keepUnchanged } from '../api/unchanged.ts';
 import { useDesktopStore } from './desktop-store.ts';
 import { useEditHistoryStore } from './edit-history-store.ts';
 import { useMachineStore } from './machine-store.ts';
@@ -84,7 +85,7 @@ export const useMemslotsStore = defineStore('memslots', () => {
     const answer = await requests.run(() => desktop.call('memslots.read', {}));
     if (answer === undefined) return;
     if (!answer.ok) error.value = answer.error;
-    else if (machine.admit(answer.value.moment)) snapshot.value = answer.value;
+    else if (machine.admit(answer.value.moment)) snapshot.value = keepUnchanged(snapshot.value, answer.value);
   }
 
   /** The machine moves on while somebody thinks: what is promised is asked for again and again. */

@@ -3,13 +3,14 @@ import type { Reply } from '@core/protocol/index.ts';
 import { defineStore } from 'pinia';
 import { shallowRef } from 'vue';
 import { latestRequest } from '../api/latest-request.ts';
+import { keepUnchanged } from '../api/unchanged.ts';
 import type { MapViewport } from '../memory-map/map-viewport.ts';
 import { useDesktopStore } from './desktop-store.ts';
 import { useMachineStore } from './machine-store.ts';
 
 export interface HeatStrip {
   readonly viewport: MapViewport;
-  readonly counts: Reply<'sptes.heat'>;
+  readonly counts: Pick<Reply<'sptes.heat'>, 'fresh' | 'stale'>;
 }
 
 export const useMmioHeatStore = defineStore('mmio-heat', () => {
@@ -21,7 +22,9 @@ export const useMmioHeatStore = defineStore('mmio-heat', () => {
   async function refresh(viewport: MapViewport, buckets: number): Promise<void> {
     const { start, length } = viewport;
     const answer = await requests.run(() => desktop.call('sptes.heat', { start, length, buckets }));
-    if (answer?.ok && machine.admit(answer.value.moment)) strip.value = { viewport, counts: answer.value };
+    if (!answer?.ok || !machine.admit(answer.value.moment)) return;
+    const { fresh, stale } = answer.value;
+    strip.value = keepUnchanged(strip.value, { viewport, counts: { fresh, stale } });
   }
 
   return { strip, refresh };

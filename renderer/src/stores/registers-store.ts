@@ -5,6 +5,7 @@ import { defineStore } from 'pinia';
 import { computed, shallowRef } from 'vue';
 import { latestRequest } from '../api/latest-request.ts';
 import { isLeft } from '../api/stop-change.ts';
+import { keepUnchanged } from '../api/unchanged.ts';
 import { useDesktopStore } from './desktop-store.ts';
 import { useEditHistoryStore } from './edit-history-store.ts';
 import { useMachineStore } from './machine-store.ts';
@@ -46,7 +47,7 @@ export const useRegistersStore = defineStore('registers', () => {
     const last = snapshot.value;
     if (last?.vcpu !== next.vcpu) baseline.value = undefined;
     else if (isLeft(last.moment, next.moment)) baseline.value = last;
-    snapshot.value = next;
+    snapshot.value = keepUnchanged(last, next);
   }
 
   async function refresh(): Promise<void> {

@@ -3,6 +3,7 @@ import type { Moment, RequestError, SptePageSnapshot, SpteRow } from '@core/prot
 import { defineStore } from 'pinia';
 import { computed, ref, shallowRef } from 'vue';
 import { latestRequest } from '../api/latest-request.ts';
+import { keepUnchanged } from '../api/unchanged.ts';
 import type { SpteFilter, SptePlace } from '../layout/spte-query.ts';
 import { useDesktopStore } from './desktop-store.ts';
 import { useMachineStore } from './machine-store.ts';
@@ -21,12 +22,15 @@ export interface SpteHeat {
 /** Parts of the heat strip: fewer where there are fewer frames. */
 const HEAT_CELLS = 160;
 
-/** Rows asked for at once. */
-const WINDOW = 800;
-/** Rows kept behind the reader; the rest of a window lies ahead. */
-const BEHIND = 120;
-/** The table asks for more when fewer rows than this many of its last steps are left ahead. */
-const STEPS_AHEAD = 6;
+/** Rows asked for beside those that are looked at: behind the reader, and ahead by what three steps like the last need. */
+const BEHIND = 40;
+const AHEAD = { least: 120, most: 240, steps: 3 };
+/** The table asks for more when fewer rows than so many steps need are left ahead. */
+const SOON = { steps: 6, most: 60 };
+/** Whoever goes so far at once has no direction. */
+const LEAP = 400;
+/** As many as the engine gives at once. */
+const MAX_ROWS = 1000;
 
 function setup() {
   const desktop = useDesktopStore();
@@ -48,8 +52,6 @@ function setup() {
   const gfns = shallowRef<{ readonly first: number; readonly last: number }>();
   /** Whether somebody looks at the shadow pages: counting what is in them costs as much as the whole table. */
   const wantsPages = ref(false);
-  /** Which of its three faces the panel shows. */
-  const view = ref<'table' | 'tree' | 'decode'>('table');
   let wanted = { first: 0, last: 0 };
   /** Rows that the reader has moved by, down or up. */
   let step = 0;
@@ -67,6 +69,8 @@ function setup() {
     return byParent;
   });
 
+  /** Rows that are there. */
+  const loaded = computed(() => ({ first: offset.value, last: offset.value + rows.value.length - 1 }));
   const rowAt = (index: number): SpteRow | undefined => rows.value[index - offset.value];
 
   async function refreshPages(): Promise<void> {
@@ -76,15 +80,18 @@ function setup() {
 
   /** The window of rows for where the reader is and goes. */
   async function fetchRows(): Promise<boolean> {
-    const ahead = step < 0 ? wanted.last + BEHIND - WINDOW : wanted.first - BEHIND;
+    const ahead = Math.min(AHEAD.most, Math.max(AHEAD.least, Math.abs(step) * AHEAD.steps));
+    const begin = Math.max(0, wanted.first - (step < 0 ? ahead : BEHIND));
+    const end = wanted.last + 1 + (step < 0 ? BEHIND : ahead);
     const answer = await rowRequests.run(() =>
-      desktop.call('sptes.rows', { filter: filter.value, offset: Math.max(0, ahead), limit: WINDOW }),
+      desktop.call('sptes.rows', { filter: filter.value, offset: begin, limit: Math.min(MAX_ROWS, end - begin) }),
     );
     if (answer === undefined) return false;
     error.value = answer.ok ? undefined : answer.error;
     if (!answer.ok || !machine.admit(answer.value.moment)) return false;
     moment.value = answer.value.moment;
-    rows.value = answer.value.rows;
+    rows.value =
+      answer.value.offset === offset.value ? keepUnchanged(rows.value, answer.value.rows) : answer.value.rows;
     offset.value = answer.value.offset;
     total.value = answer.value.total;
     gfns.value = answer.value.gfns;
@@ -111,7 +118,7 @@ function setup() {
     );
     if (!answer?.ok || !machine.admit(answer.value.moment)) return;
     const { fresh, stale } = answer.value;
-    heat.value = { ...range, framesPerCell: frames / buckets, fresh, stale };
+    heat.value = keepUnchanged(heat.value, { ...range, framesPerCell: frames / buckets, fresh, stale });
   }
 
   /** In front of an MMIO fault the spte of its gfn is what there is to see. */
@@ -162,8 +169,9 @@ function setup() {
   }
 
   function isThere(): boolean {
-    const begin = Math.max(0, wanted.first + Math.min(0, step) * STEPS_AHEAD);
-    const end = Math.min(total.value, wanted.last + 1 + Math.max(0, step) * STEPS_AHEAD);
+    const soon = Math.min(SOON.most, Math.abs(step) * SOON.steps);
+    const begin = Math.max(0, wanted.first - (step < 0 ? soon : 0));
+    const end = Math.min(total.value, wanted.last + 1 + (step > 0 ? soon : 0));
     return begin >= offset.value && end <= offset.value + rows.value.length;
   }
 
@@ -174,11 +182,10 @@ function setup() {
   async function ensure(first: number, last: number): Promise<void> {
     // A leap is no direction.
     const moved = first - wanted.first;
-    step = Math.abs(moved) < WINDOW / 2 ? moved : 0;
+    step = Math.abs(moved) < LEAP ? moved : 0;
     wanted = { first, last };
     if (isFetching) return;
     isFetching = true;
-    // A window holds less than six very wide steps; then it is asked for at every step and not in between.
     for (let round = 0; round < 2 && !isThere() && total.value > 0; round++) await fetchRows();
     isFetching = false;
   }
@@ -218,11 +225,11 @@ function setup() {
   }
 
   return {
-    view,
     pages,
     children,
     filter,
     rows,
+    loaded,
     offset,
     total,
     selected,

@@ -21,6 +21,10 @@ export class FakeDesktop {
   /** The trace that the user chooses. */
   trace: TraceFileAnswer | undefined;
 
+  connectEngine() {
+    throw new Error('the fake engine has no port');
+  }
+
   async startupImage() {
     return { ok: true, value: { name: 'poller', bytes: Uint8Array.of(1) } } as const;
   }
