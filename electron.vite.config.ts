@@ -4,6 +4,7 @@ import { defineConfig } from 'electron-vite';
 import { copyGuestImages } from './scripts/build/guest-images.mjs';
 import { inlineConstants } from './scripts/build/inline-constants.mjs';
 import { nodeBundle } from './scripts/build/node-bundle.mjs';
+import { sharedDecoder } from './scripts/build/shared-decoder.mjs';
 
 const inProject = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
 
@@ -13,9 +14,10 @@ const resolve = { alias: { '@core': inProject('core') } };
 export default defineConfig({
   main: {
     resolve,
-    plugins: [{ name: 'guest-images', closeBundle: copyGuestImages }],
+    plugins: [sharedDecoder(), { name: 'guest-images', closeBundle: copyGuestImages }],
     build: {
       ...nodeBundle,
+      externalizeDeps: { exclude: ['iced-x86'] },
       rolldownOptions: {
         ...nodeBundle.rolldownOptions,
         input: {

@@ -3,6 +3,7 @@ import { inProject, projectRoot } from '../project-root.mjs';
 import { copyGuestImages } from './guest-images.mjs';
 import { nodeBundle } from './node-bundle.mjs';
 import { replaceFolder } from './replace-folder.mjs';
+import { sharedDecoder } from './shared-decoder.mjs';
 
 await replaceFolder(inProject('out', 'cli'), async (folder) => {
   await build({
@@ -10,6 +11,7 @@ await replaceFolder(inProject('out', 'cli'), async (folder) => {
     root: projectRoot,
     logLevel: 'warn',
     resolve: { alias: { '@core': inProject('core') } },
+    plugins: [sharedDecoder()],
     build: {
       ...nodeBundle,
       ssr: true,
