@@ -24,6 +24,7 @@ export default defineConfig({
           index: inProject('electron/main/index.ts'),
           'engine-worker': inProject('electron/host/engine-worker.ts'),
           'cost-worker': inProject('electron/host/cost-worker.ts'),
+          'vcpu-warden': inProject('electron/host/vcpu-warden.ts'),
           'vcpu-worker': inProject('electron/host/vcpu-worker.ts'),
         },
       },

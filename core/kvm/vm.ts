@@ -4,6 +4,7 @@ import { err, ok, type Result } from '../base/result.ts';
 import { HOST_PAGES, type HostPages } from '../base/host-pages.ts';
 import { ERAS, MMU_MODES, type Era, type MmuMode } from '../base/machine-modes.ts';
 import type { Arena } from '../arena/arena.ts';
+import { lockOwnerOf } from '../arena/futex-lock.ts';
 import {
   VM_ERA,
   VM_MAXPHYADDR,
@@ -30,7 +31,7 @@ import { Cpu } from '../x86/index.ts';
 import type { VmBus } from './bus.ts';
 import { getDirtyLog } from './memslots/dirty-log.ts';
 import { hostPagesIndex } from './mmu/large-page-level.ts';
-import { abandonGuestMode } from './vcpu/guest-mode.ts';
+import { isMmuOrphaned, VM_BUGGED } from './vcpu/lost-vcpu.ts';
 import { noHooks, type KvmHooks } from './hooks.ts';
 import { limitsOf, memslotsOf, type MemslotLimits } from './memslots/limits.ts';
 import { previewMemoryRegion } from './memslots/memslot-preview.ts';
@@ -85,7 +86,7 @@ export interface VmConfig {
 
 /** KVM_SET_NR_MMU_PAGES refused. */
 export interface NrMmuPagesError {
-  readonly errno: 'EINVAL' | 'ENOMEM';
+  readonly errno: 'EINVAL' | 'ENOMEM' | 'EIO';
   readonly message: string;
 }
 
@@ -123,6 +124,7 @@ export class Vm {
     this.hooks = hooks;
     if (attach === false) writeVmWords(arena, config);
     this.mmu = new Mmu(arena, hooks);
+    if (typeof attach === 'number') this.mmu.lockOwner = lockOwnerOf(attach);
     this.memslotMmu = new MmuMemslots(this.mmu);
     this.limits = limitsOf(config.era, config.mmu, config.maxPhyAddr);
     const { maxPhyAddr, threaded } = config;
@@ -153,6 +155,7 @@ export class Vm {
 
   /** KVM_SET_USER_MEMORY_REGION. */
   setUserMemoryRegion(region: UserMemoryRegion): Result<VmMemslotReport, MemslotError> {
+    if (this.isBugged) return err(VM_BUGGED);
     const before = mmuBefore(this.mmu);
     const done = setMemoryRegion(this.arena, this.limits, this.memslotMmu, region);
     return done.ok ? ok(reportChange(this.mmu, done.value, before)) : done;
@@ -163,31 +166,37 @@ export class Vm {
    * slots_lock.
    */
   beginMemslotUpdate(region: UserMemoryRegion): Result<MemslotUpdate, MemslotError> {
+    if (this.isBugged) return err(VM_BUGGED);
     return beginMemslotUpdate(this.arena, this.limits, this.memslotMmu, region);
   }
 
   /** What the same call would answer, without making it. */
   previewUserMemoryRegion(region: UserMemoryRegion): Result<VmMemslotReport, MemslotError> {
+    if (this.isBugged) return err(VM_BUGGED);
     const preview = previewMemoryRegion(this.arena, this.limits, region);
     return preview.ok ? ok(foreseeChange(this.mmu, preview.value)) : preview;
   }
 
   /** KVM_GET_DIRTY_LOG: the bitmap; its bits are cleared and its pages write-protected again. */
   getDirtyLog(slot: number): Result<Uint8Array<ArrayBuffer>, MemslotError> {
+    if (this.isBugged) return err(VM_BUGGED);
     mmuLock(this.mmu);
     const log = getDirtyLog(this.arena, this.limits, this.memslotMmu, slot);
     mmuUnlock(this.mmu);
     return log;
   }
 
-  /** The thread of a vCPU dies: nobody is to wait for it, nor for a lock that it had. */
-  abandonVcpu(id: number): void {
-    if (this.mmu.holdsLock) mmuUnlock(this.mmu);
-    abandonGuestMode(this.mmu, id);
+  /**
+   * The thread of a vCPU died while it held mmu_lock. The MMU is half changed, and every call that would go on with it answers
+   * EIO, as KVM's do for a VM that a bug has struck (kvm->vm_bugged, 5.15). Only a reset helps.
+   */
+  get isBugged(): boolean {
+    return isMmuOrphaned(this.arena);
   }
 
   /** KVM_SET_NR_MMU_PAGES. */
   setNrMmuPages(pages: number): Result<undefined, NrMmuPagesError> {
+    if (this.isBugged) return err({ errno: 'EIO', message: VM_BUGGED.message });
     const pool = this.arena.layout.config.shadowPages;
     if (!Number.isInteger(pages) || pages < KVM_MIN_ALLOC_MMU_PAGES) {
       const message = `${pages} shadow pages are too few: KVM needs at least ${KVM_MIN_ALLOC_MMU_PAGES}`;

@@ -11,6 +11,7 @@ export type { StateCodec } from './state/state-format.ts';
 export { StateReader, type StateSink } from './state/state-reader.ts';
 export { StateWriter } from './state/state-writer.ts';
 export type { LaunchVcpu, VcpuHandle } from './parallel-run.ts';
+export { buryVcpu } from './lost-vcpu.ts';
 export { ThreadBoard } from './thread-board.ts';
 export { type EventOutbox, OUTBOX_EVENTS, type ThreadEvent } from './event-outbox.ts';
 export type { MachineHooks, MakeThreadWatch, ThreadVerdict, ThreadWatch, ThreadWatchState } from './thread-watch.ts';

@@ -145,6 +145,7 @@ export class ParallelRun {
         // The command that it died of is not for its successor.
         this.#board.set(id, COMMAND, COMMAND_PARK);
         this.#board.set(id, STATE, STATE_STARTING);
+        this.#board.forgetDeaths();
       } else if (this.#board.get(id, STATE) === STATE_PARKED) {
         this.#board.set(id, STATE, STATE_STARTING);
         this.#board.command(id, COMMAND_ATTACH);
@@ -244,14 +245,12 @@ export class ParallelRun {
 
   /** Why one of the vCPUs stands, if that is anybody's business. */
   #look(bound: Bound | undefined): MachineStop | undefined {
+    const dead = this.#board.firstDead();
+    if (dead >= 0) {
+      return { kind: 'error', vcpu: dead, message: `The thread of vCPU ${dead} crashed: ${this.#board.text(dead)}` };
+    }
     for (const { id } of this.#vm.vcpus) {
       const state = this.#board.get(id, STATE);
-      if (state === STATE_DEAD) {
-        // One that could not say its end itself is not to be waited for either.
-        this.#vm.abandonVcpu(id);
-        const message = `The thread of vCPU ${id} crashed: ${this.#board.text(id)}`;
-        return { kind: 'error', vcpu: id, message };
-      }
       if (state !== STATE_PARKED || (bound !== undefined && bound.vcpu !== id)) continue;
       const stop = this.#stopOf(id);
       if (stop !== undefined) return stop;

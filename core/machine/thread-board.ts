@@ -24,6 +24,8 @@ const BREAKPOINT_EPOCH = 4;
 const WATCH_LENGTH = 5;
 const WATCH_EPOCH = 6;
 const FORGOTTEN = 7;
+/** The vCPU whose thread died first, + 1: others may have died of that. */
+const FIRST_DEAD = 8;
 
 /** int32 indexes into a vCPU's block. */
 export const STATE = 0;
@@ -208,12 +210,29 @@ export class ThreadBoard {
     this.set(vcpu, TEXT_LENGTH, length);
   }
 
-  /** The thread of a vCPU is no more. What it has said of its end stays. */
+  /** The thread of a vCPU is dying. @returns false when it has said so before */
+  claimDeath(vcpu: number): boolean {
+    if (this.get(vcpu, STATE) === STATE_DEAD) return false;
+    Atomics.compareExchange(this.i32, FIRST_DEAD, 0, vcpu + 1);
+    return true;
+  }
+
+  /** It is dead. */
   noteDeath(vcpu: number, why: string): void {
-    if (this.get(vcpu, STATE) === STATE_DEAD) return;
     this.setText(vcpu, why);
     this.set(vcpu, STATE, STATE_DEAD);
     this.announce();
+  }
+
+  /** The vCPU whose thread died first; −1 while none has. */
+  firstDead(): number {
+    const id = Atomics.load(this.i32, FIRST_DEAD) - 1;
+    return id >= 0 && this.get(id, STATE) === STATE_DEAD ? id : -1;
+  }
+
+  /** The dead are about to have successors. */
+  forgetDeaths(): void {
+    Atomics.store(this.i32, FIRST_DEAD, 0);
   }
 
   text(vcpu: number): string {

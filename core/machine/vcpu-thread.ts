@@ -37,6 +37,7 @@ import {
   UNTOUCHED,
 } from './thread-board.ts';
 import type { MakeThreadWatch, ThreadWatch, ThreadWatchState } from './thread-watch.ts';
+import { buryVcpu } from './lost-vcpu.ts';
 import { RFLAGS_IF } from '../x86/index.ts';
 
 const SLICE_INSNS = 50_000;
@@ -72,6 +73,7 @@ export class VcpuThread {
     this.#bus = new LockedBus(
       this.#arena,
       this.#devices.bus,
+      id,
       () => this.#board.stopping || this.#board.serial.isFull(),
     );
     this.#hooks = {
@@ -128,8 +130,7 @@ export class VcpuThread {
   }
 
   #die(error: unknown): void {
-    this.#vm.abandonVcpu(this.#id);
-    this.#board.noteDeath(this.#id, error instanceof Error ? error.message : String(error));
+    buryVcpu(this.#arena, this.#board, this.#id, error instanceof Error ? error.message : String(error));
   }
 
   /** @returns why it stands still: a RUN_* code or a STOP_* */
@@ -194,11 +195,12 @@ export class VcpuThread {
     const devices = this.#devices;
     this.#hooks.mmioStopArmed = this.#board.mmioArmed;
     if (this.#id !== 0) return SLICE_INSNS;
-    return withDevices(this.#arena, () => {
+    const advance = (): number => {
       devices.requests.takeTimersChanged();
       devices.advance();
       return Math.max(1, devices.clock.insnsUntil(devices.nextDeadline()));
-    });
+    };
+    return withDevices(this.#arena, advance, this.#id);
   }
 
   /** Sleeps a little; when all wait, the boot vCPU's thread lets the time pass. @returns whether nothing can wake the machine */
@@ -208,7 +210,7 @@ export class VcpuThread {
       return false;
     }
     const devices = this.#devices;
-    const wakes = withDevices(this.#arena, () => {
+    const letTimePass = (): boolean => {
       devices.advance();
       if (this.#vcpu.runnable()) return true;
       if ((this.#vcpu.cpu.r[VCPU_RFLAGS] & RFLAGS_IF) === 0) return false;
@@ -216,7 +218,8 @@ export class VcpuThread {
       if (wakeUp === Infinity) return false;
       devices.clock.skipTo(wakeUp);
       return true;
-    });
+    };
+    const wakes = withDevices(this.#arena, letTimePass, this.#id);
     if (wakes || !this.#others(false)) return !wakes;
     // Stepped alone. Another could go on, so this is not the machine's end.
     this.#board.awaitStop(NAP_MS);

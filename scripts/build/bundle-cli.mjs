@@ -21,6 +21,7 @@ await replaceFolder(inProject('out', 'cli'), async (folder) => {
         input: {
           index: inProject('electron/cli/index.ts'),
           'engine-worker': inProject('electron/host/engine-worker.ts'),
+          'vcpu-warden': inProject('electron/host/vcpu-warden.ts'),
           'vcpu-worker': inProject('electron/host/vcpu-worker.ts'),
         },
       },

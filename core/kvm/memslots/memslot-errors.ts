@@ -21,6 +21,7 @@ export const MEMSLOT_CHECKS = [
   'beyond-max-gfn',
   'out-of-memory',
   'no-dirty-bitmap',
+  'vm-bugged',
 ] as const;
 export type MemslotCheck = (typeof MEMSLOT_CHECKS)[number];
 

@@ -2,7 +2,7 @@
  * What every MMU function is handed: the views, offsets and masks of one VM (the MMU's part of struct kvm_arch, and the
  * shadow_*_mask variables that kvm_mmu_set_mask_ptes sets, arch/x86/kvm/mmu.c of v3.11). All state is in the arena.
  */
-import { lockWord, unlockWord } from '../../arena/futex-lock.ts';
+import { ENGINE_OWNER, lockWord, unlockWord } from '../../arena/futex-lock.ts';
 import type { Arena } from '../../arena/arena.ts';
 import { MEMSLOTS_GENERATION } from '../../arena/memslot-layout.ts';
 import {
@@ -124,8 +124,8 @@ export class Mmu {
   readonly threaded: boolean;
   /** High half of the entry that `spteLockless` has read last. */
   spteHigh = 0;
-  /** This thread has mmu_lock. */
-  holdsLock = false;
+  /** Who takes mmu_lock through this object: the engine's thread, or that of a vCPU (lockOwnerOf). */
+  lockOwner: number = ENGINE_OWNER;
   readonly lock: number;
   readonly lockWaiters: number;
   /** f64 indexes of VM counters. */
@@ -225,18 +225,17 @@ export class Mmu {
 /** spin_lock(&kvm->mmu_lock). Contended only when vCPUs run on threads of their own. */
 export function mmuLock(mmu: Mmu): void {
   if (!mmu.threaded) return;
-  if (Atomics.compareExchange(mmu.i32, mmu.lock, 0, 1) !== 0) {
-    Atomics.add(mmu.i32, mmu.lockWaiters, 1);
-    lockWord(mmu.i32, mmu.lock, 'mmu_lock');
+  if (Atomics.compareExchange(mmu.i32, mmu.lock, 0, mmu.lockOwner) === 0) return;
+  Atomics.add(mmu.i32, mmu.lockWaiters, 1);
+  try {
+    lockWord(mmu.i32, mmu.lock, 'mmu_lock', mmu.lockOwner);
+  } finally {
     Atomics.sub(mmu.i32, mmu.lockWaiters, 1);
   }
-  mmu.holdsLock = true;
 }
 
 export function mmuUnlock(mmu: Mmu): void {
-  if (!mmu.threaded) return;
-  mmu.holdsLock = false;
-  unlockWord(mmu.i32, mmu.lock);
+  if (mmu.threaded) unlockWord(mmu.i32, mmu.lock);
 }
 
 /** spin_needbreak(&kvm->mmu_lock). */

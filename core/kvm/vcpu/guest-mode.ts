@@ -51,11 +51,10 @@ export function leaveGuestMode(mmu: Mmu, r: VcpuWords): void {
   Atomics.store(r, VCPU_MODE, OUTSIDE_GUEST_MODE);
 }
 
-/** A vCPU whose thread died stands outside and reads nothing, so that nobody waits for it. */
-export function abandonGuestMode(mmu: Mmu, vcpuId: number): void {
-  const r = mmu.vcpuWords[vcpuId];
+/** A vCPU that nobody runs (any more) stands outside and reads nothing, so that nobody waits for it. */
+export function abandonGuestMode(r: VcpuWords): void {
   Atomics.store(r, VCPU_MODE, OUTSIDE_GUEST_MODE);
-  endReading(mmu, r);
+  if ((r[VCPU_SRCU] & 1) !== 0) Atomics.add(r, VCPU_SRCU, 1);
 }
 
 /**

@@ -120,7 +120,7 @@ export class Vcpu {
     try {
       return this.runLoop(budget, skipBreakpoint);
     } finally {
-      abandonGuestMode(mmu, this.id);
+      abandonGuestMode(r);
     }
   }
 
