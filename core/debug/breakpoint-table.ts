@@ -15,6 +15,7 @@ import type { Values } from './expression/evaluator.ts';
 import { fillLogTemplate, type LogTemplate } from './expression/log-template.ts';
 import { machineValues } from './expression/machine-values.ts';
 import { fieldOf, type MachineEvent } from './machine-event.ts';
+import { resolveGpa } from './memory-target.ts';
 import { retiredByAll } from './moment.ts';
 import { isExactExec, type ExecSpec } from './placed-execution.ts';
 
@@ -224,7 +225,7 @@ export class BreakpointTable {
       const entry = this.#armedMmio[i];
       const { matcher } = entry;
       if (matcher === undefined || !matches(matcher, gpa, fault.access, fault.outcome, freshness)) continue;
-      event ??= mmioEvent(fault);
+      event ??= mmioEvent(fault, this.machine);
       const one = this.#count(entry, event);
       stop ??= one;
     }
@@ -312,13 +313,21 @@ function isDue({ hitMode, hits, stopAtHit }: BreakpointEntry): boolean {
   }
 }
 
-function mmioEvent(fault: MmioFaultFacts): MachineEvent {
+function mmioEvent(fault: MmioFaultFacts, machine: Machine | undefined): MachineEvent {
   const gpa = u64FromHalves(fault.gpaLo, fault.gpaHi);
   const gva = u64FromHalves(fault.gvaLo ?? 0, fault.gvaHi ?? 0);
   const u64 = (value: number): bigint => BigInt.asUintN(64, BigInt(value));
   const { access, outcome, spteGen, kvmGen } = fault;
-  const values = [gva, gpa, gpa >> 12n, BigInt(access), BigInt(outcome), u64(spteGen), u64(kvmGen)];
+  const claim = machine === undefined ? 0n : claimOf(machine, gpa, outcome);
+  const values = [gva, gpa, gpa >> 12n, BigInt(access), BigInt(outcome), u64(spteGen), u64(kvmGen), claim];
   return { kind: 'mmio', vcpu: fault.vcpuId ?? 0, values };
+}
+
+/** The index of CLAIM_WORDS: a fault that is tried again, is a bug or finds memory after all gets to no device. */
+function claimOf({ arena, devices }: Machine, gpa: bigint, outcome: number): bigint {
+  const word = MMIO_OUTCOMES[outcome];
+  if (word === 'RETRY' || word === 'BUG' || resolveGpa(arena, gpa).kind === 'ram') return 0n;
+  return devices.bus.mmioDeviceAt(gpa) === undefined ? 2n : 1n;
 }
 
 function matches(matcher: MmioMatcher, gpa: number, access: number, outcome: number, freshness: number): boolean {

@@ -138,6 +138,7 @@ const WITHOUT_MACHINE: ReadonlySet<RequestName> = new Set<RequestName>([
   'spte.decode',
   'console.run',
   'console.complete',
+  'expression.complete',
   'spte.readLog',
   'breakpoints.list',
   'breakpoints.add',
@@ -155,6 +156,6 @@ const WITHOUT_MACHINE: ReadonlySet<RequestName> = new Set<RequestName>([
 
 /** Requests that only look: an error in one says nothing about the machine. */
 const READS =
-  /\.(read|status|search|preview|previewAll|timeline|pages|rows|heat|decode|readLog|peek|log|list|evaluate|hello)$|^audit\./;
+  /\.(read|status|search|preview|previewAll|timeline|pages|rows|heat|decode|readLog|peek|log|list|evaluate|complete|hello)$|^audit\./;
 
 const sentence = (error: unknown): string => (error instanceof Error ? error.message : String(error));

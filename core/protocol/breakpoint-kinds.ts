@@ -19,6 +19,8 @@ export interface BreakpointKindInfo {
 }
 
 export const ACCESS_WORDS = ['read', 'write', 'fetch'] as const;
+/** Of an MMIO fault, as the MMIO log names it. */
+export const CLAIM_WORDS = ['none', 'device', 'unsatisfied'] as const;
 export const PORT_WORDS = ['in', 'out'] as const;
 export const MEMSLOT_CHANGE_WORDS = ['CREATE', 'DELETE', 'MOVE', 'FLAGS_ONLY'] as const;
 export const GPTE_WRITER_WORDS = ['the guest', 'the processor', "KVM's walker"] as const;
@@ -67,6 +69,11 @@ export const BREAKPOINT_KINDS: Readonly<Record<BreakpointKind, BreakpointKindInf
       { name: 'outcome', meaning: 'what the fault will come to', words: MMIO_OUTCOMES },
       { name: 'generation', meaning: 'of the MMIO spte found; -1 when there is none' },
       { name: 'current', meaning: 'the current MMIO generation; -1 in an era without one' },
+      {
+        name: 'claim',
+        meaning: 'who will answer: a device, nobody, or (none) the fault gets no further',
+        words: CLAIM_WORDS,
+      },
     ],
   },
   exception: {

@@ -4,6 +4,7 @@ export type * from './desktop-exports.ts';
 export * from './desktop.ts';
 export * from './engine-port.ts';
 export * from './events.ts';
+export type * from './expression-completion.ts';
 export * from './json-text.ts';
 export * from './machine-state.ts';
 export type * from './memslot-cost.ts';

@@ -9,6 +9,7 @@ import { ERAS, MMU_MODES } from '../base/machine-modes.ts';
 import { MMIO_OUTCOMES } from '../base/mmio-outcomes.ts';
 import { TRACE_WORDINGS } from '../base/tracepoints.ts';
 import { MAX_CONSOLE_CHARACTERS, type ConsoleCompletion, type ConsoleReply } from './console.ts';
+import { expressionCompleteSchema, type ExpressionCompletion } from './expression-completion.ts';
 import type * as p from './probe-snapshots.ts';
 import type { RegistersSnapshot } from './register-snapshots.ts';
 import type * as s from './snapshots.ts';
@@ -300,6 +301,7 @@ export const REQUEST_SCHEMAS = {
   'breakpoints.log': v.strictObject({ since: integer(0, Number.MAX_SAFE_INTEGER), limit: integer(1, MAX_ROWS) }),
   /** The value of an expression (docs/expressions.md), by probes: nothing changes. */
   'expression.evaluate': v.strictObject({ vcpu, text: text(MAX_EXPRESSION_TEXT) }),
+  'expression.complete': expressionCompleteSchema,
   'generation.read': none,
   /** Debugging aid: moves the memslots generation, as if that many changes had happened; refused where the era has none. */
   'generation.set': v.strictObject({ memslotsGeneration: u64 }),
@@ -417,6 +419,7 @@ interface Replies {
   'breakpoints.replace': readonly s.BreakpointSnapshot[];
   'breakpoints.log': s.BreakpointLog;
   'expression.evaluate': s.ExpressionSnapshot;
+  'expression.complete': ExpressionCompletion;
   'generation.read': s.GenerationSnapshot;
   'generation.set': s.GenerationSnapshot;
   'stats.read': s.StatsSnapshot;

@@ -28,6 +28,7 @@ const looks = fc.oneof(
     request('devices.peek', { port: 0x20, count: 256 }),
     request('devices.peek', { port: 0x3c0, count: 256 }),
     request('symbols.search', { query: 'put', limit: 20 }),
+    request('expression.complete', { kind: 'spte', part: 'condition', text: 'u64[spte: ev', at: 12 }),
     request('mmio.log', { since: 0, limit: 100 }),
     request('trace.read', { since: 0, limit: 100 }),
     request('trace.export', { since: 0, limit: 100 }),
@@ -47,7 +48,11 @@ const looks = fc.oneof(
     })
     .map((filter) => request('sptes.rows', { filter, offset: 0, limit: 100 })),
   fc
-    .record({ width: fc.constantFrom('u8', 's16', 'u32', 'u64'), space: fc.constantFrom('gva', 'gpa', 'hva'), address })
+    .record({
+      width: fc.constantFrom('u8', 's16', 'u32', 'u64'),
+      space: fc.constantFrom('gva', 'gpa', 'hva', 'spte'),
+      address,
+    })
     .map(({ width, space, address: at }) =>
       request('expression.evaluate', { vcpu, text: `${width}[${space}: ${at}] + rflags.zf + main + generation` }),
     ),

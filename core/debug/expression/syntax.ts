@@ -37,7 +37,8 @@ export const BINARY_LEVELS = [
 ] as const;
 export type BinaryOperator = (typeof BINARY_LEVELS)[number][number];
 
-export const SPACES = ['gva', 'gpa', 'hva'] as const;
+/** `spte`: the tables of KVM's shadow pages, by host physical address, as `event.sptep` names their entries. */
+export const SPACES = ['gva', 'gpa', 'hva', 'spte'] as const;
 export type Space = (typeof SPACES)[number];
 
 /** Names of widths: a memory access with brackets behind it, a conversion with parentheses. */

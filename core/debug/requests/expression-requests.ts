@@ -1,12 +1,19 @@
-/** expression.*: print and watch. */
+/** expression.*: print and watch, and names for whoever writes one. */
 import { ok } from '../../base/result.ts';
+import { BREAKPOINT_KINDS } from '../../protocol/breakpoint-kinds.ts';
+import { completeExpression, completeLogText } from '../expression/completion.ts';
 import { askExpression, compileExpression, valueText } from '../expression/compiled.ts';
 import { machineValues } from '../expression/machine-values.ts';
 import { expressionRefused } from '../refusal.ts';
 import type { RequestFamily } from '../request-table.ts';
 import { presentMachine, presentVcpu } from './present.ts';
 
-export const expressionRequests: RequestFamily<'expression.evaluate'> = {
+export const expressionRequests: RequestFamily<'expression.evaluate' | 'expression.complete'> = {
+  'expression.complete': ({ symbols }, { kind, part, text, at }) => {
+    const fields = kind === undefined ? undefined : BREAKPOINT_KINDS[kind].fields;
+    const scope = { fields, symbols: (query: string, limit: number) => symbols.search(query, limit) };
+    return ok(part === 'log' ? completeLogText(text, at, scope) : completeExpression(text, at, scope));
+  },
   'expression.evaluate': (session, { vcpu: id, text }) => {
     const vcpu = presentVcpu(session, id);
     if (!vcpu.ok) return vcpu;

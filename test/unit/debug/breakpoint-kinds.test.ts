@@ -328,6 +328,25 @@ describe('what every kind shares', () => {
     expect(hits).toEqual(expected);
   });
 
+  it.each([
+    ['device', 'event.claim == "device" && event.gpa >= 0xb8000 && event.gpa < 0xc0000', 0xb8n],
+    ['unsatisfied', 'event.claim == "unsatisfied"', 0xe0000n],
+  ])('an MMIO fault knows beforehand that it will be claimed by: %s', (claim, condition, gfn) => {
+    const session = sessionWith('poller', { append: 'mode=flat' });
+    const everywhere = { start: 0n, length: 1n << 52n };
+    session.ask('breakpoints.add', {
+      spec: { kind: 'mmio', ...everywhere, access: 'any', outcomes: [], freshness: 'any' },
+      condition,
+    });
+    const { reason } = go(session);
+    if (reason.kind !== 'mmio-breakpoint') throw new Error(`stopped by ${reason.kind}`);
+    expect(reason.fault.gpa >> 12n).toBe(gfn);
+    const { total } = session.ask('mmio.log', { since: 0, limit: 1 });
+    session.ask('breakpoints.replace', { breakpoints: [] });
+    session.ask('run.step', { vcpu: 0 });
+    expect(session.ask('mmio.log', { since: total, limit: 1 }).records[0].claim).toBe(claim);
+  });
+
   it('one for another vCPU is not met, and once disables it', () => {
     const session = code();
     session.ask('breakpoints.add', { spec: write, vcpu: 1 });
