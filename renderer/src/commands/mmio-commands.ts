@@ -12,8 +12,8 @@ export function mmioCommands(): readonly Command[] {
       id: 'stop-at-mmio',
       title: 'Stop at MMIO faults like those that the log shows…',
       isEnabled: () => true,
-      run: () => {
-        if (mmio.proposeStop()) layout.open('breakpoints');
+      run: async () => {
+        if (await mmio.proposeStop()) layout.open('breakpoints');
       },
     },
     {

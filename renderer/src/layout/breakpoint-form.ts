@@ -15,6 +15,13 @@ type MmioSpec = Extract<BreakpointSpec, { kind: 'mmio' }>;
 type FaultSpec = Extract<BreakpointSpec, { kind: 'page-fault' }>;
 type MemslotChange = Extract<BreakpointSpec, { kind: 'memslot' }>['changes'][number];
 
+/** A breakpoint that somebody proposes: the form opens with it. */
+export interface BreakpointDraft {
+  readonly spec: BreakpointSpec;
+  readonly condition?: string;
+  readonly vcpu?: number;
+}
+
 export interface BreakpointForm {
   kind: BreakpointKind;
   /** Address or symbol of an instruction or of data. */
@@ -71,8 +78,9 @@ export const ACCESSES_OF_KIND: Partial<Record<BreakpointKind, readonly string[]>
 const U64_MAX = (1n << 64n) - 1n;
 const GPA_END = 1n << 52n;
 
-export function formOf(breakpoint: BreakpointSnapshot | undefined, draft: BreakpointSpec | undefined): BreakpointForm {
-  const spec = breakpoint?.spec ?? draft;
+export function formOf(breakpoint: BreakpointSnapshot | undefined, draft: BreakpointDraft | undefined): BreakpointForm {
+  const spec = breakpoint?.spec ?? draft?.spec;
+  const vcpu = breakpoint?.vcpu ?? draft?.vcpu;
   const kind = spec?.kind ?? 'mmio';
   return {
     kind,
@@ -94,9 +102,9 @@ export function formOf(breakpoint: BreakpointSnapshot | undefined, draft: Breakp
     once: breakpoint?.once ?? false,
     stopAtHit: breakpoint?.stopAtHit ?? 1,
     hitMode: breakpoint?.hitMode ?? 'from',
-    condition: breakpoint?.condition ?? '',
+    condition: breakpoint?.condition ?? draft?.condition ?? '',
     log: breakpoint?.log ?? '',
-    vcpu: breakpoint?.vcpu === undefined ? '' : String(breakpoint.vcpu),
+    vcpu: vcpu === undefined ? '' : String(vcpu),
   };
 }
 

@@ -1,7 +1,7 @@
 /** What of the MMIO log is shown: a condition on each of its columns. */
-import type { MmioFaultRecord } from '@core/protocol/index.ts';
+import type { DeviceRange, MmioFaultRecord } from '@core/protocol/index.ts';
 import type { MmioOutcome } from '../api/contract-words.ts';
-import type { MmioSpec } from '../stores/breakpoints-store.ts';
+import type { BreakpointDraft } from './breakpoint-form.ts';
 
 export interface MmioFilter {
   readonly outcome: MmioOutcome | 'any';
@@ -70,16 +70,47 @@ export function mmioPredicate(filter: MmioFilter): (record: MmioFaultRecord) => 
 export const isAny = (filter: MmioFilter): boolean =>
   Object.entries(ANY_FAULT).every(([name, value]) => filter[name as keyof MmioFilter] === value);
 
-/** A breakpoint for the faults that the filter shows, as far as a breakpoint can ask; undefined when the range is none. */
-export function filterAsBreakpoint({ outcome, access, freshness, gfns }: MmioFilter): MmioSpec | undefined {
+const hex = (value: bigint): string => `0x${value.toString(16)}`;
+
+/** What `device` stands for, before the fault is handled. A device that is not there any more claims nothing. */
+function claimCondition(device: string, ranges: readonly DeviceRange[]): string {
+  if (device === 'none' || device === 'unsatisfied') return `event.claim == "${device}"`;
+  const places = ranges
+    .filter(({ name }) => name === device)
+    .map(({ gpa, size }) => `event.gpa >= ${hex(gpa)} && event.gpa < ${hex(gpa + size)}`);
+  const place = places.length === 1 ? places[0] : places.map((one) => `(${one})`).join(' || ');
+  return place === '' ? '0' : `event.claim == "device" && ${places.length > 1 ? `(${place})` : place}`;
+}
+
+/** The log names the spte that a fault looked up: none, when the vCPU's cache answered. */
+const freshnessCondition = (freshness: MmioFilter['freshness']): string =>
+  freshness === 'none' ? '(event.generation == -1 || event.outcome == "CACHED")' : 'event.outcome != "CACHED"';
+
+/**
+ * A breakpoint for the faults that the filter shows; undefined when the range is none. What a breakpoint on MMIO faults has no
+ * word for is its condition.
+ */
+export function filterAsBreakpoint(
+  { outcome, access, freshness, vcpu, device, gfns }: MmioFilter,
+  devices: readonly DeviceRange[],
+): BreakpointDraft | undefined {
   const range = gfns.trim() === '' ? { first: 0, last: 2 ** 40 - 1 } : parseGfns(gfns);
   if (range === undefined) return undefined;
+  const conditions = [
+    ...(access === 'fetch' ? ['event.access == "fetch"'] : []),
+    ...(freshness === 'any' ? [] : [freshnessCondition(freshness)]),
+    ...(device === 'any' ? [] : [claimCondition(device, devices)]),
+  ];
   return {
-    kind: 'mmio',
-    start: BigInt(range.first) << 12n,
-    length: BigInt(range.last - range.first + 1) << 12n,
-    access: access === 'fetch' ? 'any' : access,
-    outcomes: outcome === 'any' ? [] : [outcome],
-    freshness: freshness === 'none' ? 'any' : freshness,
+    spec: {
+      kind: 'mmio',
+      start: BigInt(range.first) << 12n,
+      length: BigInt(range.last - range.first + 1) << 12n,
+      access: access === 'fetch' ? 'any' : access,
+      outcomes: outcome === 'any' ? [] : [outcome],
+      freshness: freshness === 'none' ? 'any' : freshness,
+    },
+    ...(conditions.length === 0 ? {} : { condition: conditions.join(' && ') }),
+    ...(vcpu === 'any' ? {} : { vcpu }),
   };
 }

@@ -4,7 +4,6 @@ import {
   type Answer,
   type BreakpointLogLine,
   type BreakpointSnapshot,
-  type BreakpointSpec,
   type Params,
   type RequestError,
 } from '@core/protocol/index.ts';
@@ -14,7 +13,6 @@ import { computed, shallowRef } from 'vue';
 import { useDesktopStore } from './desktop-store.ts';
 import { useEditHistoryStore } from './edit-history-store.ts';
 
-export type MmioSpec = Extract<BreakpointSpec, { kind: 'mmio' }>;
 export type BreakpointInput = Params<'breakpoints.add'>;
 export type BreakpointChange = Params<'breakpoints.update'>;
 

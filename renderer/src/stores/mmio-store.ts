@@ -7,7 +7,7 @@ import { isLeft } from '../api/stop-change.ts';
 import { mmioCsv } from '../layout/mmio-csv.ts';
 import { ANY_FAULT, claimOf, filterAsBreakpoint, isAny, mmioPredicate } from '../layout/mmio-filter.ts';
 import type { MmioFilter } from '../layout/mmio-filter.ts';
-import type { MmioSpec } from './breakpoints-store.ts';
+import type { BreakpointDraft } from '../layout/breakpoint-form.ts';
 import { useDesktopStore } from './desktop-store.ts';
 import { useMachineStore } from './machine-store.ts';
 
@@ -31,7 +31,7 @@ export const useMmioStore = defineStore('mmio', () => {
   /** Faults up to this one are old news: they were there at the last stop. */
   const seenAtLastStop = ref(-1);
   /** A breakpoint that somebody wants to make of a row; the breakpoints panel opens its form with it. */
-  const breakpointDraft = shallowRef<MmioSpec>();
+  const breakpointDraft = shallowRef<BreakpointDraft>();
 
   const shown = computed(() => records.value.filter(mmioPredicate(filter.value)).toReversed());
   /** What a column can be filtered by: what the log has. */
@@ -67,10 +67,10 @@ export const useMmioStore = defineStore('mmio', () => {
   }
 
   /** A breakpoint for what the filter shows; the breakpoints panel opens its form with it. */
-  function proposeStop(): boolean {
-    const spec = filterAsBreakpoint(filter.value);
-    breakpointDraft.value = spec;
-    return spec !== undefined;
+  async function proposeStop(): Promise<boolean> {
+    const slots = await desktop.call('memslots.read', {});
+    breakpointDraft.value = filterAsBreakpoint(filter.value, slots.ok ? slots.value.devices : []);
+    return breakpointDraft.value !== undefined;
   }
 
   /** All that the engine still has of the log, not only what is on screen; as far as the filter shows it. */
@@ -89,13 +89,10 @@ export const useMmioStore = defineStore('mmio', () => {
   }
 
   function proposeBreakpoint({ gpa, access }: MmioFaultRecord): void {
+    const range = { start: (gpa >> 12n) << 12n, length: 0x1000n };
     breakpointDraft.value = {
-      kind: 'mmio',
-      start: (gpa >> 12n) << 12n,
-      length: 0x1000n,
-      access: access === 'write' ? 'write' : 'read',
-      outcomes: [],
-      freshness: 'any',
+      spec: { kind: 'mmio', ...range, access: access === 'fetch' ? 'any' : access, outcomes: [], freshness: 'any' },
+      ...(access === 'fetch' ? { condition: 'event.access == "fetch"' } : {}),
     };
   }
 

@@ -71,7 +71,7 @@ describe('the log of MMIO faults', () => {
     touchTimes(3);
     await mmio.refreshLog();
     mmio.proposeBreakpoint(mmio.shown[0]);
-    expect(mmio.breakpointDraft).toMatchObject({ start: 0xfeb0_0000n, length: 0x1000n, access: 'write' });
+    expect(mmio.breakpointDraft?.spec).toMatchObject({ start: 0xfeb0_0000n, length: 0x1000n, access: 'write' });
   });
 });
 
@@ -113,15 +113,36 @@ describe('the filter of the log', () => {
   });
 
   it('is a breakpoint for what it shows', () => {
-    expect(filterAsBreakpoint({ ...ANY_FAULT, gfns: 'e0000-e0001', outcome: 'INVALID', access: 'write' })).toEqual({
-      kind: 'mmio',
-      start: 0xe000_0000n,
-      length: 0x2000n,
-      access: 'write',
-      outcomes: ['INVALID'],
-      freshness: 'any',
+    const draft = filterAsBreakpoint({ ...ANY_FAULT, gfns: 'e0000-e0001', outcome: 'INVALID', access: 'write' }, []);
+    expect(draft).toEqual({
+      spec: {
+        kind: 'mmio',
+        start: 0xe000_0000n,
+        length: 0x2000n,
+        access: 'write',
+        outcomes: ['INVALID'],
+        freshness: 'any',
+      },
     });
-    expect(filterAsBreakpoint({ ...ANY_FAULT, gfns: 'e-d' })).toBeUndefined();
+    expect(filterAsBreakpoint({ ...ANY_FAULT, gfns: 'e-d' }, [])).toBeUndefined();
+  });
+
+  const bank = { name: 'MMIO bank', gpa: 0xfeb0_0000n, size: 0x1000n };
+  it.each([
+    [{ access: 'fetch' }, 'event.access == "fetch"'],
+    [{ freshness: 'none' }, '(event.generation == -1 || event.outcome == "CACHED")'],
+    [{ freshness: 'stale' }, 'event.outcome != "CACHED"'],
+    [{ device: 'unsatisfied' }, 'event.claim == "unsatisfied"'],
+    [{ device: 'none' }, 'event.claim == "none"'],
+    [{ device: 'MMIO bank' }, 'event.claim == "device" && event.gpa >= 0xfeb00000 && event.gpa < 0xfeb01000'],
+    [{ device: 'gone' }, '0'],
+    [{ access: 'fetch', device: 'none' }, 'event.access == "fetch" && event.claim == "none"'],
+  ] as const)('%o is the condition %s', (part, condition) => {
+    expect(filterAsBreakpoint({ ...ANY_FAULT, ...part }, [bank])?.condition).toBe(condition);
+  });
+
+  it('keeps the vCPU', () => {
+    expect(filterAsBreakpoint({ ...ANY_FAULT, vcpu: 1 }, [])?.vcpu).toBe(1);
   });
 
   it('goes with the export: what it hides is not written', async () => {
