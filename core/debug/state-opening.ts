@@ -23,11 +23,13 @@ export class StateOpening {
   #made: (MadeMachine & { readonly meta: MachineStateMeta; readonly identity: readonly number[] }) | undefined;
   #image = new Uint8Array();
 
-  constructor(make: (options: MachineOptions) => Handled<MadeMachine>, codec: StateCodec) {
+  /** @param threads whether vCPUs get threads of their own; as the machine was saved unless said */
+  constructor(make: (options: MachineOptions) => Handled<MadeMachine>, codec: StateCodec, threads?: boolean) {
     this.#reader = new StateReader(
       {
         describe: (bytes) => {
-          const meta = decodeStateMeta(bytes);
+          const saved = decodeStateMeta(bytes);
+          const meta = { ...saved, options: { ...saved.options, threads: threads ?? saved.options.threads } };
           const made = make(meta.options);
           if (!made.ok) throw new RestoreRefused(made.error.message);
           this.#made = { ...made.value, meta, identity: made.value.machine.beginRestore() };

@@ -357,8 +357,11 @@ export const REQUEST_SCHEMAS = {
   /** Begins to save the machine, which must stand still until `state.saveNext` has given the last piece. */
   'state.saveBegin': none,
   'state.saveNext': none,
-  /** Begins to open a machine state. The present machine stays until `state.openEnd` has accepted the other one. */
-  'state.openBegin': none,
+  /**
+   * Begins to open a machine state. The present machine stays until `state.openEnd` has accepted the other one. `threads`: whether
+   * its vCPUs get threads of their own; as it was saved unless said.
+   */
+  'state.openBegin': v.strictObject({ threads: v.optional(v.boolean()) }),
   'state.openNext': v.strictObject({ bytes: bytes(MAX_STATE_PIECE) }),
   'state.openEnd': none,
   /** Gives up what was begun. */

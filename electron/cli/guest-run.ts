@@ -26,6 +26,8 @@ export interface GuestRunOptions extends MachineRunOptions {
   readonly json: boolean;
   /** A machine state to go on from, in place of an image. */
   readonly state: string | undefined;
+  /** A state that was saved on threads goes on with its vCPUs taking turns. */
+  readonly turns: boolean;
   /** Where to save the machine when the run is over. */
   readonly saveState: string | undefined;
 }
@@ -58,7 +60,7 @@ export class GuestRun {
     if (image !== undefined) {
       const created = machineCreateOptions(options);
       this.#engine.ask('machine.create', { image: image.bytes, name: image.name, options: created });
-    } else if (options.state !== undefined) openStateFile(this.#engine, options.state);
+    } else if (options.state !== undefined) openStateFile(this.#engine, options.state, threadsOf(options));
     for (const breakpoint of breakpoints) this.#engine.ask('breakpoints.add', breakpoint);
     if (options.trace !== undefined) {
       this.#trace = new TraceFile(
@@ -187,3 +189,7 @@ export class GuestRun {
     else if (event.kind === 'log' && event.level !== 'info') this.#io.complain(`umbra: ${event.text}`);
   }
 }
+
+/** How the vCPUs of a state go on: as it was saved, unless one of the two is asked for. */
+const threadsOf = ({ threads, turns }: GuestRunOptions): boolean | undefined =>
+  threads ? true : turns ? false : undefined;

@@ -20,6 +20,7 @@ export interface RunOptions extends MachineRunOptions {
   readonly traceWording: TraceWording | undefined;
   readonly json: boolean;
   readonly state: string | undefined;
+  readonly turns: boolean;
   readonly saveState: string | undefined;
 }
 
@@ -51,6 +52,7 @@ export function registerRun(program: Command, io: CliIo, finish: (status: number
       ).choices(TRACE_WORDINGS),
     )
     .option('--state <file>', 'go on from a machine state (.umbra-machine) in place of an image')
+    .option('--turns', 'with --state: vCPUs take turns, though the state was saved on threads', false)
     .option('--save-state <file>', 'save the machine, where the run ends, as a machine state')
     .option('--json', 'say on the last line of standard error, as JSON, what the run came to', false)
     .addHelpText('after', RUN_HELP)
@@ -93,6 +95,12 @@ async function runGuest(image: string | undefined, options: RunOptions, io: CliI
   if ((image === undefined) === (options.state === undefined)) {
     throw new CliFailure('run takes an image, or a machine state with --state: one of the two');
   }
+  if (options.turns && options.state === undefined) {
+    throw new CliFailure(
+      '--turns is for a machine state (--state); vCPUs of an image take turns unless --threads is given',
+    );
+  }
+  if (options.turns && options.threads) throw new CliFailure('vCPUs take --turns or have --threads: one of the two');
   const file = image === undefined ? undefined : readImage(image);
   const breakpoints = options.break.map(mustParse);
   const edits = options.slots === undefined ? [] : readSlotEdits(options.slots);

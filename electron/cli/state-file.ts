@@ -6,8 +6,8 @@ import { CliFailure } from './exit-status.ts';
 
 const reason = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
-/** @throws CliFailure */
-export function openStateFile(engine: EngineSession, file: string): void {
+/** @param threads as the machine was saved unless said. @throws CliFailure */
+export function openStateFile(engine: EngineSession, file: string, threads: boolean | undefined): void {
   let fd: number;
   try {
     fd = openSync(file, 'r');
@@ -15,7 +15,7 @@ export function openStateFile(engine: EngineSession, file: string): void {
     throw new CliFailure(`${file} cannot be read: ${reason(error)}.`);
   }
   try {
-    engine.ask('state.openBegin', {});
+    engine.ask('state.openBegin', threads === undefined ? {} : { threads });
     const buffer = new Uint8Array(MAX_STATE_PIECE);
     for (;;) {
       const length = readSync(fd, buffer, 0, buffer.length, null);

@@ -33,9 +33,10 @@ export const stateRequests: RequestFamily<StateNames> = {
     return ok({ pagesDone: 0, pages: writer.pages });
   },
   'state.saveNext': (session) => saveNext(session),
-  'state.openBegin': (session) => {
+  'state.openBegin': (session, { threads }) => {
     cancel(session);
-    const opening = new StateOpening((options) => makeMachine(session, options), session.platform.codec ?? STORED);
+    const { codec = STORED } = session.platform;
+    const opening = new StateOpening((options) => makeMachine(session, options), codec, threads);
     session.transfer = { kind: 'opening', opening };
     return ok(opening.progress);
   },

@@ -67,7 +67,6 @@ const IDENTITY = [
   VM_ERA,
   VM_MAXPHYADDR,
   VM_HOST_PAGES,
-  VM_THREADED,
   VM_EPT_AD,
   VM_L1TF_CACHE_BITS,
   VM_SHADOW_MMIO_MASK,
@@ -88,6 +87,9 @@ export function checkRestoredVm(vm: Vm, identity: readonly number[]): void {
   const words = new RestoredWords(arena, arena.layout.vm, 'the VM');
   const same = vmIdentity(arena).every((word, n) => word === identity[n]);
   words.require(same, 'the arena is that of a machine with other options');
+  words.int(VM_THREADED, 0, 1, 'the mark of vCPUs on threads');
+  // Whoever stands still stands the same way on a thread of its own and waiting for its turn.
+  arena.i32[(arena.layout.vm + VM_THREADED) >> 2] = vm.config.threaded === true ? 1 : 0;
   words.int(VM_MMU_LOCK, 0, 0, 'mmu_lock');
   words.int(VM_MMU_LOCK_WAITERS, 0, 0, 'the waiters for mmu_lock');
   words.int(VM_MEMSLOTS_IN_CALL, 0, 0, 'the memslot call in progress');

@@ -8,7 +8,9 @@ import type { LaunchVcpu } from '../../../core/machine/index.ts';
 import type { MachineOptionsInput } from '../../../core/protocol/requests.ts';
 import { vcpuLauncher } from '../../../electron/host/vcpu-threads.ts';
 import { bundledThreads } from '../host/bundled-worker.ts';
+import { MAX_STATE_PIECE } from '../../../core/protocol/requests.ts';
 import { guestImage, TestSession } from './debug-guest.ts';
+import { open, saved } from './saved-session.ts';
 
 const threads = await bundledThreads();
 const WINDOW = 0xe000_0000n;
@@ -172,5 +174,75 @@ describe('a memslot update on threads', () => {
       'vCPUs on threads of their own do not stand still while an update is held: make the machine without threads.',
     );
     expect(session.ask('hold.read', {}).held).toBeUndefined();
+  });
+});
+
+describe('a machine state of vCPUs on threads', () => {
+  /** Both have run, and stand still. */
+  function parked(): { readonly session: TestSession; readonly bytes: Buffer } {
+    const session = hammering();
+    session.ask('run.continue', {});
+    runFor(session, 20_000);
+    session.ask('run.pause', {});
+    return { session, bytes: saved(session) };
+  }
+
+  it('is opened on threads again, standing where it stood, and both go on', () => {
+    const { session, bytes } = parked();
+    const second = new TestSession(launch);
+    const { options } = open(second, bytes);
+    expect(options.threads).toBe(true);
+    expect(retired(second)).toEqual(retired(session));
+    expect(second.ask('audit.run', {}).report.violations).toEqual([]);
+    second.ask('run.continue', {});
+    runFor(second, 20_000);
+    second.ask('run.pause', {});
+    expect(retired(second).every((insns, id) => insns > retired(session)[id])).toBe(true);
+  });
+
+  it('is opened with its vCPUs taking turns, and is repeatable from there on', () => {
+    const { bytes } = parked();
+    const [one, other] = [new TestSession(), new TestSession()];
+    for (const session of [one, other]) {
+      const { options, status: opened } = open(session, bytes, false);
+      expect(options.threads).toBe(false);
+      session.run(opened.moment.insns + 60_000);
+    }
+    expect(retired(one)).toEqual(retired(other));
+    expect(one.isLike(other)).toBe(true);
+    expect(one.ask('audit.run', {}).report.violations).toEqual([]);
+    // Anything that needs turns can be done to it now.
+    const region = { slot: 5, flags: 0, guestPhysAddr: WINDOW, memorySize: 4096n, userspaceAddr: HVA_BASE };
+    expect(one.ask('hold.begin', { regions: [region] }).held?.change).toBe('CREATE');
+  });
+
+  it('is refused as it is where no thread can be had, and nothing is lost', () => {
+    const { bytes } = parked();
+    const session = new TestSession();
+    session.ask('state.openBegin', {});
+    const answers = [];
+    for (let at = 0; at < bytes.length; at += MAX_STATE_PIECE) {
+      const answer = session.engine.handle('state.openNext', { bytes: bytes.subarray(at, at + MAX_STATE_PIECE) });
+      if (!answer.ok) answers.push(answer.error.message);
+    }
+    expect(answers[0]).toMatch(/cannot give vCPUs threads of their own/);
+    expect(session.ask('machine.status', {}).state).toBe('empty');
+  });
+
+  it('may be one whose vCPUs took turns when it was saved', () => {
+    const first = new TestSession();
+    first.ask('machine.create', {
+      image: guestImage('smp'),
+      name: 'smp',
+      options: { ramBytes: RAM, vcpus: 2, append: `vcpus=2 op=hammer patience=2g window=0x${WINDOW.toString(16)}` },
+    });
+    first.run(60_000);
+    const second = new TestSession(launch);
+    expect(open(second, saved(first), true).options.threads).toBe(true);
+    expect(retired(second)).toEqual(retired(first));
+    second.ask('run.continue', {});
+    runFor(second, 20_000);
+    second.ask('run.pause', {});
+    expect(second.ask('audit.run', {}).report.violations).toEqual([]);
   });
 });

@@ -2,25 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { MAX_STATE_PIECE } from '../../../core/protocol/requests.ts';
 import { repackedState } from '../machine/repacked-state.ts';
 import { sessionWith, TestSession } from './debug-guest.ts';
-
-function saved(session: TestSession): Buffer {
-  const pieces: Uint8Array[] = [];
-  session.ask('state.saveBegin', {});
-  for (;;) {
-    const { bytes } = session.ask('state.saveNext', {});
-    if (bytes === undefined) return Buffer.concat(pieces);
-    expect(bytes.length).toBeLessThanOrEqual(MAX_STATE_PIECE);
-    pieces.push(bytes);
-  }
-}
-
-function open(session: TestSession, bytes: Uint8Array) {
-  session.ask('state.openBegin', {});
-  for (let at = 0; at < bytes.length; at += MAX_STATE_PIECE) {
-    session.ask('state.openNext', { bytes: bytes.slice(at, at + MAX_STATE_PIECE) });
-  }
-  return session.ask('state.openEnd', {});
-}
+import { open, saved } from './saved-session.ts';
 
 /** The sentence that a state is refused with. */
 function openRefused(session: TestSession, bytes: Uint8Array): string {
