@@ -183,10 +183,18 @@ export const useSessionStore = defineStore('session', () => {
     for (const slot of present.filter((one) => !same(one))) {
       await desktop.call('memslots.set', { region: deletionRegion(slot) });
     }
+    const left: string[] = [];
     const kept = new Set(present.filter(same).map(({ id }) => id));
     for (const region of wanted.filter(({ slot }) => !kept.has(slot))) {
       const set = await desktop.call('memslots.set', { region });
-      if (!set.ok) notices.addError(set.error);
+      if (!set.ok)
+        left.push(`slot ${region.slot} (${set.error.memslot?.check ?? set.error.code}: ${set.error.message})`);
+    }
+    if (left.length > 0) {
+      notices.add(
+        'error',
+        `The workspace is open, but KVM refuses memslots of it, which were left out: ${left.join('; ')}`,
+      );
     }
   }
 
