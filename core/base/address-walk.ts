@@ -132,7 +132,16 @@ export interface WalkEnd {
 }
 
 export type WalkKvmAction =
-  'inject-page-fault' | 'emulate' | 'map' | 'map-and-emulate' | 'fast-page-fault' | 'retry' | 'efault' | 'bug';
+  | 'inject-page-fault'
+  | 'emulate'
+  /** It is to be emulated, and the emulator cannot fetch it: KVM_RUN ends with an internal error. */
+  | 'fetch-fails'
+  | 'map'
+  | 'map-and-emulate'
+  | 'fast-page-fault'
+  | 'retry'
+  | 'efault'
+  | 'bug';
 
 /** What KVM makes of the exit. */
 export interface WalkKvm {

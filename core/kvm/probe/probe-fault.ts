@@ -3,6 +3,7 @@ import type { WalkKvm } from '../../base/address-walk.ts';
 import { highHalf, lowHalf } from '../../base/address.ts';
 import type { AccessKind } from '../../base/machine-modes.ts';
 import { MMIO_OUTCOMES, type MmioOutcome } from '../../base/mmio-outcomes.ts';
+import { ERA_V6_8 } from '../eras.ts';
 import type { PredictedMmioFault } from '../hooks.ts';
 import {
   gfnToMemslot,
@@ -40,6 +41,13 @@ const ABNORMAL_PFN = 'handle_abnormal_pfn (arch/x86/kvm/mmu.c)';
 const hex = (value: bigint | number): string => `0x${value.toString(16)}`;
 
 export function foreseeFault(mmu: Mmu, r: Int32Array, fault: ForeseenFault): WalkKvm {
+  const foreseen = foreseeAnswer(mmu, r, fault);
+  if (fault.access !== 'fetch' || !foreseen.action.endsWith('emulate')) return foreseen;
+  const text = `${foreseen.text}; but the emulator cannot fetch an instruction from MMIO: KVM_RUN ends with KVM_EXIT_INTERNAL_ERROR`;
+  return { ...foreseen, action: 'fetch-fails', text };
+}
+
+function foreseeAnswer(mmu: Mmu, r: Int32Array, fault: ForeseenFault): WalkKvm {
   const predicted: PredictedMmioFault = {
     vcpuId: fault.vcpuId,
     gvaLo: lowHalf(fault.gva),
@@ -129,6 +137,10 @@ function foreseeMapping(mmu: Mmu, fault: ForeseenFault): WalkKvm {
   if (pfn === KVM_PFN_ERR_FAULT) {
     const text = `KVM_RUN fails with EFAULT: gfn ${hex(gfn)} is in a memslot whose userspace address maps no memory`;
     return { action: 'efault', mmio: undefined, text, source: ABNORMAL_PFN };
+  }
+  if (pfn < 0 && slot !== NO_SLOT && mmu.era === ERA_V6_8) {
+    const text = `the memslot of gfn ${hex(gfn)} is INVALID, its update is in flight: the guest makes the access again until it is through`;
+    return { action: 'retry', mmio: undefined, text, source: 'kvm_faultin_pfn (arch/x86/kvm/mmu/mmu.c)' };
   }
   if (pfn < 0) {
     const why = slot === NO_SLOT ? `no memslot holds gfn ${hex(gfn)}` : `the memslot of gfn ${hex(gfn)} is INVALID`;
