@@ -24,6 +24,10 @@ export const TP_KVM_MSR = 11;
 export const TP_KVM_INJ_VIRQ = 12;
 export const TP_KVM_AGE_PAGE = 13;
 export const TP_KVM_HYPERCALL = 14;
+export const TP_KVM_CPUID = 15;
+/** Later kernels only. */
+export const TP_KVM_AGE_HVA = 16;
+export const TP_KVM_UNMAP_HVA_RANGE = 17;
 export const TP_MMU_GET_PAGE = 32;
 export const TP_MMU_PREPARE_ZAP_PAGE = 33;
 export const TP_MARK_MMIO_SPTE = 34;
@@ -52,6 +56,8 @@ export interface TracepointSpec {
   readonly modernName?: string;
   /** v3.11 does not have it. */
   readonly modernOnly?: boolean;
+  /** Later kernels do not have it any more. */
+  readonly oldOnly?: boolean;
   /** Field names in record order; the word at the same index of the record is its value. */
   readonly fields: readonly string[];
 }
@@ -76,9 +82,13 @@ export const TRACEPOINTS: readonly TracepointSpec[] = [
   spec(TP_KVM_INJ_EXCEPTION, 'kvm', 'kvm_inj_exception', 'exception', 'has_error', 'error_code'),
   spec(TP_KVM_CR, 'kvm', 'kvm_cr', 'rw', 'cr', 'val'),
   spec(TP_KVM_MSR, 'kvm', 'kvm_msr', 'write', 'ecx', 'data', 'exception'),
-  spec(TP_KVM_INJ_VIRQ, 'kvm', 'kvm_inj_virq', 'irq'),
+  spec(TP_KVM_INJ_VIRQ, 'kvm', 'kvm_inj_virq', 'irq', 'reinjected'),
   spec(TP_KVM_HYPERCALL, 'kvm', 'kvm_hypercall', 'nr', 'a0', 'a1', 'a2', 'a3'),
-  { ...spec(TP_KVM_AGE_PAGE, 'kvm', 'kvm_age_page', 'hva', 'gfn', 'referenced'), modernName: 'kvm_age_hva' },
+  // found_max_basic: bit 0, there is such a leaf; bit 1, the last basic one answered for a leaf beyond the ranges.
+  spec(TP_KVM_CPUID, 'kvm', 'kvm_cpuid', 'function_index', 'rax', 'rbx', 'rcx', 'rdx', 'found_max_basic'),
+  { ...spec(TP_KVM_AGE_PAGE, 'kvm', 'kvm_age_page', 'hva', 'gfn', 'referenced'), oldOnly: true },
+  { ...spec(TP_KVM_AGE_HVA, 'kvm', 'kvm_age_hva', 'start', 'end'), modernOnly: true },
+  { ...spec(TP_KVM_UNMAP_HVA_RANGE, 'kvm', 'kvm_unmap_hva_range', 'start', 'end'), modernOnly: true },
   spec(
     TP_MMU_GET_PAGE,
     'kvmmmu',

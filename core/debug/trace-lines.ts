@@ -111,8 +111,8 @@ export function enableEvents(arena: Arena, names: readonly string[]): readonly s
 
 /** A pattern means the events that the kernel of the era has; by name every event can be had. */
 const isPattern = (name: string): boolean => name.endsWith('*');
-const exists = ({ modernOnly }: TracepointSpec, wording: TraceWording): boolean =>
-  wording === 'modern' || modernOnly !== true;
+const exists = ({ modernOnly, oldOnly }: TracepointSpec, wording: TraceWording): boolean =>
+  wording === 'modern' ? oldOnly !== true : modernOnly !== true;
 
 function isMeant(name: string, spec: TracepointSpec): boolean {
   return (

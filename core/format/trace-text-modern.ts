@@ -14,11 +14,28 @@ const LOW = 0xffff_ffffn;
 const ISA_SVM = 2n;
 const WRITABLE = 2n;
 
-/** %0*x with a 0x in front. */
+/** 0x%0*x. */
 const padded = (value: bigint, digits: number): string => `0x${value.toString(16).padStart(digits, '0')}`;
+
+/** %#016lx: the sixteen are 0x and fourteen digits. */
+const hva = (value: bigint): string => padded(value, 14);
+
+const hvaRange = ([start, end]: Args): string => `${hva(start)} -- ${hva(end)}`;
+
+const MODERN_EXCEPTION_NAMES: Readonly<Record<string, string>> = { ...EXCEPTION_NAMES, 17: '#AC' };
 
 /** Names that changed. */
 const MODERN_VMX_NAMES: Readonly<Record<string, string>> = { ...VMX_EXIT_NAMES, 7: 'INTERRUPT_WINDOW' };
+
+const MODERN_SVM_NAMES: Readonly<Record<string, string>> = {
+  ...SVM_EXIT_NAMES,
+  0x02: 'read_cr2',
+  0x12: 'write_cr2',
+  0x65: 'cr0_sel_write',
+  0x74: 'iret',
+  0x77: 'pause',
+  0x87: 'rdtscp',
+};
 
 /** `sp gen 0 gfn 0 l4 8-byte q0 direct wux !nxe !ad root 0 sync`, from v3.11's role bits. */
 function shadowPage([gen, gfn, roleWord, rootCount, flags]: Args): string {
@@ -37,7 +54,7 @@ function shadowPage([gen, gfn, roleWord, rootCount, flags]: Args): string {
 
 function kvmExit([reason, rip, isa, info1, info2, more]: Args, vcpu: number): string {
   const svm = isa === ISA_SVM;
-  const name = printSymbolic(reason, svm ? SVM_EXIT_NAMES : MODERN_VMX_NAMES);
+  const name = printSymbolic(reason, svm ? MODERN_SVM_NAMES : MODERN_VMX_NAMES);
   // On VMX what v3.11 called info2 is intr_info now, and info2 says what was being delivered.
   const idtVectoring = more >> 32n;
   const second = svm ? info2 : idtVectoring;
@@ -74,9 +91,14 @@ export const MODERN_TEXT: Readonly<Record<number, (args: Args, vcpu: number) => 
     `pio_${rw === 0n ? 'read' : 'write'} at ${prefixedHex(port)} size ${size} count ${count} ` +
     `val ${prefixedHex(value)} ${count > 1n ? '(...)' : ''}`,
   [tp.TP_KVM_INJ_EXCEPTION]: ([exception, hasError, errorCode]) =>
-    `${printSymbolic(exception, EXCEPTION_NAMES)}${hasError === 0n ? '' : ` (${prefixedHex(errorCode)})`}`,
-  [tp.TP_KVM_INJ_VIRQ]: ([irq]) => `IRQ ${prefixedHex(irq)}`,
-  [tp.TP_KVM_AGE_PAGE]: ([hva]) => `mmu notifier age hva: ${padded(hva, 16)} -- ${padded(hva + 0x1000n, 16)}`,
+    `${printSymbolic(exception, MODERN_EXCEPTION_NAMES)}${hasError === 0n ? '' : ` (${prefixedHex(errorCode)})`}`,
+  [tp.TP_KVM_INJ_VIRQ]: ([irq, again]) => `IRQ ${prefixedHex(irq)}${again === 0n ? '' : ' [reinjected]'}`,
+  [tp.TP_KVM_CPUID]: ([leaf, rax, rbx, rcx, rdx, found]) =>
+    `func ${plainHex(leaf & LOW)} idx ${plainHex(leaf >> 32n)} rax ${plainHex(rax)} rbx ${plainHex(rbx)} ` +
+    `rcx ${plainHex(rcx)} rdx ${plainHex(rdx)}, cpuid entry ${(found & 1n) === 0n ? 'not found' : 'found'}` +
+    ((found & 2n) === 0n ? '' : ', used max basic'),
+  [tp.TP_KVM_AGE_HVA]: (args) => `mmu notifier age hva: ${hvaRange(args)}`,
+  [tp.TP_KVM_UNMAP_HVA_RANGE]: (args) => `mmu notifier unmap range: ${hvaRange(args)}`,
   [tp.TP_MMU_GET_PAGE]: (args) => `${shadowPage(args)} ${args[5] === 0n ? 'existing' : 'new'}`,
   [tp.TP_MMU_PREPARE_ZAP_PAGE]: shadowPage,
   [tp.TP_MMU_SYNC_PAGE]: shadowPage,

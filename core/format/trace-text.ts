@@ -98,6 +98,8 @@ const TEXT: Readonly<Record<number, (args: TraceArgs, vcpu: number) => string>> 
   [tp.TP_FAST_PAGE_FAULT]: fastPageFault,
   [tp.TP_MMU_INVALIDATE_ZAP_ALL_PAGES]: ([gen, used]) =>
     `kvm-mmu-valid-gen ${plainHex(gen)} used_pages ${plainHex(used)}`,
+  [tp.TP_KVM_CPUID]: ([leaf, rax, rbx, rcx, rdx]) =>
+    `func ${plainHex(leaf & 0xffff_ffffn)} rax ${plainHex(rax)} rbx ${plainHex(rbx)} rcx ${plainHex(rcx)} rdx ${plainHex(rdx)}`,
   [tp.TP_KVM_AGE_PAGE]: ([hva, gfn, referenced]) =>
     `hva ${plainHex(hva)} gfn ${plainHex(gfn)} ${referenced === 0n ? 'OLD' : 'YOUNG'}`,
   [tp.TP_MMU_PAGETABLE_WALK]: ([address, pferr]) =>

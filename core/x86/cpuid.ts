@@ -90,6 +90,22 @@ export function cpuidLeaf(leaf: number, subleaf: number, model: CpuidModel): Cpu
   }
 }
 
+/** Leaf and subleaf are an entry of the table, and the last basic leaf answers for one beyond it: bits 0 and 1 of kvm_cpuid. */
+export function cpuidEntry(leaf: number, subleaf: number, amd: boolean): number {
+  if (isBeyond(leaf >>> 0) && leaf !== HYPERVISOR && leaf !== HYPERVISOR + 1) {
+    return !amd && subleaf === 0 ? CPUID_FOUND | CPUID_MAX_BASIC : 0;
+  }
+  if (leaf === 7) return subleaf === 0 ? CPUID_FOUND : 0;
+  return WITHOUT_SUBLEAVES.includes(leaf >>> 0) ? CPUID_FOUND : 0;
+}
+
+const CPUID_FOUND = 1;
+const CPUID_MAX_BASIC = 2;
+const WITHOUT_SUBLEAVES: readonly number[] = [
+  ...[0, 1, HYPERVISOR, HYPERVISOR + 1],
+  ...[0, 1, 2, 3, 4, 7, 8].map((n) => 0x8000_0000 + n),
+];
+
 const isBeyond = (leaf: number): boolean => leaf > MAX_EXTENDED >>> 0 || (leaf > MAX_BASIC && leaf < 0x8000_0000);
 
 function extendedLeaf(leaf: number, vendor: string, model: CpuidModel): CpuidRegisters {

@@ -1,5 +1,6 @@
 /** The public face of the CPU: nobody outside core/x86 imports deeper than this file. */
 export { Cpu, type CpuConfig, type EmulatorOps, type ExitsInPlace } from './cpu.ts';
+export { cpuidEntry } from './cpuid.ts';
 export { awaitBus, lockBus, unlockBus } from './bus-lock.ts';
 export type { CpuWatch } from './watch.ts';
 export * from './exits.ts';

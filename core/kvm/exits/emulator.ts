@@ -25,6 +25,7 @@ import { permissionFault, walkAddr } from '../shadow/guest-table-walk.ts';
 import { mmuPteWrite } from '../shadow/guest-table-write.ts';
 import { gfnToPfn } from '../memslots/memslots.ts';
 import { mmioCacheIsSuspect, nameServedMmio } from '../mmio/mmio-bugs.ts';
+import { ERA_V6_8 } from '../eras.ts';
 import { cachedMmioGpaHigh, cachedMmioGpaLow, vcpuMatchMmioGpa, vcpuMatchMmioGva } from '../mmio/mmio-cache.ts';
 import { gfnOf } from '../mmio/mmio-predict.ts';
 import type { MmioRecord } from '../mmio/mmio-record.ts';
@@ -40,9 +41,10 @@ import {
   traceKvmInjException,
   traceKvmMmio,
   traceKvmPio,
+  traceKvmUserspaceExit,
   traceVcpuMatchMmio,
 } from '../trace/trace-events.ts';
-import { NO_EXIT } from '../vcpu/vcpu-exit-reasons.ts';
+import { KVM_EXIT_IO, KVM_EXIT_MMIO, NO_EXIT } from '../vcpu/vcpu-exit-reasons.ts';
 
 /** APIC_DEFAULT_PHYS_BASE: always treated as MMIO, "for APIC access vmexit". */
 const APIC_DEFAULT_PHYS_BASE = 0xfee0_0000 | 0;
@@ -65,8 +67,6 @@ export class KvmEmulator implements EmulatorOps, GuestFrames {
   private readonly vcpuId: number;
   /** vcpu->mmio_needed: an access of the current instruction went to user space. */
   mmioNeeded = false;
-  /** The same for ports. */
-  pioNeeded = false;
   private gpaLo = 0;
   private gpaHi = 0;
   /** The bytes of an access that crosses a page, while it is put together. */
@@ -113,17 +113,25 @@ export class KvmEmulator implements EmulatorOps, GuestFrames {
     this.mmioWrite(this.gpaLo, this.gpaHi, size, lo, hi);
   }
 
+  /** emulator_pio_in: traced as user space is asked, and since 5.x, with the value, when it has answered. */
   portIn(port: number, size: number): number {
-    this.pioNeeded = true;
+    const { arena, era } = this.mmu;
     const value = this.bus.pioRead(port, size);
-    traceKvmPio(this.mmu.arena, this.vcpuId, KVM_PIO_IN, port, size, 1, value);
+    if (era === ERA_V6_8) this.exitToUser(KVM_EXIT_IO);
+    traceKvmPio(arena, this.vcpuId, KVM_PIO_IN, port, size, 1, value);
+    if (era !== ERA_V6_8) this.exitToUser(KVM_EXIT_IO);
     return value;
   }
 
   portOut(port: number, size: number, value: number): void {
     traceKvmPio(this.mmu.arena, this.vcpuId, KVM_PIO_OUT, port, size, 1, value);
-    this.pioNeeded = true;
+    this.exitToUser(KVM_EXIT_IO);
     this.bus.pioWrite(port, size, value);
+  }
+
+  /** KVM_RUN comes back, user space answers and calls it again. */
+  private exitToUser(reason: number): void {
+    traceKvmUserspaceExit(this.mmu.arena, this.vcpuId, reason, 0);
   }
 
   /** Arena offset of a guest physical byte, through the memslots; −1 when it is not plain memory (or not writable). */
@@ -211,22 +219,32 @@ export class KvmEmulator implements EmulatorOps, GuestFrames {
     if (kindB === FAULTED) return 0;
     const gpaBLo = this.gpaLo;
     const gpaBHi = this.gpaHi;
-    this.readFragment(kindA, gpaALo, gpaAHi, 0, first);
-    this.readFragment(kindB, gpaBLo, gpaBHi, first, size - first);
+    const fromA = kindA === MEMORY ? this.frameOf(gpaALo, gpaAHi, false) : -1;
+    const fromB = kindB === MEMORY ? this.frameOf(gpaBLo, gpaBHi, false) : -1;
+    const toUser = fromA < 0 || fromB < 0;
+    // mmio_fragments[0], and with it, as in KVM, the length of the second part.
+    const gpaLo = fromA < 0 ? gpaALo : gpaBLo;
+    const gpaHi = fromA < 0 ? gpaAHi : gpaBHi;
+    if (toUser) this.traceMmio(KVM_TRACE_MMIO_READ_UNSATISFIED, size - first, gpaLo, gpaHi, 0, 0);
+    this.readFragment(fromA, gpaALo, gpaAHi, 0, first);
+    this.readFragment(fromB, gpaBLo, gpaBHi, first, size - first);
     this.bytes.fill(0, size);
     const b = this.bytes;
-    cpu.hi = b[4] | (b[5] << 8) | (b[6] << 16) | (b[7] << 24);
-    return b[0] | (b[1] << 8) | (b[2] << 16) | (b[3] << 24);
+    const lo = b[0] | (b[1] << 8) | (b[2] << 16) | (b[3] << 24);
+    const hi = b[4] | (b[5] << 8) | (b[6] << 16) | (b[7] << 24);
+    if (toUser) this.traceMmio(KVM_TRACE_MMIO_READ, size, gpaLo, gpaHi, lo, hi);
+    cpu.hi = hi;
+    return lo;
   }
 
-  private readFragment(kind: number, gpaLo: number, gpaHi: number, at: number, size: number): void {
+  /** @param from offset of the bytes in memory, −1: they are user space's */
+  private readFragment(from: number, gpaLo: number, gpaHi: number, at: number, size: number): void {
     const { bytes } = this;
-    const from = kind === MEMORY ? this.frameOf(gpaLo, gpaHi, false) : -1;
     if (from >= 0) {
       for (let i = 0; i < size; i++) bytes[at + i] = this.mmu.arena.u8[from + i];
       return;
     }
-    const lo = this.mmioRead(gpaLo, gpaHi, size);
+    const lo = this.readFromUser(gpaLo, gpaHi, size);
     const { hi } = this.bus;
     for (let i = 0; i < size; i++) bytes[at + i] = i < 4 ? lo >>> (8 * i) : hi >>> (8 * (i - 4));
   }
@@ -247,6 +265,7 @@ export class KvmEmulator implements EmulatorOps, GuestFrames {
     // As in KVM, the part that is memory is written before the second page is translated; MMIO fragments wait for both.
     const atA = kindA === MEMORY ? this.frameOf(gpaALo, gpaAHi, true) : -1;
     if (atA >= 0) this.store(gpaALo, gpaAHi, atA, first, lo, hi);
+    else this.traceMmio(KVM_TRACE_MMIO_WRITE, first, gpaALo, gpaAHi, lowOf(lo, first), highOf(hi, first));
     const nextLo = (gvaLo + first) | 0;
     const nextHi = nextPageHigh(cpu.codeBits(), nextLo, gvaHi);
     const kindB = this.gvaToGpa(cpu, nextLo, nextHi, true);
@@ -264,8 +283,9 @@ export class KvmEmulator implements EmulatorOps, GuestFrames {
       else restHi |= bytes[first + i] << (8 * (i - 4));
     }
     if (atB >= 0) this.store(gpaBLo, gpaBHi, atB, rest, restLo, restHi);
-    if (atA < 0) this.mmioWrite(gpaALo, gpaAHi, first, lo, hi);
-    if (atB < 0) this.mmioWrite(gpaBLo, gpaBHi, rest, restLo, restHi);
+    else this.traceMmio(KVM_TRACE_MMIO_WRITE, rest, gpaBLo, gpaBHi, restLo, restHi);
+    if (atA < 0) this.writeToUser(gpaALo, gpaAHi, first, lo, hi);
+    if (atB < 0) this.writeToUser(gpaBLo, gpaBHi, rest, restLo, restHi);
   }
 
   private load(cpu: Cpu, at: number, size: number): number {
@@ -288,23 +308,42 @@ export class KvmEmulator implements EmulatorOps, GuestFrames {
     mmuPteWrite(this.mmu, this.vcpuId, gpaLo, gpaHi, size, lo, hi);
   }
 
-  /** One fragment of at most 8 bytes to the bus. The low half is returned, the high half left in `bus.hi`. */
+  private traceMmio(type: number, size: number, gpaLo: number, gpaHi: number, lo: number, hi: number): void {
+    traceKvmMmio(this.mmu.arena, this.vcpuId, type, size, gpaLo, gpaHi, lo, hi);
+  }
+
+  /**
+   * A read that is all user space's: read_exit_mmio says that nobody in the kernel can satisfy it, whoever can later on, and
+   * read_prepare what it came to.
+   */
   private mmioRead(gpaLo: number, gpaHi: number, size: number): number {
+    this.traceMmio(KVM_TRACE_MMIO_READ_UNSATISFIED, size, gpaLo, gpaHi, 0, 0);
+    const lo = this.readFromUser(gpaLo, gpaHi, size);
+    this.traceMmio(KVM_TRACE_MMIO_READ, size, gpaLo, gpaHi, lo, this.bus.hi);
+    return lo;
+  }
+
+  private mmioWrite(gpaLo: number, gpaHi: number, size: number, lo: number, hi: number): void {
+    this.traceMmio(KVM_TRACE_MMIO_WRITE, size, gpaLo, gpaHi, lowOf(lo, size), highOf(hi, size));
+    this.writeToUser(gpaLo, gpaHi, size, lo, hi);
+  }
+
+  /** One fragment of at most 8 bytes. The low half is returned, the high half left in `bus.hi`. */
+  private readFromUser(gpaLo: number, gpaHi: number, size: number): number {
     const { bus } = this;
+    this.exitToUser(KVM_EXIT_MMIO);
     const lo = lowOf(bus.mmioRead(gpaLo, gpaHi, size), size);
     bus.hi = highOf(bus.hi, size);
-    const type = bus.device < 0 ? KVM_TRACE_MMIO_READ_UNSATISFIED : KVM_TRACE_MMIO_READ;
-    traceKvmMmio(this.mmu.arena, this.vcpuId, type, size, gpaLo, gpaHi, lo, bus.hi);
     this.record.noteDispatch(false, size, lo, bus.hi, bus.device);
     this.mmioNeeded = true;
     return lo;
   }
 
-  private mmioWrite(gpaLo: number, gpaHi: number, size: number, lo: number, hi: number): void {
+  private writeToUser(gpaLo: number, gpaHi: number, size: number, lo: number, hi: number): void {
     const { bus } = this;
     const low = lowOf(lo, size);
     const high = highOf(hi, size);
-    traceKvmMmio(this.mmu.arena, this.vcpuId, KVM_TRACE_MMIO_WRITE, size, gpaLo, gpaHi, low, high);
+    this.exitToUser(KVM_EXIT_MMIO);
     bus.mmioWrite(gpaLo, gpaHi, size, low, high);
     this.record.noteDispatch(true, size, low, high, bus.device);
     this.mmioNeeded = true;

@@ -18,13 +18,7 @@ import { ABORT_NONE, EMULATE_FAIL, GUEST_WALK_GPA, walkGuest } from '../../x86/i
 import { traceEnabled } from '../trace/trace.ts';
 import { KEI_CR0_PE, KEI_CS_D, KEI_CS_L, traceKvmEmulateInsn, traceKvmUserspaceExit } from '../trace/trace-events.ts';
 import type { VcpuContext } from '../vcpu/vcpu-context.ts';
-import {
-  KVM_EXIT_INTERNAL_ERROR,
-  KVM_EXIT_IO,
-  KVM_EXIT_MMIO,
-  KVM_EXIT_UNKNOWN,
-  NO_EXIT,
-} from '../vcpu/vcpu-exit-reasons.ts';
+import { KVM_EXIT_INTERNAL_ERROR, KVM_EXIT_UNKNOWN, NO_EXIT } from '../vcpu/vcpu-exit-reasons.ts';
 import { RUN_INTERNAL_ERROR } from '../vcpu/vcpu-run.ts';
 
 const CS_BASE = VCPU_SEGMENTS + CS * SEGMENT_WORDS + SEG_BASE;
@@ -64,15 +58,12 @@ export const EMULATE_NEEDS_EXIT = -2;
 export function executeForGuest(vcpu: VcpuContext): number {
   const { cpu, emulator, r } = vcpu;
   emulator.mmioNeeded = false;
-  emulator.pioNeeded = false;
   r[VCPU_EXIT_REASON] = NO_EXIT;
   if (cpu.emulateInstruction(emulator) === EMULATE_FAIL) {
     if (r[VCPU_EXIT_REASON] !== NO_EXIT) return EMULATE_NEEDS_EXIT;
     return internalError(vcpu, `emulation failed at rip ${ripText(vcpu)}: ${cpu.unimplemented}`);
   }
   r[VCPU_SKIP_MMIO_STOP] = 0;
-  if (emulator.mmioNeeded) traceKvmUserspaceExit(vcpu.mmu.arena, vcpu.id, KVM_EXIT_MMIO, 0);
-  if (emulator.pioNeeded) traceKvmUserspaceExit(vcpu.mmu.arena, vcpu.id, KVM_EXIT_IO, 0);
   return RESUME_GUEST;
 }
 

@@ -30,6 +30,7 @@ import {
   EXIT_TRIPLE_FAULT,
   EXIT_UNIMPLEMENTED,
   EXIT_VMCALL,
+  cpuidEntry,
   lastAccess,
 } from '../../x86/index.ts';
 import {
@@ -56,11 +57,11 @@ import {
 import { handleCrAccess } from './exit-handlers-control.ts';
 import { handleHypercall, handleInvalidOpcode } from './exit-handlers-hypercall.ts';
 import { gfnOf } from '../mmio/mmio-predict.ts';
-import { MMU_SHADOW } from '../mmu/mmu.ts';
+import { MMU_NPT, MMU_SHADOW } from '../mmu/mmu.ts';
 import { mmuContext, mmuUnload } from '../mmu/mmu-roots.ts';
 import { PFERR_FETCH_MASK } from '../mmu/mmu-fault-error.ts';
 import { mmuFlushTlb } from '../vcpu/requests.ts';
-import { traceKvmMsr, traceKvmUserspaceExit } from '../trace/trace-events.ts';
+import { traceKvmCpuid, traceKvmMsr, traceKvmUserspaceExit } from '../trace/trace-events.ts';
 import type { VcpuContext } from '../vcpu/vcpu-context.ts';
 import { KVM_EXIT_HLT, KVM_EXIT_SHUTDOWN } from '../vcpu/vcpu-exit-reasons.ts';
 import { RUN_DEBUG_EXEC, RUN_SHUTDOWN } from '../vcpu/vcpu-run.ts';
@@ -110,7 +111,7 @@ function dispatchExit(vcpu: VcpuContext, exit: number): number {
     case EXIT_IO_INSTRUCTION:
       return handleIo(vcpu);
     case EXIT_CPUID:
-      return executeForGuest(vcpu);
+      return handleCpuid(vcpu);
     case EXIT_MSR_READ:
       return handleMsr(vcpu, false);
     case EXIT_MSR_WRITE:
@@ -153,6 +154,17 @@ function handleIo(vcpu: VcpuContext): number {
   vcpu.count(vcpu.cIoExits);
   if (r[VCPU_EXIT_IO_STRING] !== 0 || r[VCPU_EXIT_IO_OUT] === 0) return emulateInstruction(vcpu);
   return executeForGuest(vcpu);
+}
+
+/** kvm_emulate_cpuid. */
+function handleCpuid(vcpu: VcpuContext): number {
+  const { r, mmu } = vcpu;
+  const leaf = r[RAX];
+  const index = r[RCX];
+  const result = executeForGuest(vcpu);
+  if (result === RESUME_GUEST)
+    traceKvmCpuid(mmu.arena, vcpu.id, leaf, index, cpuidEntry(leaf, index, mmu.mode === MMU_NPT));
+  return result;
 }
 
 /** handle_rdmsr and handle_wrmsr: an MSR that is not there is #GP(0), and nothing retires. */

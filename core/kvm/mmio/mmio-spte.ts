@@ -4,7 +4,7 @@
  */
 import { SP_MMIO_CACHED } from '../../arena/mmu-layout.ts';
 import { VCPU_MMIO_GFN } from '../../arena/vcpu-layout.ts';
-import { ERA_PATCH, ERA_V3_10 } from '../eras.ts';
+import { ERA_PATCH, ERA_V3_10, ERA_V6_8 } from '../eras.ts';
 import { KVM_PFN_NOSLOT } from '../memslots/memslots.ts';
 import { generationWord } from './mmio-cache.ts';
 import { nameCorruptMark } from './mmio-bugs.ts';
@@ -12,7 +12,14 @@ import type { Mmu } from '../mmu/mmu.ts';
 import { VCPU_MMIO_GEN } from '../mmu/mmu-words.ts';
 import { mmuSpteSet } from '../mmu/mmu-spte.ts';
 import { pageHeader, pageOfHpa } from '../mmu/shadow-page-pool.ts';
-import { ACC_USER_MASK, ACC_WRITE_MASK, mmioSpteGeneration, mmioSpteHigh, mmioSpteLow } from '../spte/spte-mmio.ts';
+import {
+  ACC_ALL,
+  ACC_USER_MASK,
+  ACC_WRITE_MASK,
+  mmioSpteGeneration,
+  mmioSpteHigh,
+  mmioSpteLow,
+} from '../spte/spte-mmio.ts';
 import { traceCheckMmioSpte, traceMarkMmioSpte } from '../trace/trace-events.ts';
 
 /** kvm_current_mmio_generation on the fault path. 0 in v3.10, as in every MMIO spte of it. */
@@ -58,8 +65,10 @@ export function markMmioSpte(
   if (!looked && mmu.era !== ERA_V3_10 && (gen >>> mmu.mmio.genShift) << mmu.mmio.genShift === freshGeneration(mmu)) {
     nameCorruptMark(mmu, vcpuId, gfn, gen, resynced);
   }
-  traceMarkMmioSpte(mmu.arena, vcpuId, sptep, gfn, stored, gen);
-  mmuSpteSet(mmu, sptep, mmioSpteLow(mmu.mmio, gfn, stored, gen), mmioSpteHigh(mmu.mmio, gfn, gen));
+  const lo = mmioSpteLow(mmu.mmio, gfn, stored, gen);
+  // Later kernels take the access of the event from the entry's lowest bits, whatever they mean there.
+  traceMarkMmioSpte(mmu.arena, vcpuId, sptep, gfn, mmu.era === ERA_V6_8 ? lo & ACC_ALL : stored, gen);
+  mmuSpteSet(mmu, sptep, lo, mmioSpteHigh(mmu.mmio, gfn, gen));
 }
 
 /** set_mmio_spte: acts only for a frame without slot; true when it wrote. */

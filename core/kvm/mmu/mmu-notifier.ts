@@ -10,7 +10,8 @@ import { MEMSLOT_BASE_GFN, MEMSLOT_NPAGES, MEMSLOT_USERSPACE_ADDR } from '../../
 import { VM_TLBS_DIRTY } from '../../arena/mmu-layout.ts';
 import { highHalf, lowHalf } from '../../base/address.ts';
 import { gfnToIndex, memslotAt, memslotCount, slotRmapWord } from '../memslots/memslots.ts';
-import { traceKvmAgePage } from '../trace/trace-events.ts';
+import { TP_KVM_AGE_HVA, TP_KVM_UNMAP_HVA_RANGE } from '../../base/tracepoints.ts';
+import { traceHvaRange, traceKvmAgePage } from '../trace/trace-events.ts';
 import { flushRemoteTlbs } from '../vcpu/requests.ts';
 import { mmuLock, mmuUnlock, PT_PDPE_LEVEL, type Mmu } from './mmu.ts';
 import { dropSpte } from './mmu-spte.ts';
@@ -70,6 +71,7 @@ function ageRmap(mmu: Mmu, rmapWord: number, gfn: number, hva: bigint): number {
 
 /** clear_flush_young of the page at an hva: whether any mapping of it was used since it was last asked. */
 export function clearFlushYoung(mmu: Mmu, hva: bigint): boolean {
+  traceHvaRange(mmu.arena, TP_KVM_AGE_HVA, hva, hva + PAGE);
   mmuLock(mmu);
   const young = handleHvaRange(mmu, hva, hva + 1n, ageRmap) !== 0;
   if (young) flushRemoteTlbs(mmu);
@@ -79,6 +81,7 @@ export function clearFlushYoung(mmu: Mmu, hva: bigint): boolean {
 
 /** invalidate_range_start. @returns sptes that were dropped */
 export function invalidateRange(mmu: Mmu, start: bigint, end: bigint): number {
+  traceHvaRange(mmu.arena, TP_KVM_UNMAP_HVA_RANGE, start, end);
   mmuLock(mmu);
   const dropped = handleHvaRange(mmu, start, end, unmapRmap);
   // Entries that a sync dropped without a flush may still be in a TLB, and the host is about to give the pages away.

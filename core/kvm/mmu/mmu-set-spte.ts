@@ -108,6 +108,8 @@ export function mmuSetSpte(
       flushRemoteTlbs(mmu);
     }
   }
+  const beforeLo = i32[word];
+  const beforeHi = i32[word + 1];
   if (setSpte(mmu, vcpuId, sptep, pteAccess, level, gfn, pfn, speculative, true, hostWritable)) {
     if (writeFault) emulate = true;
     mmuFlushTlb(mmu, vcpuId);
@@ -115,7 +117,7 @@ export function mmuSetSpte(
   const lo = i32[word];
   const hi = i32[word + 1];
   if (isMmio(mmu, lo, hi)) emulate = true;
-  else traceMmuSetSpte(mmu.arena, vcpuId, gfn, sptep, level);
+  else if (lo !== beforeLo || hi !== beforeHi) traceMmuSetSpte(mmu.arena, vcpuId, gfn, sptep, level);
   // KVM tests bit 7 of whatever was stored, and in an MMIO spte that is bit 4 of the generation: the counter drifts.
   if (!wasRmapped && (lo & PT_PAGE_SIZE_MASK) !== 0) countLargePage(mmu, lo, hi);
   if (isShadowPresent(mmu, lo, hi) && !wasRmapped && rmapAdd(mmu, sptep, gfn) > RMAP_RECYCLE_THRESHOLD) {

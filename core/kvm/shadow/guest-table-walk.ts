@@ -67,12 +67,21 @@ function updateAccessedDirtyBits(mmu: Mmu, cpu: Cpu, walker: GuestWalker, write:
 /**
  * FNAME(walk_addr).
  * @param access PFERR_WRITE | USER | FETCH
+ * @param pferr what the tracepoint shows: of a page fault, its error code as it is
  * @returns true: the walker holds the frame and what is allowed; false: it holds the #PF's error code
  */
-export function walkAddr(mmu: Mmu, cpu: Cpu, walker: GuestWalker, lo: number, hi: number, access: number): boolean {
+export function walkAddr(
+  mmu: Mmu,
+  cpu: Cpu,
+  walker: GuestWalker,
+  lo: number,
+  hi: number,
+  access: number,
+  pferr = access,
+): boolean {
   const { i32 } = mmu;
   const { r } = cpu;
-  if (guestWalkTraced(mmu.arena)) traceGuestWalk(mmu.arena, cpu.vcpuId, lo, hi, access);
+  if (guestWalkTraced(mmu.arena)) traceGuestWalk(mmu.arena, cpu.vcpuId, lo, hi, access, pferr);
   const write = (access & PFERR_WRITE_MASK) !== 0;
   const bytes = gpteBytes(r);
   for (;;) {

@@ -2,6 +2,7 @@
  * FNAME(page_fault) (arch/x86/kvm/paging_tmpl.h of v3.11): a #PF of a guest whose page tables are shadowed. Either the guest's
  * own tables say no, and the fault is the guest's; or the shadow tables lack something, which is made here.
  */
+import { ERA_V6_8 } from '../eras.ts';
 import { MMIO_FIRST } from '../../base/mmio-outcomes.ts';
 import { LAST_ACCESS } from '../../x86/index.ts';
 import { ACC_EXEC_MASK, ACC_USER_MASK, ACC_WRITE_MASK } from '../spte/access-bits.ts';
@@ -76,7 +77,8 @@ export function pagingPageFault(vcpu: VcpuContext, lo: number, hi: number, error
   const user = (errorCode & PFERR_USER_MASK) !== 0;
   const kind = errorCode & (PFERR_WRITE_MASK | PFERR_USER_MASK | PFERR_FETCH_MASK);
   // SMAP and the processor's own accesses: later kernels guess from CPL which they are. A wrong guess would fault for ever.
-  if (!walkAddr(mmu, cpu, walker, lo, hi, kind | (r[LAST_ACCESS] & ACCESS_IMPLICIT))) {
+  const traced = mmu.era === ERA_V6_8 ? errorCode & ~PFERR_RSVD_MASK : errorCode;
+  if (!walkAddr(mmu, cpu, walker, lo, hi, kind | (r[LAST_ACCESS] & ACCESS_IMPLICIT), traced)) {
     injectPageFault(vcpu, lo, hi, walker.errorCode);
     return FAULT_RESUME;
   }

@@ -228,13 +228,39 @@ export function traceKvmMsr(
   traceCommit(arena);
 }
 
-export function traceKvmInjVirq(arena: Arena, vcpuId: number, irq: number): void {
+/** @param again the delivery was cut short by an exit, and begins anew */
+export function traceKvmInjVirq(arena: Arena, vcpuId: number, irq: number, again: boolean): void {
   if (!traceEnabled(arena, tp.TP_KVM_INJ_VIRQ)) return;
-  traceArg(arena, traceBegin(arena, vcpuId, tp.TP_KVM_INJ_VIRQ), 0, irq, 0);
+  const args = traceBegin(arena, vcpuId, tp.TP_KVM_INJ_VIRQ);
+  traceArg(arena, args, 0, irq, 0);
+  traceArg(arena, args, 1, again ? 1 : 0, 0);
   traceCommit(arena);
 }
 
-/** kvm_age_page of v3.11, per mapping of a frame. @param hva halves of the address of the frame in user space */
+/** What CPUID is about to leave in the registers. @param index ECX as it was; v3.11 does not print it */
+export function traceKvmCpuid(arena: Arena, vcpuId: number, leaf: number, index: number, found: number): void {
+  if (!traceEnabled(arena, tp.TP_KVM_CPUID)) return;
+  const args = traceBegin(arena, vcpuId, tp.TP_KVM_CPUID);
+  const gpr = ((arena.layout.vcpus + vcpuId * VCPU_BYTES) >> 2) + VCPU_GPR;
+  traceArg(arena, args, 0, leaf, index);
+  CPUID_REGISTERS.forEach((n, i) => traceArg(arena, args, i + 1, arena.i32[gpr + 2 * n], arena.i32[gpr + 2 * n + 1]));
+  traceArg(arena, args, 5, found, 0);
+  traceCommit(arena);
+}
+
+/** RAX, RBX, RCX, RDX. */
+const CPUID_REGISTERS = [0, 3, 1, 2] as const;
+
+/** kvm_age_hva and kvm_unmap_hva_range of later kernels: what the host asks of a range of addresses, once. */
+export function traceHvaRange(arena: Arena, event: number, start: bigint, end: bigint): void {
+  if (!traceEnabled(arena, event)) return;
+  const args = traceBegin(arena, 0, event);
+  traceArg(arena, args, 0, lowHalf(start), highHalf(start));
+  traceArg(arena, args, 1, lowHalf(end), highHalf(end));
+  traceCommit(arena);
+}
+
+/** kvm_age_page of v3.11, per rmap of a frame. @param hva halves of the address of the frame in user space */
 export function traceKvmAgePage(
   arena: Arena,
   vcpuId: number,
@@ -270,12 +296,14 @@ export function traceMmuSetSpte(arena: Arena, vcpuId: number, gfn: number, sptep
   traceCommit(arena);
 }
 
-/** kvm_mmu_spte_requested of later kernels: what a fault is about to map. */
+/** kvm_mmu_spte_requested of later kernels: what a fault is about to map. @param pfn negative for a frame without slot */
 export function traceMmuSpteRequested(arena: Arena, vcpuId: number, gfn: number, pfn: number, level: number): void {
   if (!traceEnabled(arena, tp.TP_MMU_SPTE_REQUESTED)) return;
   const args = traceBegin(arena, vcpuId, tp.TP_MMU_SPTE_REQUESTED);
   traceArgNumber(arena, args, 0, gfn);
-  traceArgNumber(arena, args, 1, pfn);
+  // KVM_PFN_NOSLOT is bit 63 alone.
+  if (pfn < 0) traceArg(arena, args, 1, 0, 0x8000_0000 | 0);
+  else traceArgNumber(arena, args, 1, pfn);
   traceArg(arena, args, 2, level, 0);
   traceCommit(arena);
 }

@@ -15,6 +15,7 @@ import { traceArg, traceBegin, traceCommit, traceEnabled } from './trace.ts';
 const FIRST = tp.TP_MMU_PAGETABLE_WALK;
 /** The five events have neighbouring numbers within one word of the mask. */
 const WALK_EVENTS = 0x1f << (FIRST & 31);
+const PFERR_ALL = 0x1f;
 const PTE_ACCESSED = 0x20;
 const PTE_DIRTY = 0x40;
 
@@ -24,9 +25,17 @@ export const guestWalkTraced = (arena: Arena): boolean =>
 /**
  * To be called before the walk itself, which sets A and D bits.
  * @param access PFERR_WRITE | USER | FETCH
+ * @param code the error code that the walk is begun with: of a page fault PFERR_PRESENT and RSVD too
  */
-export function traceGuestWalk(arena: Arena, vcpuId: number, lo: number, hi: number, access: number): void {
-  const pferr = access & (PFERR_WRITE_MASK | PFERR_USER_MASK | PFERR_FETCH_MASK);
+export function traceGuestWalk(
+  arena: Arena,
+  vcpuId: number,
+  lo: number,
+  hi: number,
+  access: number,
+  code = access,
+): void {
+  const pferr = code & PFERR_ALL;
   const kind =
     (access & PFERR_WRITE_MASK) !== 0 ? 'write' : (access & PFERR_FETCH_MASK) !== 0 ? 'fetch' : ('read' as const);
   const user = (access & PFERR_USER_MASK) !== 0;

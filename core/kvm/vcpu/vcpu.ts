@@ -268,7 +268,8 @@ export class Vcpu {
 
   /** inject_pending_event: takes an interrupt from the controller, or asks for an exit as soon as one may be delivered. */
   private queueInterrupt(): void {
-    const { r, bus, mmu } = this.context;
+    const { r, bus } = this.context;
+    if (r[VCPU_PENDING_INTERRUPT] !== 0) this.noteInjection(true);
     if (r[VCPU_PENDING_INTERRUPT] !== 0 || this.id !== 0) return;
     if (!bus.interruptPending()) {
       r[VCPU_INTERRUPT_WINDOW] = 0;
@@ -281,8 +282,14 @@ export class Vcpu {
     const vector = bus.acknowledgeInterrupt();
     r[VCPU_INTERRUPT_WINDOW] = 0;
     r[VCPU_PENDING_INTERRUPT] = vector + 1;
-    this.context.count(this.context.cIrqInjections);
-    traceKvmInjVirq(mmu.arena, this.id, vector);
+    this.noteInjection(false);
+  }
+
+  /** vmx_inject_irq, svm_set_irq: once more for each entry that is to deliver the same interrupt again. */
+  private noteInjection(again: boolean): void {
+    const { context } = this;
+    context.count(context.cIrqInjections);
+    traceKvmInjVirq(context.mmu.arena, this.id, context.r[VCPU_PENDING_INTERRUPT] - 1, again);
   }
 
   /** Asks the debugger about an exception that KVM has queued, as the processor asks about its own. */

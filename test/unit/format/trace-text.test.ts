@@ -50,10 +50,12 @@ describe('the text of a tracepoint', () => {
     ['vcpu 7', tp.TP_KVM_ENTRY, [7]],
     ['reason EPT_MISCONFIG rip 0x1000 info 0 0', tp.TP_KVM_EXIT, [49, 0x1000, 1, 0, 0]],
     ['reason npf rip 0x1000 info f fee00000', tp.TP_KVM_EXIT, [0x400, 0x1000, 2, 0xf, 0xfee00000]],
-    ['reason excp_pf rip 0x0 info 9 1000', tp.TP_KVM_EXIT, [0x4e, 0, 2, 9, 0x1000]],
+    ['reason PF excp rip 0x0 info 9 1000', tp.TP_KVM_EXIT, [0x4e, 0, 2, 9, 0x1000]],
+    ['reason 0x65 rip 0x0 info 0 0', tp.TP_KVM_EXIT, [0x65, 0, 2, 0, 0]],
+    ['func 7 rax 0 rbx 209 rcx 0 rdx 0', tp.TP_KVM_CPUID, [(1n << 32n) | 7n, 0, 0x209, 0, 0, 1]],
     ['reason 0x3f rip 0x0 info 0 0', tp.TP_KVM_EXIT, [63, 0, 1, 0, 0]],
     ['address 3fef42812000 error_code 181', tp.TP_KVM_PAGE_FAULT, [0x3fef42812000, 0x181]],
-    ['mmio unsatisfied-read len 4 gpa 0xfeb00000 val 0xffffffff', tp.TP_KVM_MMIO, [0, 4, 0xfeb00000, 0xffffffff]],
+    ['mmio unsatisfied-read len 4 gpa 0xfeb00000 val 0x0', tp.TP_KVM_MMIO, [0, 4, 0xfeb00000, 0]],
     ['mmio read len 8 gpa 0xfeb00000 val 0x0', tp.TP_KVM_MMIO, [1, 8, 0xfeb00000, 0]],
     ['pio_read at 0x60 size 1 count 3', tp.TP_KVM_PIO, [0, 0x60, 1, 3]],
     ['f0000:fff0: (real) failed', tp.TP_KVM_EMULATE_INSN, [0xf0000, 0xfff0, 0, 0, 0, 1]],
@@ -118,6 +120,7 @@ describe('the text of a tracepoint', () => {
     ['#PF (0x2)', tp.TP_KVM_INJ_EXCEPTION, [14, 1, 2]],
     ['#UD', tp.TP_KVM_INJ_EXCEPTION, [6, 0, 0]],
     ['IRQ 0x20', tp.TP_KVM_INJ_VIRQ, [0x20]],
+    ['IRQ 0x20 [reinjected]', tp.TP_KVM_INJ_VIRQ, [0x20, 1]],
     [
       'sp gen 0 gfn 0 l4 8-byte q0 direct wux !nxe !ad root 1 sync new',
       tp.TP_MMU_GET_PAGE,
@@ -151,7 +154,26 @@ describe('the text of a tracepoint', () => {
     ],
     ['gfn fee spte 12345065 (r--u) level 1 at 1008', tp.TP_MMU_SET_SPTE, [0xfee, 0x12345065, 0x1008, 1, 1 | (1 << 2)]],
     ['gfn fee pfn 12345 level 2', tp.TP_MMU_SPTE_REQUESTED, [0xfee, 0x12345, 2]],
-    ['mmu notifier age hva: 0x00007f0000001000 -- 0x00007f0000002000', tp.TP_KVM_AGE_PAGE, [0x7f0000001000, 1, 1]],
+    ['#AC (0x0)', tp.TP_KVM_INJ_EXCEPTION, [17, 1, 0]],
+    ['mmu notifier age hva: 0x007f0000001000 -- 0x007f0000002000', tp.TP_KVM_AGE_HVA, [0x7f0000001000, 0x7f0000002000]],
+    [
+      'mmu notifier unmap range: 0x007f0000001000 -- 0x007f0000200000',
+      tp.TP_KVM_UNMAP_HVA_RANGE,
+      [0x7f0000001000, 0x7f0000200000],
+    ],
+    ['func 7 idx 0 rax 0 rbx 209 rcx 0 rdx 0, cpuid entry found', tp.TP_KVM_CPUID, [7, 0, 0x209, 0, 0, 1]],
+    [
+      'func 1234 idx 0 rax 0 rbx 209 rcx 0 rdx 0, cpuid entry found, used max basic',
+      tp.TP_KVM_CPUID,
+      [0x1234, 0, 0x209, 0, 0, 3],
+    ],
+    ['func 7 idx 1 rax 0 rbx 0 rcx 0 rdx 0, cpuid entry not found', tp.TP_KVM_CPUID, [(1n << 32n) | 7n, 0, 0, 0, 0, 0]],
+    [
+      'vcpu 3 reason cr0_sel_write rip 0x1000 info1 0x0000000000000000 info2 0x0000000000000000 intr_info 0x00000000 error_code 0x00000000',
+      tp.TP_KVM_EXIT,
+      [0x65, 0x1000, 2, 0, 0, 0],
+    ],
+    ['gfn fee pfn 8000000000000000 level 1', tp.TP_MMU_SPTE_REQUESTED, [0xfee, 1n << 63n, 1]],
     [
       'spte fff00000fee00b5e kvm_gen 7ff6c spte-gen 7ff6b valid 0',
       tp.TP_CHECK_MMIO_SPTE,
@@ -167,7 +189,6 @@ describe('the text of a tracepoint', () => {
       'kvm_mmu_invalidate_zap_all_pages',
       'kvm_mmu_zap_all_fast',
     ]);
-    expect(names(tp.TP_KVM_AGE_PAGE)).toEqual(['kvm_age_page', 'kvm_age_hva']);
     expect(names(tp.TP_KVM_EXIT)).toEqual(['kvm_exit', 'kvm_exit']);
   });
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { MMIO_LOG_RECORDS } from '../../../core/arena/trace-layout.ts';
-import { KvmFixture, MIB } from './kvm-fixture.ts';
+import { KvmFixture, MIB, traceTexts } from './kvm-fixture.ts';
 
 const HOLE = 0xfeb0_0000n;
 
@@ -21,14 +21,20 @@ describe('accesses of an emulated instruction', () => {
     kvm.bus.value = 0x1122_3344_5566_7788n & ((1n << BigInt(8 * size)) - 1n);
     expect(readAt(kvm, HOLE, size)).toBe(kvm.bus.value);
     expect(kvm.bus.accesses).toEqual([{ write: false, gpa: HOLE, size, value: kvm.bus.value }]);
-    expect(kvm.traced()).toEqual([`kvm_mmio type=1 len=${size} gpa=feb00000 val=${kvm.bus.value.toString(16)}`]);
+    expect(kvm.traced()).toEqual([
+      `kvm_mmio type=0 len=${size} gpa=feb00000 val=0`,
+      `kvm_mmio type=1 len=${size} gpa=feb00000 val=${kvm.bus.value.toString(16)}`,
+    ]);
   });
 
-  it('reads all ones where no device answers, and traces it as unsatisfied', () => {
+  it('reads all ones where no device answers, and logs it as unsatisfied', () => {
     const kvm = new KvmFixture().trace('kvm_mmio');
     kvm.bus.claims = -1;
     expect(readAt(kvm, HOLE, 2)).toBe(0xffffn);
-    expect(kvm.traced()).toEqual(['kvm_mmio type=0 len=2 gpa=feb00000 val=ffff']);
+    expect(kvm.traced()).toEqual([
+      'kvm_mmio type=0 len=2 gpa=feb00000 val=0',
+      'kvm_mmio type=1 len=2 gpa=feb00000 val=ffff',
+    ]);
     expect(kvm.faults()[0]).toMatchObject({ claim: 2, device: 0, size: 2, value: 0xffffn });
   });
 
@@ -55,6 +61,47 @@ describe('accesses of an emulated instruction', () => {
       [HOLE + 0x1000n - BigInt(first), first],
       [HOLE + 0x1000n, second],
     ]);
+  });
+
+  it('is traced as KVM does it: what nobody in the kernel can satisfy goes to user space, which answers', () => {
+    const kvm = new KvmFixture().trace('kvm_mmio', 'kvm_userspace_exit');
+    kvm.bus.value = 0x55n;
+    readAt(kvm, HOLE, 4);
+    kvm.writes(HOLE, 0x66n, 4).eptViolation(0x8_0000_0000n, 0x182);
+    expect(traceTexts(kvm.arena)).toEqual([
+      'mmio unsatisfied-read len 4 gpa 0xfeb00000 val 0x0',
+      'reason KVM_EXIT_MMIO (6)',
+      'mmio read len 4 gpa 0xfeb00000 val 0x55',
+      'mmio write len 4 gpa 0xfeb00000 val 0x66',
+      'reason KVM_EXIT_MMIO (6)',
+    ]);
+  });
+
+  it('is traced at a page border as one read, with the length of its second part until it has come', () => {
+    const kvm = new KvmFixture().trace('kvm_mmio', 'kvm_userspace_exit');
+    kvm.bus.value = 0n;
+    readAt(kvm, HOLE + 0xffdn, 8);
+    kvm.writes(HOLE + 0xffdn, 0x0807_0605_0403_0201n, 8).eptViolation(0x8_0000_0000n, 0x182);
+    expect(traceTexts(kvm.arena)).toEqual([
+      'mmio unsatisfied-read len 5 gpa 0xfeb00ffd val 0x0',
+      'reason KVM_EXIT_MMIO (6)',
+      'reason KVM_EXIT_MMIO (6)',
+      'mmio read len 8 gpa 0xfeb00ffd val 0x0',
+      'mmio write len 3 gpa 0xfeb00ffd val 0x30201',
+      'mmio write len 5 gpa 0xfeb01000 val 0x807060504',
+      'reason KVM_EXIT_MMIO (6)',
+      'reason KVM_EXIT_MMIO (6)',
+    ]);
+  });
+
+  it.each([
+    ['v3.11', ['pio_read at 0x60 size 1 count 1', 'reason KVM_EXIT_IO (2)']],
+    ['v6.8', ['reason KVM_EXIT_IO (2)', 'pio_read at 0x60 size 1 count 1']],
+  ] as const)('reads a port, in %s traced when user space is asked or has answered', (era, texts) => {
+    const kvm = new KvmFixture({ era }).trace('kvm_pio', 'kvm_userspace_exit');
+    kvm.cpu.script = (ops) => void ops.portIn(0x60, 1);
+    kvm.eptViolation(0x8_0000_0000n);
+    expect(traceTexts(kvm.arena)).toEqual(texts);
   });
 
   it('puts the halves of a crossing read together', () => {

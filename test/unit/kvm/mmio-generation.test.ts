@@ -78,6 +78,7 @@ describe('what an MMIO fault comes to', () => {
       'check_mmio_spte kvm_gen=1 spte_gen=1 spte=c0000000feb0000e',
       'handle_mmio_page_fault addr=0 gfn=feb00 access=0',
       'vcpu_match_mmio gva=feb00000 gpa=feb00000 write=0 gpa_match=1',
+      'kvm_mmio type=0 len=4 gpa=feb00000 val=0',
       'kvm_mmio type=1 len=4 gpa=feb00000 val=11223344',
     ]);
   });

@@ -38,6 +38,21 @@ describe.each(['ept', 'npt'] as const)('ageing under %s with accessed bits', (mm
   });
 });
 
+describe('in the words of later kernels', () => {
+  it('the host’s questions are traced once each, by their ranges', () => {
+    const kvm = new KvmFixture({ mmu: 'ept' }).trace('kvm_age_hva', 'kvm_unmap_hva_range');
+    kvm.slot(0, 0n, MIB);
+    kvm.touch(0x5000n);
+    kvm.vm.ageHva(HVA_BASE + 0x5000n, 1);
+    kvm.vm.unmapHva(HVA_BASE, 16);
+    const hva = (offset: bigint): string => `0x${(HVA_BASE + offset).toString(16).padStart(14, '0')}`;
+    expect(traceTexts(kvm.arena)).toEqual([
+      `mmu notifier age hva: ${hva(0x5000n)} -- ${hva(0x6000n)}`,
+      `mmu notifier unmap range: ${hva(0n)} -- ${hva(0x1_0000n)}`,
+    ]);
+  });
+});
+
 describe('ageing on EPT without A/D flags', () => {
   it('takes the mapping away: a fault is how the host hears of the next use', () => {
     const kvm = new KvmFixture({ mmu: 'ept' });

@@ -13,7 +13,12 @@ import {
   TRACE_VCPU,
 } from '../../../core/arena/trace-layout.ts';
 import { VCPU_BYTES, VCPU_F_INSNS } from '../../../core/arena/vcpu-layout.ts';
-import { TRACEPOINTS, TP_MMU_PREPARE_ZAP_PAGE } from '../../../core/base/tracepoints.ts';
+import {
+  TP_KVM_AGE_HVA,
+  TP_KVM_UNMAP_HVA_RANGE,
+  TRACEPOINTS,
+  TP_MMU_PREPARE_ZAP_PAGE,
+} from '../../../core/base/tracepoints.ts';
 import { ftraceLine, traceText } from '../../../core/format/trace-text.ts';
 import * as emit from '../../../core/kvm/trace/trace-events.ts';
 import { setTraceEnabled, traceEnabled } from '../../../core/kvm/trace/trace.ts';
@@ -51,7 +56,7 @@ function everything(arena: Arena): void {
   emit.traceKvmInjException(arena, 1, 14, true, 2);
   emit.traceKvmCr(arena, 1, true, 3, 0x1000, 0);
   emit.traceKvmMsr(arena, 1, false, 0xc000_0080, 0x500, 0, false);
-  emit.traceKvmInjVirq(arena, 1, 32);
+  emit.traceKvmInjVirq(arena, 1, 32, false);
   emit.traceKvmHypercall(arena, 1);
   emit.traceMmuGetPage(arena, 1, sp, true);
   emit.traceMmuPage(arena, 1, TP_MMU_PREPARE_ZAP_PAGE, sp);
@@ -62,6 +67,9 @@ function everything(arena: Arena): void {
   emit.traceInvalidateZapAllPages(arena, 1, 3, 0x1a2);
   emit.traceUmbraMemslot(arena, 3, 0, 2n, 3n);
   emit.traceKvmAgePage(arena, 1, 0x1000, 0x7f00, 1, true);
+  emit.traceHvaRange(arena, TP_KVM_AGE_HVA, 0x7f00_0000_1000n, 0x7f00_0000_2000n);
+  emit.traceHvaRange(arena, TP_KVM_UNMAP_HVA_RANGE, 0x7f00_0000_1000n, 0x7f00_0020_0000n);
+  emit.traceKvmCpuid(arena, 1, 0, 0, 1);
   arena.i32[arena.layout.shadowPages >> 2] = 0x12345077;
   emit.traceMmuSetSpte(arena, 1, 0x100, arena.layout.shadowPages, 1);
   emit.traceMmuSpteRequested(arena, 1, 0x100, 0x12345, 1);
@@ -127,6 +135,9 @@ describe('a tracepoint', () => {
       'kvm-mmu-valid-gen 3 used_pages 1a2',
       'slot 3 CREATE gen 2 -> 3',
       'hva 7f0000001000 gfn 1 YOUNG',
+      'mmu notifier age hva: 0x007f0000001000 -- 0x007f0000002000',
+      'mmu notifier unmap range: 0x007f0000001000 -- 0x007f0000200000',
+      'func 0 rax 0 rbx 0 rcx 0 rdx 0',
       `gfn 100 spte 12345077 (rwxu) level 1 at ${arena.layout.shadowPages.toString(16)}`,
       'gfn 100 pfn 12345 level 1',
     ]);
@@ -135,7 +146,7 @@ describe('a tracepoint', () => {
   it('overwrites the oldest record when the ring is full', () => {
     const arena = bareArena();
     setTraceEnabled(arena, 12, true);
-    for (let irq = 0; irq < 70; irq++) emit.traceKvmInjVirq(arena, 0, irq);
+    for (let irq = 0; irq < 70; irq++) emit.traceKvmInjVirq(arena, 0, irq, false);
     expect(traceHead(arena)).toBe(70);
     expect(record(arena, 69 % 64).args[0]).toBe(69n);
     expect(record(arena, 6).args[0]).toBe(6n);
