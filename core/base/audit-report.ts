@@ -19,6 +19,7 @@ export const AUDIT_RULES = {
   mapping: 'a present leaf maps the frame that gfn_to_pfn gives',
   'no-memslot': 'a present leaf maps a gfn that is in a memslot',
   'read-only': 'no writable spte maps a read-only slot',
+  'direct-access': 'a leaf below a large guest page grants nothing that the role of its page does not',
   'dirty-log': 'what is writable in a slot that logs dirty pages is marked dirty, and is 4 KiB',
   'guest-entry': 'a synced shadow page agrees with the guest’s table',
   'write-protection': 'no spte of a gfn with a synced shadow page is writable, or may be made so without mmu_lock',

@@ -5,7 +5,7 @@
  */
 import { VCPU_MMIO_GFN, VCPU_MMIO_GVA } from '../../core/arena/vcpu-layout.ts';
 import type { World } from './audit-world.ts';
-import { FIRST_DATA_FRAME, HOME_BYTES, PAGE, RAM_BYTES, UPPER_HALF, WINDOW_PAGES, WINDOWS } from './audit-world.ts';
+import { FIRST_DATA_FRAME, HOME_BYTES, isVital, PAGE, RAM_BYTES, WINDOW_GVAS, WINDOWS } from './audit-world.ts';
 
 export interface OracleSlot {
   readonly id: number;
@@ -84,7 +84,7 @@ export class Oracle {
   }
 
   #noteTables(): void {
-    for (const page of this.#windowPages()) {
+    for (const page of WINDOW_GVAS) {
       const now = this.walk(page);
       const good = this.#good.get(page) ?? [];
       if (!good.some((old) => sameTranslation(old, now))) good.push(now);
@@ -95,13 +95,13 @@ export class Oracle {
   invalidate(gva: number): void {
     const page = gva - (gva % PAGE);
     // A large page is one translation, whatever its pages.
-    const inLarge = (each: number): boolean => each >= WINDOWS[2] && each < WINDOWS[1];
-    const same = inLarge(page) ? this.#windowPages().filter(inLarge) : [page];
+    const inLarge = (each: number): boolean => each >= WINDOWS[2] && each < WINDOWS[2] + 0x40_0000;
+    const same = inLarge(page) ? WINDOW_GVAS.filter(inLarge) : [page];
     for (const each of same) this.#good.set(each, [this.walk(each)]);
   }
 
   invalidateAll(): void {
-    for (const page of this.#windowPages()) this.#good.set(page, [this.walk(page)]);
+    for (const page of WINDOW_GVAS) this.#good.set(page, [this.walk(page)]);
   }
 
   /** All translations of a gva that the processor may use. */
@@ -146,6 +146,14 @@ export class Oracle {
     return slot === undefined || (slot.flags & READONLY) !== 0 ? undefined : slot.host + gpa - slot.gpa;
   }
 
+  /** Whether an access may go to a frame without which the machine falls apart. */
+  endangers(targets: readonly number[]): boolean {
+    return targets.some((gpa) => {
+      const host = this.hostOf(gpa);
+      return host !== undefined && isVital(Math.floor(host / PAGE));
+    });
+  }
+
   /** The bug of the eras before 3.17: the vCPU's MMIO cache outlives memslot changes (56f17dd3fbc4). */
   staleCache(gva: number, gpa: number): boolean {
     if (!KEPT_UNTIL_3_17.includes(this.#world.era)) return false;
@@ -182,7 +190,7 @@ export class Oracle {
     if (control.paging === 'flat') return { gpa: gva, writable: true, user: true, executable: true };
     const cr3 = this.#world.cr3();
     if (control.paging === '32-bit') {
-      return this.#directory(this.#entry(cr3 + (gva >>> 22) * 4), gva, 0x3f_ffff, 4, 6);
+      return this.#directory(cr3 + (gva >>> 22) * 4, gva, 0x3f_ffff, 4, 6);
     }
     let rights = 6;
     let table = cr3;
@@ -194,17 +202,19 @@ export class Oracle {
     const pdpte = this.#entry(table + (gva >>> 30) * 8);
     if ((pdpte & 1) === 0) return NOT_PRESENT;
     if (control.paging === '4-level') rights &= pdpte;
-    const pde = this.#entry((pdpte & ~0xfff) + ((gva >>> 21) & 0x1ff) * 8);
-    return this.#directory(pde, gva, 0x1f_ffff, 8, rights);
+    return this.#directory((pdpte & ~0xfff) + ((gva >>> 21) & 0x1ff) * 8, gva, 0x1f_ffff, 8, rights);
   }
 
   /** From the page directory's entry on. */
-  #directory(pde: number, gva: number, largeMask: number, entryBytes: number, above: number): Translation {
+  #directory(pdeAt: number, gva: number, largeMask: number, entryBytes: number, above: number): Translation {
+    const pde = this.#entry(pdeAt);
     if ((pde & 1) === 0) return NOT_PRESENT;
     const rights = above & pde;
+    const directoryForbids = entryBytes === 8 && this.#entry(pdeAt + 4) !== 0;
+    if (directoryForbids && !this.#world.control.noExecute) return NOT_PRESENT;
     if ((pde & 0x80) !== 0) {
       const gpa = ((pde & ~largeMask) | (gva & largeMask & ~0xfff)) >>> 0;
-      return { gpa, writable: (rights & 2) !== 0, user: (rights & 4) !== 0, executable: true };
+      return { gpa, writable: (rights & 2) !== 0, user: (rights & 4) !== 0, executable: !directoryForbids };
     }
     const at = (pde & ~0xfff) + ((gva & largeMask) >>> 12) * entryBytes;
     const pte = this.#entry(at);
@@ -212,7 +222,8 @@ export class Oracle {
     // Bit 63 is reserved while EFER.NXE is clear.
     if ((pte & 1) === 0 || (forbids && !this.#world.control.noExecute)) return NOT_PRESENT;
     const both = rights & pte;
-    return { gpa: (pte & ~0xfff) >>> 0, writable: (both & 2) !== 0, user: (both & 4) !== 0, executable: !forbids };
+    const executable = !forbids && !directoryForbids;
+    return { gpa: (pte & ~0xfff) >>> 0, writable: (both & 2) !== 0, user: (both & 4) !== 0, executable };
   }
 
   #entry(gpa: number): number {
@@ -223,9 +234,5 @@ export class Oracle {
   #data(): Uint8Array {
     const { arena } = this.#world;
     return arena.u8.subarray(arena.layout.ram + FIRST_DATA_FRAME * PAGE, arena.layout.ram + RAM_BYTES);
-  }
-
-  #windowPages(): number[] {
-    return [...WINDOWS, UPPER_HALF].flatMap((gva) => Array.from({ length: WINDOW_PAGES }, (_, n) => gva + n * PAGE));
   }
 }

@@ -6,11 +6,13 @@ import { mmioGenerationOf } from '../../core/kvm/eras.ts';
 import { hex, Oracle, type OracleSlot } from './audit-oracle.ts';
 import type { Step } from './audit-steps.ts';
 import {
+  ALIAS,
   CODE_OFFSET,
   DATA_OFFSET,
   FIRST_DATA_FRAME,
   PAGE,
   TABLES,
+  TABLES_SEEN,
   UPPER_HALF,
   WINDOW_PAGES,
   WINDOWS,
@@ -19,6 +21,8 @@ import {
 } from './audit-world.ts';
 
 const LOG = 1;
+/** Bytes of a store. */
+type Size = 1 | 2 | 4;
 
 /** Where slots may lie: two that overlap, one for large pages, one over a hole that is also read without a slot. */
 const PLACES = [0x100_0000, 0x100_4000, 0x200_0000, 0xe000_0000] as const;
@@ -41,13 +45,25 @@ const TARGETS: readonly number[] = [
   TABLES.window64,
 ];
 
-/** gvas under paging: two windows of 4 KiB pages, a large page, the home's data. */
-const SMALL_PAGES: readonly number[] = [
-  ...[0, 1, 2].flatMap((n) => [WINDOWS[0] + n * PAGE, WINDOWS[1] + n * PAGE]),
+/** gvas under paging, the busiest first: windows of 4 KiB pages, a large page, a table, the home's data. */
+const GVAS: readonly number[] = [
+  WINDOWS[0],
+  WINDOWS[1],
+  WINDOWS[2],
+  WINDOWS[0] + PAGE,
+  ALIAS,
+  ALIAS + PAGE,
   UPPER_HALF,
+  WINDOWS[2] + PAGE,
+  WINDOWS[1] + PAGE,
+  UPPER_HALF + 2 * PAGE,
+  WINDOWS[0] + 3 * PAGE,
   UPPER_HALF + PAGE,
+  WINDOWS[1] + 2 * PAGE,
+  ...TABLES_SEEN,
+  0x9_0000,
 ];
-const GVAS: readonly number[] = [...SMALL_PAGES, WINDOWS[2], WINDOWS[2] + PAGE, 0x9_0000];
+const SMALL_PAGES: readonly number[] = GVAS.filter((gva) => gva >= WINDOWS[0] && (gva < WINDOWS[2] || gva >= ALIAS));
 
 const pick = <T>(list: readonly T[], n: number): T => list[n % list.length];
 
@@ -75,12 +91,17 @@ export class Script {
   play(step: Step): void {
     this.#carryOut(step);
     this.oracle.noteTables();
-    const stray = this.oracle.strayStore();
-    if (stray !== undefined) throw new Error(`a store went astray: ${stray}`);
+    // All of memory, and all free descriptors, are dear to look through.
     this.#steps += 1;
-    const { violations } = auditMmu(this.world.vm.mmu, { limit: 3, descriptors: this.#steps % 8 === 0 });
+    if (this.#steps % 4 === 0) this.seekStrayStore();
+    const { violations } = auditMmu(this.world.vm.mmu, { limit: 3, descriptors: this.#steps % 16 === 0 });
     const own = violations.filter(({ eraBug }) => eraBug === undefined);
     if (own.length > 0) throw new Error(`audit: ${own.map(({ rule, text }) => `${rule}: ${text}`).join('; ')}`);
+  }
+
+  seekStrayStore(): void {
+    const stray = this.oracle.strayStore();
+    if (stray !== undefined) throw new Error(`a store went astray: ${stray}`);
   }
 
   #carryOut(step: Step): void {
@@ -91,7 +112,7 @@ export class Script {
       case 'fetch':
         return this.#fetch(this.#addressOf(step.at) - DATA_OFFSET + CODE_OFFSET);
       case 'write':
-        return this.#write(this.#addressOf(step.at), (this.#value += 0x0101_0203) >>> 0, step.byte ? 1 : 4, step.user);
+        return this.#store(this.#addressOf(step.at), step.byte ? 1 : 4, step.user);
       case 'spread':
         return this.#spread(step.tables);
       case 'add':
@@ -109,27 +130,34 @@ export class Script {
         return;
       }
       case 'scribble':
-        // The lowest byte keeps its reserved bits; the next holds address bits 12–15 at most.
-        return this.#writeEntry(
-          this.#leafEntry(this.#windowGva(step.at)) + step.byte,
-          step.byte === 0 ? step.value & 0x67 : step.value & 0xf0,
-          1,
-        );
+        return this.#scribble(step.at, step.upper, step.byte, step.value);
+      case 'straddle':
+        return this.#straddle(step.at, step.upper, step.value);
+      case 'upper':
+        return this.#hangDirectory(step.on, step.reload);
       case 'invlpg':
         return this.#invlpg(this.#windowGva(step.at));
       case 'cr3':
         world.loadCr3(step.space);
         return oracle.invalidateAll();
-      case 'paging':
-        world.enter({ paging: step.paging, space: step.space, writeProtect: step.wp, noExecute: step.nx });
-        return oracle.invalidateAll();
+      case 'paging': {
+        const { current } = world;
+        for (const id of world.vm.vcpus.keys()) {
+          if (!step.all && id !== current) continue;
+          world.current = id;
+          world.enter({ paging: step.paging, space: step.space, writeProtect: step.wp, noExecute: step.nx });
+          oracle.invalidateAll();
+        }
+        world.current = current;
+        return;
+      }
       case 'vcpu':
         world.current = step.id % world.vm.vcpus.length;
         return;
       case 'no-execute': {
         if (world.control.paging !== 'pae' && world.control.paging !== '4-level') return;
         const gva = this.#windowGva(step.at);
-        this.#writeEntry(this.#leafEntry(gva) + 4, step.on ? 0x8000_0000 : 0, 4);
+        this.#writeEntry(this.#anyEntry(step.at, step.upper) + 4, step.on ? 0x8000_0000 : 0, 4);
         if (step.invlpg) this.#invlpg(gva);
         return;
       }
@@ -148,8 +176,7 @@ export class Script {
       case 'flags': {
         const slot = this.#someSlot(step.id);
         if (slot === undefined) return;
-        const flags = (step.flags & 1) | (slot.flags & 2);
-        return this.#setSlot(slot.id, slot.gpa, slot.bytes / PAGE, slot.host / PAGE, flags);
+        return this.#setSlot(slot.id, slot.gpa, slot.bytes / PAGE, slot.host / PAGE, slot.flags ^ LOG);
       }
       case 'dirty-log':
         return this.#readDirtyLog(this.#someSlot(step.id, LOG)?.id ?? step.id);
@@ -179,24 +206,60 @@ export class Script {
   }
 
   #leafEntry(gva: number): number {
-    const index = (gva >>> 12) & 0x1ff;
-    const first = gva < WINDOWS[2];
-    if (this.world.control.paging === '32-bit')
-      return (first ? TABLES.window32 : TABLES.other32) + ((gva >>> 12) & 0x3ff) * 4;
-    return (first ? TABLES.window64 : TABLES.other64) + index * 8;
+    if (this.world.control.paging === '32-bit') {
+      return (gva >= WINDOWS[1] ? TABLES.other32 : TABLES.window32) + ((gva >>> 12) & 0x3ff) * 4;
+    }
+    const isSecond = ((gva >>> 21) & 0x1ff) === ((WINDOWS[1] >>> 21) & 0x1ff);
+    return (isSecond ? TABLES.other64 : TABLES.window64) + ((gva >>> 12) & 0x1ff) * 8;
   }
 
   #directoryEntry(window: number): number {
-    const { paging, space } = this.world.control;
-    if (paging === '32-bit') return TABLES.pd32[space] + (WINDOWS[window] >>> 22) * 4;
-    return TABLES.pd64[space] + ((WINDOWS[window] >>> 21) & 0x1ff) * 8;
+    const directory = this.world.directory();
+    if (this.world.control.paging === '32-bit') return directory + (WINDOWS[window] >>> 22) * 4;
+    return directory + ((WINDOWS[window] >>> 21) & 0x1ff) * 8;
   }
 
+  /** A table, the other, two large pages, the directory itself, or a large page of the home with all its tables. */
   #directoryValue(to: number, bits: number): number {
     const narrow = this.world.control.paging === '32-bit';
     const tables = narrow ? [TABLES.window32, TABLES.other32] : [TABLES.window64, TABLES.other64];
     const large = 0x80;
-    return to < 2 ? tables[to] | bits : ((to === 2 ? 0x200_0000 : 0xe000_0000) | bits | large) >>> 0;
+    if (to < 2) return tables[to] | bits;
+    if (to === 4) return this.world.directory() | bits;
+    return ((to === 2 ? 0x200_0000 : to === 3 ? 0xe000_0000 : 0) | bits | large) >>> 0;
+  }
+
+  /** The second place of the page directory in long mode, where nothing may be left of before when it comes back. */
+  #hangDirectory(on: boolean, reload: boolean): void {
+    const { control } = this.world;
+    if (control.paging !== '4-level') return;
+    this.#writeEntry(TABLES.pdpt4[control.space] + 16, on ? TABLES.pd64[control.space] | 7 : 0, 4);
+    if (!reload) return;
+    this.world.loadCr3(control.space);
+    this.oracle.invalidateAll();
+  }
+
+  /** One byte. The lowest keeps its reserved bits; the next holds address bits 12–15 at most, and none of a large page. */
+  #scribble(at: number, upper: boolean, byte: number, value: number): void {
+    const entry = this.#anyEntry(at, upper);
+    if (upper && (this.world.peek32(entry) & 0x80) !== 0) return;
+    this.#writeEntry(entry + byte, byte === 0 ? value & 0x67 : value & 0xf0, 1);
+  }
+
+  /**
+   * A store that begins in the entry before, and changes nothing there. Two bytes of entries of eight: KVM rounds four down to
+   * the first entry before it looks whether they lie in one (mmu_pte_write_fetch_gpte).
+   */
+  #straddle(at: number, upper: boolean, value: number): void {
+    const entry = this.#anyEntry(at, upper);
+    const before = this.world.peek32(entry - 4);
+    if (upper && (this.world.peek32(entry) & 0x80) !== 0) return;
+    if (this.world.control.paging === '32-bit') this.#writeEntry(entry - 2, ((value << 16) | (before >>> 16)) >>> 0, 4);
+    else this.#writeEntry(entry - 1, ((value & 0xff) << 8) | (before >>> 24), 2);
+  }
+
+  #anyEntry(at: number, upper: boolean): number {
+    return upper ? this.#directoryEntry(at % 3) : this.#leafEntry(this.#windowGva(at));
   }
 
   #spread(tables: number): void {
@@ -225,7 +288,13 @@ export class Script {
     if (!frames.includes(seen)) this.#wrong(`a fetch from ${hex(gva)}`, seen, frames);
   }
 
-  #write(gva: number, value: number, size: 1 | 4, user: boolean): void {
+  #store(gva: number, size: 1 | 4, user: boolean): void {
+    this.#value = (this.#value + 0x0101_0203) >>> 0;
+    if (this.oracle.endangers(this.oracle.targets(gva, { kind: 'write', user }))) return;
+    this.#write(gva, this.#value, size, user);
+  }
+
+  #write(gva: number, value: number, size: Size, user: boolean): void {
     const access = { kind: 'write', user } as const;
     const targets = this.oracle.targets(gva, access);
     const stale = targets.filter((gpa) => this.oracle.staleCache(gva, gpa));
@@ -239,6 +308,7 @@ export class Script {
   #add(gva: number): void {
     if (this.oracle.translations(gva).length !== 1) return;
     const [target] = this.oracle.targets(gva, { kind: 'write', user: false } as const);
+    if (target !== undefined && this.oracle.endangers([target])) return;
     const stale = target !== undefined && this.oracle.staleCache(gva, target) ? [target] : [];
     const host = target === undefined ? undefined : this.oracle.hostOf(target);
     const old = host === undefined ? 0xffff_ffff : this.world.peek32(host);
@@ -258,7 +328,7 @@ export class Script {
     stale: readonly number[],
     mayFault: boolean,
     value: number,
-    size: 1 | 4,
+    size: Size,
     accessesBefore: number,
   ): void {
     const { world, oracle } = this;
@@ -267,9 +337,9 @@ export class Script {
       return;
     }
     const stores = world.bus.accesses.slice(accessesBefore).filter(({ write }) => write);
+    const mask = size === 4 ? 0xffff_ffff : size === 2 ? 0xffff : 0xff;
     if (stores.length > 0) {
       const [{ gpa, value: stored }] = stores;
-      const mask = size === 4 ? 0xffff_ffff : 0xff;
       const devices = targets.filter((target) => oracle.writableHost(target) === undefined);
       const good = [...devices, ...stale].some((target) => BigInt(target) === gpa) || stale.length > 0;
       if (!good || Number(stored) !== (value & mask) >>> 0)
@@ -279,8 +349,7 @@ export class Script {
     for (const gpa of targets) {
       const host = oracle.writableHost(gpa);
       if (host === undefined) continue;
-      const now = size === 4 ? world.peek32(host) : world.peek32(host) & 0xff;
-      if (now !== (size === 4 ? value : value & 0xff)) continue;
+      if ((world.peek32(host) & mask) >>> 0 !== (value & mask) >>> 0) continue;
       oracle.noteStore(gpa, host, size);
       return;
     }
@@ -288,7 +357,7 @@ export class Script {
   }
 
   /** The guest writes one of its entries, by the identity mapping of its home. */
-  #writeEntry(gpa: number, value: number, size: 1 | 4): void {
+  #writeEntry(gpa: number, value: number, size: Size): void {
     this.#write(gpa, value, size, false);
   }
 
@@ -351,6 +420,7 @@ export function playScript(options: WorldOptions, steps: readonly Step[]): Scrip
       throw new Error(`step ${n + 1} (${step.do}): ${reason}`, { cause: error });
     }
   }
+  script.seekStrayStore();
   return script;
 }
 

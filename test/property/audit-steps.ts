@@ -12,7 +12,7 @@ export type Step =
   | { readonly do: 'spread'; readonly tables: number }
   /** A guest's entry: written by the guest itself, then invalidated or not. `via` reaches the table through a slot that aliases it. */
   | { readonly do: 'map'; readonly at: number; readonly to: number; readonly bits: number; readonly invlpg: boolean }
-  /** An entry of a page directory: a table, the other table, a large page, another, with these low bits. */
+  /** An entry of a page directory: a table, the other table, a large page, another, the directory, the home; with these low bits. */
   | {
       readonly do: 'direct';
       readonly window: number;
@@ -21,9 +21,25 @@ export type Step =
       readonly invlpg: boolean;
     }
   /** One byte of an entry, where KVM sees a misaligned write. */
-  | { readonly do: 'scribble'; readonly at: number; readonly byte: number; readonly value: number }
+  | {
+      readonly do: 'scribble';
+      readonly at: number;
+      readonly upper: boolean;
+      readonly byte: number;
+      readonly value: number;
+    }
+  /** Four bytes over the border of two entries, which change the second. */
+  | { readonly do: 'straddle'; readonly at: number; readonly upper: boolean; readonly value: number }
+  /** The page directory at its second place: there or not, with a CR3 load after it or without. Long mode only. */
+  | { readonly do: 'upper'; readonly on: boolean; readonly reload: boolean }
   /** Bit 63 of an entry of 8 bytes. */
-  | { readonly do: 'no-execute'; readonly at: number; readonly on: boolean; readonly invlpg: boolean }
+  | {
+      readonly do: 'no-execute';
+      readonly at: number;
+      readonly upper: boolean;
+      readonly on: boolean;
+      readonly invlpg: boolean;
+    }
   | { readonly do: 'invlpg'; readonly at: number }
   | { readonly do: 'cr3'; readonly space: 0 | 1 }
   | {
@@ -32,6 +48,8 @@ export type Step =
       readonly space: 0 | 1;
       readonly wp: boolean;
       readonly nx: boolean;
+      /** Every vCPU, not only the one that runs. */
+      readonly all: boolean;
     }
   /** Another vCPU goes on. */
   | { readonly do: 'vcpu'; readonly id: number }
@@ -46,7 +64,8 @@ export type Step =
     }
   | { readonly do: 'delete'; readonly id: number }
   | { readonly do: 'move'; readonly id: number; readonly place: number }
-  | { readonly do: 'flags'; readonly id: number; readonly flags: number }
+  /** Switches the dirty log of a slot on or off. */
+  | { readonly do: 'flags'; readonly id: number }
   | { readonly do: 'dirty-log'; readonly id: number }
   | { readonly do: 'quota'; readonly pages: number }
   /** The host is short of memory: mmu_shrink. */
@@ -60,48 +79,190 @@ const WEIGHT_UNIT = 10;
 const SIZES = [1, 5, 16, 512] as const;
 /** As many as there are in audit-script.ts. */
 const TARGETS = 12;
+/** All that an entry of a page directory may lead to; the last two only where a theme is about them, and now and then. */
+const DIRECTORIES = [0, 0, 1, 1, 2, 2, 3, 4, 5] as const;
+/** The lower half of an entry that a misaligned write makes: rights, and address bits 12–15. */
+const STRADDLED = [0, 0x3067, 0x3027, 0x3065, 0x4067, 0x4065, 0x0007, 0x1067] as const;
 
 /**
  * What a script dwells on. Faults need several rare steps close together (a write between two reads of a dirty log, a slot
- * made just before the generation wraps), which an even mixture of everything hardly ever has. Factors by kind of step.
+ * made just before the generation wraps), which an even mixture of everything hardly ever has: factors by kind of step, and
+ * how few things steps are about.
  */
-const THEMES: readonly Readonly<Partial<Record<Step['do'], number>>>[] = [
-  {},
-  { 'dirty-log': 6, flags: 4, write: 2, slot: 0.5, delete: 0, move: 0, map: 0.3, paging: 0.3, cr3: 0.3, spread: 0 },
-  { generation: 12, read: 2, slot: 3, delete: 0.3, move: 0.3, flags: 4, map: 0.5, paging: 0.3, spread: 0 },
-  { map: 3, scribble: 4, invlpg: 2, cr3: 2, vcpu: 2, slot: 0, delete: 0, move: 0, flags: 0, paging: 0.2, wp: 2 },
+interface Theme {
+  readonly factors: Readonly<Partial<Record<Step['do'], number>>>;
+  /** Addresses are drawn from the first few only. */
+  readonly addresses?: number;
+  /** What a page directory's entries lead to. */
+  readonly directories?: readonly number[];
+  /** Where slots are made. */
+  readonly places?: readonly number[];
+  /** Paging modes to begin with. */
+  readonly pagings?: readonly Paging[];
+}
+
+const NO_SLOTS = {
+  slot: 0,
+  delete: 0,
+  move: 0,
+  flags: 0,
+  'dirty-log': 0,
+  generation: 0,
+  spread: 0,
+  quota: 0.3,
+} as const;
+const TABLES_ONLY = ['32-bit', 'pae', '4-level'] as const;
+
+const THEMES: readonly Theme[] = [
+  { factors: {} },
+  // Dirty logs.
   {
-    direct: 12,
-    read: 2,
-    write: 2,
-    cr3: 2,
-    slot: 0,
-    delete: 0,
-    move: 0,
-    flags: 0,
-    paging: 0.2,
-    scribble: 3,
-    'no-execute': 3,
+    factors: {
+      'dirty-log': 6,
+      flags: 6,
+      write: 2,
+      slot: 0.5,
+      delete: 0,
+      move: 0,
+      map: 0.3,
+      paging: 0.3,
+      cr3: 0.3,
+      spread: 0,
+    },
+    addresses: 8,
   },
-  { quota: 8, shrink: 8, spread: 6, cr3: 2, slot: 0.5, flags: 0.5 },
+  // The end of the generation.
+  {
+    factors: { generation: 12, read: 2, slot: 3, delete: 0.3, move: 0.3, flags: 12, map: 0.5, paging: 0.3, spread: 0 },
+  },
+  // Slots that come where there was MMIO.
+  {
+    factors: {
+      slot: 3,
+      delete: 4,
+      flags: 3,
+      read: 3,
+      write: 0.5,
+      map: 0,
+      paging: 0,
+      cr3: 0,
+      wp: 0,
+      quota: 0,
+      spread: 0,
+    },
+    places: [3],
+    pagings: ['flat'],
+  },
+  // Leaf tables that the guest changes.
+  {
+    factors: { ...NO_SLOTS, map: 3, scribble: 4, straddle: 4, invlpg: 2, cr3: 2, vcpu: 2, paging: 0.2, wp: 2 },
+    pagings: TABLES_ONLY,
+  },
+  // Two processors on the same few pages.
+  {
+    factors: { ...NO_SLOTS, map: 2, vcpu: 4, direct: 4, invlpg: 1, cr3: 0.5, paging: 0.1, wp: 1, scribble: 2 },
+    addresses: 3,
+    pagings: TABLES_ONLY,
+  },
+  // The same with nothing but leaf entries: no sync drops sptes meanwhile, after which a TLB may know more than the tables.
+  {
+    factors: {
+      ...NO_SLOTS,
+      map: 4,
+      vcpu: 5,
+      read: 2,
+      write: 2,
+      direct: 0,
+      cr3: 0,
+      invlpg: 0.1,
+      paging: 0,
+      wp: 0,
+      quota: 0,
+    },
+    addresses: 2,
+    pagings: TABLES_ONLY,
+  },
+  // Page directories.
+  {
+    factors: { ...NO_SLOTS, direct: 12, read: 2, write: 2, cr3: 2, paging: 0.2, scribble: 3, 'no-execute': 3, wp: 0 },
+    addresses: 6,
+    directories: [0, 0, 0, 1, 2],
+    pagings: TABLES_ONLY,
+  },
+  // Large guest pages, their rights, and dirty logs over them.
+  {
+    factors: {
+      ...NO_SLOTS,
+      direct: 10,
+      read: 2,
+      write: 3,
+      cr3: 1,
+      paging: 0.2,
+      wp: 6,
+      map: 0.2,
+      flags: 3,
+      'dirty-log': 1,
+    },
+    addresses: 7,
+    directories: [2, 2, 5],
+    pagings: TABLES_ONLY,
+  },
+  // Page directories that map themselves: their leaf tables cannot turn unsync, so that every write to them is emulated.
+  {
+    factors: {
+      ...NO_SLOTS,
+      direct: 30,
+      read: 3,
+      cr3: 0.5,
+      paging: 0,
+      scribble: 6,
+      straddle: 12,
+      map: 0.3,
+      'no-execute': 1,
+    },
+    addresses: 10,
+    directories: [4, 4, 0, 1],
+    pagings: ['32-bit', '32-bit', '32-bit', 'pae', '4-level'],
+  },
+  // Directories that come and go above tables that change.
+  {
+    factors: {
+      ...NO_SLOTS,
+      upper: 40,
+      map: 2,
+      read: 3,
+      cr3: 0.3,
+      paging: 0,
+      invlpg: 0.2,
+      write: 0.5,
+      wp: 0,
+      direct: 0,
+      vcpu: 0,
+    },
+    addresses: 6,
+    pagings: ['4-level'],
+  },
+  // The quota.
+  { factors: { quota: 8, shrink: 8, spread: 6, cr3: 2, slot: 0.5, flags: 0.5 } },
 ];
 
 export const arbitraryStep = (
   pagings: readonly Paging[] = PAGINGS,
-  theme: (typeof THEMES)[number] = {},
+  { factors, addresses = 16, directories = DIRECTORIES, places = [0, 1, 2, 3] }: Theme = { factors: {} },
 ): fc.Arbitrary<Step> => {
-  const at = fc.nat({ max: 11 });
+  const at = fc.nat({ max: addresses - 1 });
   const user = fc.boolean();
   const id = fc.integer({ min: 1, max: 3 });
   const flags = fc.constantFrom(0, 1, 1, 2, 3);
-  const small = fc.nat({ max: 3 });
+  const place = fc.constantFrom(...places);
+  const host = fc.nat({ max: 3 });
   const space = fc.constantFrom<0 | 1>(0, 1);
   const step = <T extends Step>(
     weight: number,
     kind: T['do'],
     arbitrary: fc.Arbitrary<T>,
   ): fc.WeightedArbitrary<Step> => ({
-    weight: Math.round(WEIGHT_UNIT * weight * (theme[kind] ?? 1)),
+    weight: Math.round(WEIGHT_UNIT * weight * (factors[kind] ?? 1)),
     arbitrary,
   });
   return fc.oneof(
@@ -126,16 +287,33 @@ export const arbitraryStep = (
       fc.record({
         do: fc.constant('direct' as const),
         window: fc.nat({ max: 2 }),
-        to: small,
-        bits: fc.constantFrom(7, 7, 5, 3, 0x27, 0x25, 0),
+        to: fc.constantFrom(...directories),
+        bits: fc.constantFrom(7, 7, 5, 3, 0x67, 0x27, 0x25, 0),
         invlpg: fc.boolean(),
       }),
     ),
     step(
       1,
       'scribble',
-      fc.record({ do: fc.constant('scribble' as const), at, byte: fc.nat({ max: 1 }), value: fc.nat({ max: 255 }) }),
+      fc.record({
+        do: fc.constant('scribble' as const),
+        at,
+        upper: fc.boolean(),
+        byte: fc.nat({ max: 1 }),
+        value: fc.nat({ max: 255 }),
+      }),
     ),
+    step(
+      1,
+      'straddle',
+      fc.record({
+        do: fc.constant('straddle' as const),
+        at,
+        upper: fc.boolean(),
+        value: fc.constantFrom(...STRADDLED),
+      }),
+    ),
+    step(0.5, 'upper', fc.record({ do: fc.constant('upper' as const), on: fc.boolean(), reload: fc.boolean() })),
     step(4, 'invlpg', fc.record({ do: fc.constant('invlpg' as const), at })),
     step(5, 'cr3', fc.record({ do: fc.constant('cr3' as const), space })),
     step(
@@ -147,13 +325,20 @@ export const arbitraryStep = (
         space,
         wp: fc.boolean(),
         nx: fc.boolean(),
+        all: fc.boolean(),
       }),
     ),
     step(6, 'vcpu', fc.record({ do: fc.constant('vcpu' as const), id: fc.nat({ max: 1 }) })),
     step(
       2,
       'no-execute',
-      fc.record({ do: fc.constant('no-execute' as const), at, on: fc.boolean(), invlpg: fc.boolean() }),
+      fc.record({
+        do: fc.constant('no-execute' as const),
+        at,
+        upper: fc.boolean(),
+        on: fc.boolean(),
+        invlpg: fc.boolean(),
+      }),
     ),
     step(2, 'wp', fc.record({ do: fc.constant('wp' as const), on: fc.boolean() })),
     step(1, 'spread', fc.record({ do: fc.constant('spread' as const), tables: fc.integer({ min: 1, max: 70 }) })),
@@ -163,15 +348,15 @@ export const arbitraryStep = (
       fc.record({
         do: fc.constant('slot' as const),
         id,
-        place: small,
+        place,
         pages: fc.constantFrom(...SIZES),
-        host: small,
+        host,
         flags,
       }),
     ),
     step(2, 'delete', fc.record({ do: fc.constant('delete' as const), id })),
-    step(2, 'move', fc.record({ do: fc.constant('move' as const), id, place: small })),
-    step(2, 'flags', fc.record({ do: fc.constant('flags' as const), id, flags })),
+    step(2, 'move', fc.record({ do: fc.constant('move' as const), id, place })),
+    step(2, 'flags', fc.record({ do: fc.constant('flags' as const), id })),
     step(4, 'dirty-log', fc.record({ do: fc.constant('dirty-log' as const), id })),
     step(1, 'quota', fc.record({ do: fc.constant('quota' as const), pages: fc.integer({ min: 64, max: 80 }) })),
     step(1, 'generation', fc.record({ do: fc.constant('generation' as const), toEnd: fc.nat({ max: 4 }) })),
@@ -180,15 +365,16 @@ export const arbitraryStep = (
 };
 
 /** Scripts that begin with two slots and in a paging mode, more often than not one with tables. */
-export const arbitraryScript = (maxSteps: number): fc.Arbitrary<readonly Step[]> =>
+const themedScript = (maxSteps: number, theme: Theme): fc.Arbitrary<readonly Step[]> =>
   fc
     .tuple(
       fc.record({
         do: fc.constant('paging' as const),
-        paging: fc.constantFrom<Paging>('flat', '32-bit', 'pae', '4-level', '32-bit', 'pae', '4-level'),
+        paging: fc.constantFrom<Paging>(...(theme.pagings ?? BEGINNINGS)),
         space: fc.constantFrom<0 | 1>(0, 1),
         wp: fc.boolean(),
         nx: fc.boolean(),
+        all: fc.constantFrom(true, true, true, false),
       }),
       fc.record({
         do: fc.constant('slot' as const),
@@ -206,6 +392,11 @@ export const arbitraryScript = (maxSteps: number): fc.Arbitrary<readonly Step[]>
         host: fc.constant(1),
         flags: fc.constantFrom(0, 1, 2),
       }),
-      fc.oneof(...THEMES.map((theme) => fc.array(arbitraryStep(PAGINGS, theme), { maxLength: maxSteps, size: 'max' }))),
+      fc.array(arbitraryStep(PAGINGS, theme), { maxLength: maxSteps, size: 'max' }),
     )
     .map(([paging, small, large, rest]) => [paging, small, large, ...rest]);
+
+const BEGINNINGS: readonly Paging[] = ['flat', '32-bit', 'pae', '4-level', '32-bit', 'pae', '4-level'];
+
+export const arbitraryScript = (maxSteps: number): fc.Arbitrary<readonly Step[]> =>
+  fc.oneof(...THEMES.map((theme) => themedScript(maxSteps, theme)));

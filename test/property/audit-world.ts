@@ -37,9 +37,11 @@ import { RecordingBus } from '../unit/kvm/kvm-fixture.ts';
 export const PAGE = 0x1000;
 export const RAM_BYTES = 0x40_0000;
 /** The home slot: gpa 0 up to here is host memory from its first byte on. */
-export const HOME_BYTES = 0x10_0000;
+export const HOME_BYTES = 0x20_0000;
 /** Host frames from here on hold data only. */
 export const FIRST_DATA_FRAME = 0x80;
+/** Descriptor tables, handlers, stacks and code lie below. */
+const FIRST_TABLE_FRAME = 0x10;
 
 const GDT = 0x1000;
 /** Each vCPU's own, as are stacks and code. */
@@ -61,7 +63,10 @@ export const DATA_OFFSET = 0x40;
 export const PAGINGS = ['flat', '32-bit', 'pae', '4-level'] as const;
 export type Paging = (typeof PAGINGS)[number];
 
-/** Guest tables by gpa. Two address spaces, A and B, which share their leaf tables; PAE and 4-level share all below the top. */
+/**
+ * Guest tables by gpa. Two address spaces, A and B, which share their leaf tables; PAE and 4-level share all below the top.
+ * A maps the home by a table, B by a large page, which has all these tables in it.
+ */
 export const TABLES = {
   pd32: [0x1_0000, 0x1_1000],
   low32: 0x1_2000,
@@ -83,7 +88,22 @@ export const TABLES = {
 export const WINDOWS = [0x40_0000, 0x8080_0000, 0xc0_0000] as const;
 /** The upper half of the first window: another quadrant again, or the same table once more. */
 export const UPPER_HALF = WINDOWS[0] + 0x20_0000;
-export const WINDOW_PAGES = 3;
+/** The first window where the page directory hangs a second time: PAE and long mode only. */
+export const ALIAS = WINDOWS[0] + 0x8000_0000;
+export const WINDOW_PAGES = 4;
+/** The table of the first window as a large page at the third shows it, when that page maps the home. */
+export const TABLES_SEEN: readonly number[] = [WINDOWS[2] + TABLES.window32, WINDOWS[2] + TABLES.window64];
+/** Pages whose translations change. */
+export const WINDOW_GVAS: readonly number[] = [
+  ...[...WINDOWS, UPPER_HALF, ALIAS].flatMap((gva) => Array.from({ length: WINDOW_PAGES }, (_, n) => gva + n * PAGE)),
+  ...TABLES_SEEN,
+];
+/** Host frames that a random store must leave alone, or the machine falls apart: the processor's, and tables beside the windows'. */
+export const isVital = (frame: number): boolean => frame < FIRST_TABLE_FRAME || VITAL_TABLES.includes(frame * PAGE);
+const VITAL_TABLES: readonly number[] = [
+  ...[TABLES.low32, TABLES.low64],
+  ...[...TABLES.pdpt, ...TABLES.pml4, ...TABLES.pdpt4],
+];
 /** What the first pages of the first two windows map to begin with. */
 const MAPPED_AT_FIRST = [0x100_0000, 0x9_0000, 0xe000_0000, 0x100_4000, 0x9_1000, 0x9_0000] as const;
 
@@ -192,8 +212,8 @@ export class World {
     return this.execute([0x8b, 0x03, HLT], gva, 0, user);
   }
 
-  write(gva: number, value: number, size: 1 | 4, user = false): Ending {
-    return this.execute([size === 4 ? 0x89 : 0x88, 0x0b, HLT], gva, value, user);
+  write(gva: number, value: number, size: 1 | 2 | 4, user = false): Ending {
+    return this.execute([...(size === 2 ? [0x66] : []), size === 1 ? 0x88 : 0x89, 0x0b, HLT], gva, value, user);
   }
 
   /** A load and a store of one instruction: add [ebx], ecx. */
@@ -241,6 +261,12 @@ export class World {
     this.control = { ...this.control, writeProtect: on };
     const cr0 = (this.control.paging === 'flat' ? CR0_PE : CR0_PE | CR0_PG) | (on ? CR0_WP : 0);
     this.#mustEnd([...movEax(cr0), 0x0f, 0x22, 0xc0, HLT]);
+  }
+
+  /** The page directory that the vCPU's address space has. */
+  directory(): number {
+    const { paging, space } = this.control;
+    return (paging === '32-bit' ? TABLES.pd32 : TABLES.pd64)[space];
   }
 
   cr3(): number {
@@ -346,7 +372,7 @@ export class World {
     }
     const large = 0x200_0000 | all | PS;
     for (const space of [0, 1] as const) {
-      this.poke32(TABLES.pd32[space], TABLES.low32 | all);
+      this.poke32(TABLES.pd32[space], space === 0 ? TABLES.low32 | all : all | PS);
       for (const [n, entry] of [TABLES.window32 | all, TABLES.other32 | all, large].entries()) {
         this.poke32(TABLES.pd32[space] + (WINDOWS[n] >>> 22) * 4, entry);
       }
@@ -355,7 +381,7 @@ export class World {
         poke(TABLES.pdpt4[space] + entry * 8, TABLES.pd64[space] | all);
       }
       poke(TABLES.pml4[space], TABLES.pdpt4[space] | all);
-      poke(TABLES.pd64[space], TABLES.low64 | all);
+      poke(TABLES.pd64[space], space === 0 ? TABLES.low64 | all : all | PS);
       for (const [n, entry] of [TABLES.window64 | all, TABLES.other64 | all, large].entries()) {
         poke(TABLES.pd64[space] + ((WINDOWS[n] >>> 21) & 0x1ff) * 8, entry);
       }

@@ -5,11 +5,12 @@
  */
 import { framesOf, type AuditPage, type AuditSpte, type AuditView } from './audit-view.ts';
 import { gfnToPfn } from '../memslots/memslots.ts';
-import { ROLE_CR4_PAE } from '../mmu/shadow-page-role.ts';
+import { ROLE_CR4_PAE, ROLE_NXE } from '../mmu/shadow-page-role.ts';
 import { mmioSpteGfn } from '../spte/spte-mmio.ts';
 
 const ROLE_QUADRANT_SHIFT = 5;
 const PT_PRESENT = 1n;
+const PT_USER = 4n;
 const PT_PAGE_SIZE = 0x80n;
 
 interface GuestEntry {
@@ -22,7 +23,11 @@ interface GuestEntry {
 
 export function auditGuestEntries(view: AuditView): void {
   const stands = (page: AuditPage): boolean => !page.direct && !page.unsync && !page.invalid;
-  for (const leaf of view.leaves) if (stands(leaf.page)) auditTarget(view, leaf, leaf.gfn, true);
+  for (const leaf of view.leaves) {
+    if (!stands(leaf.page)) continue;
+    auditTarget(view, leaf, leaf.gfn, true);
+    auditRights(view, leaf);
+  }
   for (const spte of view.mmioSptes) {
     if (stands(spte.page)) auditTarget(view, spte, mmioSpteGfn(view.mmu.mmio, spte.lo, spte.hi), true);
   }
@@ -42,6 +47,19 @@ function auditTarget(view: AuditView, spte: AuditSpte, gfn: number, isMapping: b
     const text = `the guest’s entry ${value} ${guest.isLeaf ? 'maps' : 'points at'} gfn 0x${guest.gfn.toString(16)}, the shadow’s ${isMapping ? 'maps' : 'shadows'} 0x${gfn.toString(16)}`;
     view.reportSpte('guest-entry', { ...spte, gfn }, text);
   }
+}
+
+/** User and execute rights; W may stand where the guest's does not, for a supervisor under CR0.WP = 0. */
+function auditRights(view: AuditView, leaf: AuditSpte): void {
+  const guest = guestEntry(view, leaf.page, leaf.index);
+  if (guest === undefined || (guest.value & PT_PRESENT) === 0n) return;
+  const { mmu } = view;
+  const noExecute = guest.value >> 63n !== 0n && (leaf.page.role & ROLE_NXE) !== 0;
+  const isUsers = (leaf.lo & mmu.userMask) !== 0 && (guest.value & PT_USER) === 0n;
+  if (!isUsers && !(noExecute && (leaf.hi & mmu.nxMaskHi) === 0)) return;
+  const right = isUsers ? 'the user’s access' : 'fetches';
+  const text = `the guest’s entry 0x${guest.value.toString(16)} forbids ${right}, the shadow’s allows it`;
+  view.reportSpte('guest-entry', leaf, text);
 }
 
 /** The guest entry that entry `index` of an indirect page shadows; undefined where the table is in no memory. */

@@ -239,6 +239,11 @@ describe('a fault put into the arena is found and named', () => {
     kvm.arena.f64[(kvm.arena.layout.mmuPages + SP_GFN + pageOf(kvm, HOLE) * 128) >> 3] = gfn;
   };
 
+  /** Makes the page that maps a gpa stand for a large guest page without a right. */
+  const withoutRight = (gpa: bigint, right: number): void => {
+    put(field(kvm, gpa, SP_ROLE), kvm.arena.i32[field(kvm, gpa, SP_ROLE)] & ~(right << 14));
+  };
+
   const shadowFaults: readonly (readonly [string, AuditRule, () => void])[] = [
     ['a guest table that is writable', 'write-protection', () => shadowing(1)],
     [
@@ -249,6 +254,7 @@ describe('a fault put into the arena is found and named', () => {
         flip(0x1000n, 1n);
       },
     ],
+    ['a leaf that may be written in a direct page that may not', 'direct-access', () => withoutRight(0x1000n, 2)],
     ['a shadow entry whose guest entry is empty', 'guest-entry', () => shadowing(0x33)],
     [
       'an MMIO spte of another gfn than the guest maps',
