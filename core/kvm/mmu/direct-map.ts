@@ -80,8 +80,7 @@ function directMap(
   mapWritable: boolean,
 ): boolean {
   const { i32 } = mmu;
-  const inPage = (lo >>> 12) % KVM_PAGES_PER_HPAGE[level];
-  traceMmuSpteRequested(mmu.arena, vcpuId, gfn + inPage, pfn < 0 ? pfn : pfn + inPage, level);
+  traceMmuSpteRequested(mmu.arena, vcpuId, lo, gfn, pfn, level);
   let table = walkRoot(r, lo);
   for (let at = walkLevel(r); at > level; at--) {
     const sptep = table + entryOffset(lo, hi, at);

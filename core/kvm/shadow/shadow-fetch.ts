@@ -110,8 +110,7 @@ export function fetch(
     table = i32[sptep >> 2] & ~0xfff;
   }
   // Later kernels: the frame and level asked for, once the tables that the guest has are there.
-  const inPage = (lo >>> 12) % KVM_PAGES_PER_HPAGE[hlevel];
-  traceMmuSpteRequested(mmu.arena, vcpuId, walker.gfn + inPage, pfn < 0 ? pfn : pfn + inPage, hlevel);
+  traceMmuSpteRequested(mmu.arena, vcpuId, lo, walker.gfn, pfn, hlevel);
   for (; level > hlevel; level--) {
     const sptep = table + entryOffset(lo, hi, level);
     clearSpWriteFloodingCount(mmu, sptep);

@@ -296,14 +296,26 @@ export function traceMmuSetSpte(arena: Arena, vcpuId: number, gfn: number, sptep
   traceCommit(arena);
 }
 
-/** kvm_mmu_spte_requested of later kernels: what a fault is about to map. @param pfn negative for a frame without slot */
-export function traceMmuSpteRequested(arena: Arena, vcpuId: number, gfn: number, pfn: number, level: number): void {
+/**
+ * kvm_mmu_spte_requested of later kernels: what a fault is about to map.
+ * @param lo low half of the address that faulted
+ * @param gfn the first one of the page at `level`; and `pfn` its frame, negative without slot
+ */
+export function traceMmuSpteRequested(
+  arena: Arena,
+  vcpuId: number,
+  lo: number,
+  gfn: number,
+  pfn: number,
+  level: number,
+): void {
   if (!traceEnabled(arena, tp.TP_MMU_SPTE_REQUESTED)) return;
+  const inPage = (lo >>> 12) & ((1 << (9 * (level - 1))) - 1);
   const args = traceBegin(arena, vcpuId, tp.TP_MMU_SPTE_REQUESTED);
-  traceArgNumber(arena, args, 0, gfn);
+  traceArgNumber(arena, args, 0, gfn + inPage);
   // KVM_PFN_NOSLOT is bit 63 alone.
   if (pfn < 0) traceArg(arena, args, 1, 0, 0x8000_0000 | 0);
-  else traceArgNumber(arena, args, 1, pfn);
+  else traceArgNumber(arena, args, 1, pfn + inPage);
   traceArg(arena, args, 2, level, 0);
   traceCommit(arena);
 }

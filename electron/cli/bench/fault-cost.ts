@@ -15,6 +15,7 @@ import type { Machine } from '../../../core/machine/index.ts';
 import { CliFailure, STATUS_MACHINE } from '../exit-status.ts';
 import { benchMachine, runInsns } from './bench-machine.ts';
 import { median, secondsOf, type Benchmark, type Figure } from './measurement.ts';
+import { shadowFigures } from './shadow-fault-cost.ts';
 
 const MODES: readonly MmuMode[] = ['ept', 'npt', 'shadow'];
 const SAMPLES = 40;
@@ -61,6 +62,7 @@ export const faultCost: Benchmark = {
       say(`MMIO, ${mmu}`);
       figures.push(...mmioFigures(mmu));
     }
+    figures.push(...shadowFigures(say));
     return Promise.resolve({ benchmark: 'faults', figures, skipped: undefined });
   },
 };

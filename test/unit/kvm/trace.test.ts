@@ -72,7 +72,7 @@ function everything(arena: Arena): void {
   emit.traceKvmCpuid(arena, 1, 0, 0, 1);
   arena.i32[arena.layout.shadowPages >> 2] = 0x12345077;
   emit.traceMmuSetSpte(arena, 1, 0x100, arena.layout.shadowPages, 1);
-  emit.traceMmuSpteRequested(arena, 1, 0x100, 0x12345, 1);
+  emit.traceMmuSpteRequested(arena, 1, 0x1234_5000, 0x100, 0x12345, 1);
 }
 
 describe('a tracepoint', () => {
