@@ -14,7 +14,8 @@ export type Ask = <K extends RequestName>(name: K, params: Params<K>) => Answer<
 /** Lines, without the program's name in front. */
 export function stopReport(ask: Ask, status: MachineStatus): readonly string[] {
   const { reason, moment } = status;
-  const vcpu = 'vcpu' in reason ? (reason.vcpu ?? 0) : 0;
+  // −1: user space did it, and the boot vCPU stands for all.
+  const vcpu = 'vcpu' in reason ? Math.max(0, reason.vcpu ?? 0) : 0;
   const code = ask('disassembly.read', { vcpu, address: status.vcpus[vcpu].rip, before: 0, count: 1 });
   const registers = ask('registers.read', { vcpu });
   return [

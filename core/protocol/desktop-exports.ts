@@ -6,7 +6,7 @@ import type { CostState } from './memslot-cost.ts';
 export const MAX_EXPORT_BYTES = 64 * 1024 * 1024;
 
 /** Kinds of files that the window writes. The host knows no others, and the user chooses where each goes. */
-export const EXPORT_KINDS = { csv: 'Comma-separated values', png: 'PNG image', txt: 'Text' } as const;
+export const EXPORT_KINDS = { csv: 'Comma-separated values', png: 'PNG image', txt: 'Text', json: 'JSON' } as const;
 export type ExportKind = keyof typeof EXPORT_KINDS;
 
 export const EXPORT_SCHEMAS = {

@@ -2,12 +2,19 @@
 import { useBreakpointsStore } from '../stores/breakpoints-store.ts';
 import { useFocusStore } from '../stores/focus-store.ts';
 import { useMachineStore } from '../stores/machine-store.ts';
+import { useLayoutStore } from '../stores/layout-store.ts';
 import type { Command } from './command.ts';
 
 export function breakpointCommands(): readonly Command[] {
   const breakpoints = useBreakpointsStore();
   const focus = useFocusStore();
   const machine = useMachineStore();
+  const layout = useLayoutStore();
+  const hasAny = (): boolean => breakpoints.breakpoints.length > 0;
+  const want = (what: 'form' | 'file') => (): void => {
+    layout.open('breakpoints');
+    breakpoints.wanted = what;
+  };
   const target = (): bigint | undefined => focus.codeLine ?? machine.rip;
   return [
     {
@@ -21,5 +28,21 @@ export function breakpointCommands(): readonly Command[] {
         return address === undefined ? undefined : breakpoints.toggleAt(address);
       },
     },
+    { id: 'new-breakpoint', title: 'New breakpoint…', menu: 'Run', isEnabled: () => true, run: want('form') },
+    {
+      id: 'disable-breakpoints',
+      title: 'Disable all breakpoints',
+      isEnabled: () => breakpoints.breakpoints.some(({ enabled }) => enabled),
+      run: () => breakpoints.switchAll(false),
+    },
+    {
+      id: 'enable-breakpoints',
+      title: 'Enable all breakpoints',
+      isEnabled: () => breakpoints.breakpoints.some(({ enabled }) => !enabled),
+      run: () => breakpoints.switchAll(true),
+    },
+    { id: 'remove-breakpoints', title: 'Remove all breakpoints', isEnabled: hasAny, run: breakpoints.removeAll },
+    { id: 'export-breakpoints', title: 'Export breakpoints…', isEnabled: hasAny, run: breakpoints.exportFile },
+    { id: 'import-breakpoints', title: 'Import breakpoints…', isEnabled: () => true, run: want('file') },
   ];
 }

@@ -82,7 +82,22 @@ export const useBreakpointsStore = defineStore('breakpoints', () => {
   const remove = (id: number): Promise<boolean> =>
     edit(`remove ${nameOf(id)}`, async () => settle(await desktop.call('breakpoints.remove', { id })));
 
+  /** All go, or all are switched, as one edit. */
+  const replaceAll = (title: string, list: readonly BreakpointSnapshot[]): Promise<boolean> =>
+    edit(title, () => replace(list));
+  const removeAll = (): Promise<boolean> => replaceAll('remove all breakpoints', []);
+  const switchAll = (enabled: boolean): Promise<boolean> =>
+    replaceAll(
+      `${enabled ? 'enable' : 'disable'} all breakpoints`,
+      breakpoints.value.map((breakpoint) => ({ ...breakpoint, enabled })),
+    );
+
+  const exportFile = (): Promise<boolean> =>
+    desktop.saveFile('breakpoints', 'json', new TextEncoder().encode(exportText()));
   const exportText = (): string => breakpointFileText(breakpoints.value.map(wishOf));
+
+  /** Somebody wants the form, or to choose a file; the panel has both. */
+  const wanted = shallowRef<'form' | 'file'>();
 
   /** Takes the place of the list, as one edit; a file that is refused changes nothing. */
   async function importText(text: string): Promise<boolean> {
@@ -137,6 +152,10 @@ export const useBreakpointsStore = defineStore('breakpoints', () => {
     addForPage,
     addForSpte,
     watchWrites,
+    removeAll,
+    switchAll,
+    wanted,
+    exportFile,
     exportText,
     importText,
   };

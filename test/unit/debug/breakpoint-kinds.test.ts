@@ -260,6 +260,9 @@ describe.each(MODES)('under %s a breakpoint', (mmu) => {
     session.ask('run.continue', { untilInsns: 3_000_000 });
     session.ask('memslots.set', { region: { ...extra, memorySize: 0x1000n } });
     expect(fieldsOf(session.settle())).toMatchObject({ slot: 9n, change: 'CREATE', pages: 1n });
+    // User space did it: no vCPU of its own stands for it.
+    const told = session.ask('console.run', { line: 'where', vcpu: 0 });
+    expect(told.lines.join('\n')).toMatch(/memslot 9: CREATE/);
 
     session.ask('breakpoints.add', { spec: { kind: 'zap', start: 0n, length: 1n << 52n } });
     session.ask('run.continue', { untilInsns: 3_000_000 });
