@@ -160,3 +160,36 @@ describe('the MMIO log', () => {
     expect(kvm.faults()[1]).toMatchObject({ size: 4, value: 0x1234n, claim: 1, device: 1 });
   });
 });
+
+describe('a store of the emulator to a guest table', () => {
+  it.each([4, 8])(
+    'of %d bytes is made in words: who walks the table meanwhile reads no bytes of two entries',
+    (size) => {
+      const kvm = new KvmFixture();
+      kvm.slot(0, 0n, MIB);
+      const entry = kvm.arena.layout.ram + 0x5000;
+      const bytes: number[] = [];
+      const u8 = new Proxy(kvm.arena.u8, {
+        get: (target, key): unknown => Reflect.get(target, key, target),
+        set: (target, key, value) => {
+          bytes.push(Number(key));
+          return Reflect.set(target, key, value, target);
+        },
+      });
+      Object.assign(kvm.arena, { u8 });
+      kvm.writes(0x5000n, 0x8877_6655_4433_2211n, size).eptViolation(0x8_0000_0000n, 0x182);
+      expect(kvm.arena.u64[entry >> 3]).toBe(BigInt.asUintN(size * 8, 0x8877_6655_4433_2211n));
+      expect(bytes.filter((at) => at >= entry && at < entry + 8)).toEqual([]);
+    },
+  );
+});
+
+describe('a run that fails with an errno', () => {
+  it('says so in kvm_userspace_exit: a slot whose user space has no memory there is EFAULT', () => {
+    const kvm = new KvmFixture().trace('kvm_userspace_exit');
+    const slot = { slot: 3, flags: 0, guestPhysAddr: 0x4000_0000n, memorySize: 0x1000n, userspaceAddr: 0x1000_0000n };
+    expect(kvm.vm.setUserMemoryRegion(slot).ok).toBe(true);
+    kvm.eptViolation(0x4000_0000n);
+    expect(traceTexts(kvm.arena)).toEqual(['reason error (14)']);
+  });
+});

@@ -4,7 +4,10 @@ import { createArena } from '../../../core/arena/arena.ts';
 import { probeTlb } from '../../../core/x86/probe-tlb.ts';
 import { Cpu } from '../../../core/x86/index.ts';
 import { markCodePage } from '../../../core/x86/system-code-pages.ts';
-import { T_WRITE, tlbEntryOf, tlbInsert } from '../../../core/x86/tlb.ts';
+
+import { InstructionDecoder } from '../../../core/x86/decode.ts';
+import { I_LENGTH } from '../../../core/x86/instruction.ts';
+import { notedTag, T_WRITE, tlbEntryOf, tlbInsert, tlbUnmarkCodePage } from '../../../core/x86/tlb.ts';
 
 afterEach(() => void vi.restoreAllMocks());
 
@@ -61,5 +64,39 @@ describe('marking a page in the TLB of another thread', () => {
     markCodePage(decoder, PAGE >>> 12);
     expect(writesTo(writer, LO)).toBeUndefined();
     expect(writesTo(writer, RIVAL)).toBe(OTHER_PAGE);
+  });
+});
+
+describe('a page that another thread has begun to decode from', () => {
+  it('gets no fast entry from who looked it up before', () => {
+    const [decoder, writer] = twoVcpus();
+    // The writer's walk saw no mark, and the decoder's mark saw no entry.
+    markCodePage(decoder, PAGE >>> 12);
+    enter(writer, LO, PAGE);
+    expect(writer.r[tlbEntryOf(false, LO) + T_WRITE]).toBe(notedTag(LO | 0xfff));
+    expect(writesTo(writer, LO)).toBe(PAGE);
+  });
+
+  it('does not get its fast entry back from who decodes no longer itself', () => {
+    const [decoder, writer] = twoVcpus();
+    enter(writer, LO, PAGE);
+    markCodePage(writer, PAGE >>> 12);
+    markCodePage(decoder, PAGE >>> 12);
+    tlbUnmarkCodePage(writer, tlbEntryOf(false, LO));
+    expect(writer.r[tlbEntryOf(false, LO) + T_WRITE]).toBe(notedTag(LO | 0xfff));
+  });
+
+  it('is marked before its bytes are read: what is written until then is what is decoded', () => {
+    const [decoder] = twoVcpus();
+    const { u8 } = decoder.arena;
+    const at = decoder.arena.layout.ram + PAGE;
+    u8[at] = 0x90; // nop
+    const or = Atomics.or.bind(Atomics);
+    vi.spyOn(Atomics, 'or').mockImplementation(((...args: [Int32Array, number, number]) => {
+      u8.set([0xb8, 1, 2, 3, 4], at); // mov eax, imm32
+      return or(...args);
+    }) as typeof Atomics.or);
+    const record = new InstructionDecoder(decoder).decode(at, PAGE, 0, 32);
+    expect(decoder.cache.code[record + I_LENGTH]).toBe(5);
   });
 });
