@@ -8,6 +8,11 @@ import { sharedDecoder } from './scripts/build/shared-decoder.mjs';
 
 const inProject = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
 
+/** Everything but panels that a first window has behind others (layout/panel-registry.ts) and the libraries of curves and terminals. */
+const isNeededAtOnce = (id: string): boolean =>
+  !/[\\/](?:uplot|@xterm)[\\/]/.test(id) &&
+  !/[\\/]panels[\\/](?!Disassembly|Generation|Memslots|Registers|Sptes)\w+Panel\.vue/.test(id);
+
 const resolve = { alias: { '@core': inProject('core') } };
 
 // The targets are those of the oldest runtime that starts us (Electron 33: Chrome 130, Node 20.18), not of the newest.
@@ -52,7 +57,12 @@ export default defineConfig({
       // The page comes from the disk, in one piece.
       chunkSizeWarningLimit: 4096,
       sourcemap: true,
-      rolldownOptions: { optimization: inlineConstants, input: { index: inProject('renderer/index.html') } },
+      rolldownOptions: {
+        optimization: inlineConstants,
+        input: { index: inProject('renderer/index.html') },
+        // One file for all that the first window needs: each costs a message to the main process, which is busy then.
+        output: { codeSplitting: { groups: [{ name: 'workbench', test: isNeededAtOnce }] } },
+      },
     },
   },
 });

@@ -1,7 +1,13 @@
 /** The host's own verbs: images to load, and the clipboard. */
 import { clipboard, dialog } from 'electron';
 import type { BrowserWindow } from 'electron';
-import type { DesktopParams, DesktopReplies, DesktopVerb, PresentMachine } from '../../core/protocol/desktop.ts';
+import type {
+  DesktopParams,
+  DesktopReplies,
+  DesktopVerb,
+  ImageAnswer,
+  PresentMachine,
+} from '../../core/protocol/desktop.ts';
 import type { ApplicationMenu } from './application-menu.ts';
 import { CostMeasurement } from '../host/cost-measurement.ts';
 import { readTraceFile } from '../host/trace-file.ts';
@@ -19,6 +25,10 @@ export type DesktopVerbs = {
   readonly [V in DesktopVerb]: (params: DesktopParams<V>) => Promise<DesktopReplies[V]>;
 };
 
+/** @param path what the user asked for, undefined for the demo */
+export const readStartupImage = (path: string | undefined): Promise<ImageAnswer> =>
+  path === undefined ? readGuest(DEMO_GUEST) : readImageFile(path);
+
 /**
  * @param startupImage path of the image that the user asked for when starting Umbra, undefined for the demo
  * @param presentMachine what the engine's machine was made from
@@ -35,10 +45,7 @@ export function desktopVerbs(
   const cost = new CostMeasurement();
   return {
     ...session,
-    async 'image.startup'() {
-      const image = startupImage();
-      return image === undefined ? readGuest(DEMO_GUEST) : readImageFile(image);
-    },
+    'image.startup': () => readStartupImage(startupImage()),
     'machine.present': presentMachine,
     async 'image.choose'() {
       const { filePaths } = await dialog.showOpenDialog(window, {

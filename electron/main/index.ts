@@ -2,9 +2,10 @@
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { BrowserWindow, app, protocol } from 'electron';
+import * as v from 'valibot';
 import { CHANNEL } from '../../core/protocol/desktop-channels.ts';
 import { DESKTOP_SCHEMAS } from '../../core/protocol/desktop.ts';
-import type { MenuCommand } from '../../core/protocol/desktop.ts';
+import type { GuestImage, ImageAnswer, MenuCommand } from '../../core/protocol/desktop.ts';
 import type { EngineEvent } from '../../core/protocol/events.ts';
 import { REQUEST_SCHEMAS } from '../../core/protocol/requests.ts';
 import type { Params, RequestName } from '../../core/protocol/requests.ts';
@@ -14,7 +15,7 @@ import { APP_SCHEME_PRIVILEGES, serveApp } from './app-protocol.ts';
 import { ApplicationMenu } from './application-menu.ts';
 import { confineWebContents, refusePermissions } from './browsing-policy.ts';
 import { imageArgument } from './command-line.ts';
-import { desktopVerbs } from './desktop-verbs.ts';
+import { desktopVerbs, readStartupImage } from './desktop-verbs.ts';
 import { EngineLink, refusal } from './engine-link.ts';
 import { serveEnginePorts } from './engine-port.ts';
 import { listenAtBorder } from './ipc-border.ts';
@@ -38,19 +39,31 @@ confineWebContents(devServer);
 if (app.requestSingleInstanceLock()) void main();
 else app.quit();
 
-/** A test in this process may take hold of the engine, to crash it; the page cannot reach it. */
-async function startEngine(): Promise<EngineHost> {
+/**
+ * With the machine that the window will show: it is made while the page is being read. An image that cannot be is left to the
+ * page, which says why.
+ * A test in this process may take hold of the engine, to crash it; the page cannot reach it.
+ */
+async function startEngine(image: Promise<ImageAnswer>): Promise<EngineHost> {
   const engine = await EngineHost.start();
+  const read = await image;
+  if (read.ok) await engine.request('machine.create', firstMachine(read.value));
   if (!app.isPackaged && process.env['UMBRA_E2E'] === '1') Object.assign(globalThis, { umbraEngine: engine });
   return engine;
 }
+
+const firstMachine = ({ name, bytes }: GuestImage): Params<'machine.create'> =>
+  v.parse(REQUEST_SCHEMAS['machine.create'], { name, image: bytes, options: {} });
 
 async function main(): Promise<void> {
   let startupImage = imageArgument(process.argv, startsWithFolder, process.cwd());
   const openWindow = (): BrowserWindow | undefined => BrowserWindow.getAllWindows().at(0);
   const send = (channel: string, message: EngineEvent | MenuCommand): void =>
     openWindow()?.webContents.send(channel, message);
-  const engine = new EngineLink(startEngine, (event) => send(CHANNEL.event, event));
+  const engine = new EngineLink(
+    () => startEngine(readStartupImage(startupImage)),
+    (event) => send(CHANNEL.event, event),
+  );
 
   app.on('second-instance', (_event, argv, folder) => {
     openWindow()?.show();

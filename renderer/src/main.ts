@@ -20,7 +20,13 @@ import { throughPort } from './api/engine-port.ts';
 import DockPanel from './components/DockPanel.vue';
 import DockTab from './components/DockTab.vue';
 
+const PATIENCE_MS = 250;
+
 const pinia = createPinia();
-connectStores(pinia, throughPort(window.umbra));
+// The answer is there before the page could be drawn without it; an engine that has none keeps nobody from the window.
+await Promise.race([
+  connectStores(pinia, throughPort(window.umbra)),
+  new Promise((resolve) => setTimeout(resolve, PATIENCE_MS)),
+]);
 // The docking library finds its parts by these names, which saved layouts contain.
 createApp(App).use(pinia).component('DockPanel', DockPanel).component('DockTab', DockTab).mount('#app');

@@ -1,9 +1,10 @@
 /** What looking costs the guest: the same machine, with the window watching it and with nobody watching, in turns. */
 import { figure, quantile } from './figure.mjs';
 
-const QUANTUM_MS = 1500;
-const PAIRS = 10;
-const SETTLE_MS = 400;
+const QUANTUM_MS = 700;
+const PAIRS = 20;
+const SETTLE_MS = 250;
+const FOLLOW_MS = 3000;
 
 const GUESTS = [
   { name: 'an MMIO storm', guest: 'storm', append: 'pages=20000 passes=4294967295 mode=long' },
@@ -20,6 +21,10 @@ export async function measureGuestCost(window) {
     await window.load(guest, { append });
     await window.probe('umbraProbe.run()');
     await window.page.waitForTimeout(1500);
+    /** @type {{ perSecond: { name: string, hertz: number }[] }} */
+    const { perSecond } = await window.probe(`umbraProbe.followChanges(${FOLLOW_MS})`);
+    // A panel whose numbers stand still has nothing to change.
+    const rates = perSecond.toSorted((a, b) => b.hertz - a.hertz);
     const costs = [];
     for (let pair = 0; pair < PAIRS; pair++) {
       // Who comes first takes turns, or a machine that grows slower would be blamed on the second.
@@ -32,6 +37,13 @@ export async function measureGuestCost(window) {
     await show(window, true);
     await window.probe('umbraProbe.pause()');
     figures.push(
+      figure(
+        `panels under ${name}`,
+        rates.at(0)?.hertz ?? 0,
+        'Hz',
+        { atLeast: 29 },
+        `changes a second: ${rates.map((one) => `${one.name} ${one.hertz.toFixed(0)}`).join(', ')}`,
+      ),
       figure(
         `cost of the window to ${name}`,
         quantile(costs, 0.5) * 100,

@@ -7,14 +7,12 @@
   const PATIENCE_MS = 5000;
   const FRAME_MS = 1000 / 60;
 
-  /** The time when the frame that is being made has been handed over. */
-  const painted = () =>
+  /** To be called while a frame is being made: the time when it has been handed over. */
+  const handedOver = () =>
     new Promise((resolve) => {
-      requestAnimationFrame(() => {
-        const { port1, port2 } = new MessageChannel();
-        port1.onmessage = () => resolve(performance.now());
-        port2.postMessage(0);
-      });
+      const { port1, port2 } = new MessageChannel();
+      port1.onmessage = () => resolve(performance.now());
+      port2.postMessage(0);
     });
   /** @returns {Promise<number>} */
   const frame = () => new Promise((resolve) => requestAnimationFrame(resolve));
@@ -40,11 +38,12 @@
 
   /** @returns milliseconds until `holds`, looked at before every frame; undefined when it never does */
   async function until(/** @type {number} */ begin, /** @type {() => boolean} */ holds) {
-    while (!holds()) {
+    // Looked at when a frame begins: what holds then is in that frame.
+    do {
       if (performance.now() - begin > PATIENCE_MS) return undefined;
       await frame();
-    }
-    return (await painted()) - begin;
+    } while (!holds());
+    return (await handedOver()) - begin;
   }
 
   /** Frames while `work` goes on. */
@@ -145,6 +144,34 @@
     },
     async pause() {
       await window.umbra.request('run.pause', {});
+    },
+
+    /**
+     * How often each panel on screen changed, a second.
+     * @param {number} ms
+     */
+    async followChanges(ms) {
+      /** @type {Map<string, number>} */
+      const frames = new Map();
+      /** @type {Set<string>} */
+      let changed = new Set();
+      const observer = new MutationObserver((mutations) => {
+        for (const { target } of mutations) {
+          const element = target instanceof Element ? target : target.parentElement;
+          const name = element?.closest('[data-panel]')?.getAttribute('data-panel');
+          if (name) changed.add(name);
+        }
+      });
+      observer.observe(document.body, { subtree: true, childList: true, characterData: true, attributes: true });
+      const counted = await countFrames(
+        () => sleep(ms),
+        () => {
+          for (const name of changed) frames.set(name, (frames.get(name) ?? 0) + 1);
+          changed = new Set();
+        },
+      );
+      observer.disconnect();
+      return { perSecond: [...frames].map(([name, count]) => ({ name, hertz: count / counted.seconds })), ...counted };
     },
 
     /** @param {number} perFrame pixels @param {number} ms */

@@ -4,6 +4,8 @@ import { PROTOCOL_VERSION } from '@core/protocol/index.ts';
 import type { Pinia } from 'pinia';
 import { watch } from 'vue';
 import { menusOf } from '../commands/menus.ts';
+import { announceRest, windowAtRest } from './window-rest.ts';
+import { readOtherPanels } from '../layout/panel-registry.ts';
 import { useBreakpointsStore } from '../stores/breakpoints-store.ts';
 import { useCommandsStore } from '../stores/commands-store.ts';
 import { useDesktopStore } from '../stores/desktop-store.ts';
@@ -15,7 +17,8 @@ import { useSessionStore } from '../stores/session-store.ts';
 import { useThemeStore } from '../stores/theme-store.ts';
 import { useTraceStore } from '../stores/trace-store.ts';
 
-export function connectStores(pinia: Pinia, host: UmbraDesktop): void {
+/** @returns when it is known how the machine is: a page that is drawn then is drawn once */
+export function connectStores(pinia: Pinia, host: UmbraDesktop): Promise<void> {
   const desktop = useDesktopStore(pinia);
   const machine = useMachineStore(pinia);
   const serial = useSerialStore(pinia);
@@ -47,15 +50,23 @@ export function connectStores(pinia: Pinia, host: UmbraDesktop): void {
     { immediate: true },
   );
   void useThemeStore(pinia).load();
-  void greet(pinia);
+  return greet(pinia);
 }
 
 async function greet(pinia: Pinia): Promise<void> {
   const desktop = useDesktopStore(pinia);
-  const answer = await desktop.call('engine.hello', { version: PROTOCOL_VERSION });
+  const greeting = desktop.call('engine.hello', { version: PROTOCOL_VERSION });
+  const resumed = useMachineStore(pinia).resume();
+  const answer = await greeting;
   if (!answer.ok) useNoticesStore(pinia).addError(answer.error);
-  await desktop.loadGuestNames();
-  await useMachineStore(pinia).resume();
-  await useBreakpointsStore(pinia).refresh();
+  void resumed.then(() => begin(pinia));
+}
+
+/** What has time until the machine is on screen. */
+async function begin(pinia: Pinia): Promise<void> {
+  announceRest();
+  await windowAtRest();
+  await Promise.all([useDesktopStore(pinia).loadGuestNames(), useBreakpointsStore(pinia).refresh()]);
   await useSessionStore(pinia).begin();
+  await readOtherPanels();
 }

@@ -17,24 +17,44 @@ import {
   Terminal,
   Zap,
 } from '@lucide/vue';
+import { defineAsyncComponent } from 'vue';
 import type { Component } from 'vue';
-import BreakpointsPanel from '../panels/BreakpointsPanel.vue';
-import ConsolePanel from '../panels/ConsolePanel.vue';
-import DevicesPanel from '../panels/DevicesPanel.vue';
 import DisassemblyPanel from '../panels/DisassemblyPanel.vue';
 import GenerationPanel from '../panels/GenerationPanel.vue';
-import MemoryPanel from '../panels/MemoryPanel.vue';
 import MemslotsPanel from '../panels/MemslotsPanel.vue';
-import MmioFaultsPanel from '../panels/MmioFaultsPanel.vue';
 import RegistersPanel from '../panels/RegistersPanel.vue';
-import ScreenPanel from '../panels/ScreenPanel.vue';
-import SerialPanel from '../panels/SerialPanel.vue';
 import SptesPanel from '../panels/SptesPanel.vue';
-import StartPanel from '../panels/StartPanel.vue';
-import StatisticsPanel from '../panels/StatisticsPanel.vue';
-import TracePanel from '../panels/TracePanel.vue';
-import WalkPanel from '../panels/WalkPanel.vue';
+import { windowAtRest } from '../api/window-rest.ts';
 import type { PanelKind } from './panel-kinds.ts';
+
+/**
+ * Panels that a first window has behind others, or whose library it does not need to be of use: each is a file of its own, read
+ * when the window has come to rest.
+ */
+const LATER = {
+  breakpoints: () => import('../panels/BreakpointsPanel.vue'),
+  console: () => import('../panels/ConsolePanel.vue'),
+  devices: () => import('../panels/DevicesPanel.vue'),
+  memory: () => import('../panels/MemoryPanel.vue'),
+  mmio: () => import('../panels/MmioFaultsPanel.vue'),
+  screen: () => import('../panels/ScreenPanel.vue'),
+  serial: () => import('../panels/SerialPanel.vue'),
+  start: () => import('../panels/StartPanel.vue'),
+  statistics: () => import('../panels/StatisticsPanel.vue'),
+  trace: () => import('../panels/TracePanel.vue'),
+  walk: () => import('../panels/WalkPanel.vue'),
+};
+
+/** Reads the panels that nobody has opened yet, so that none is waited for. */
+export async function readOtherPanels(): Promise<void> {
+  for (const read of Object.values(LATER)) await read();
+}
+
+const later = (read: () => Promise<Component>): Component =>
+  defineAsyncComponent(async () => {
+    await windowAtRest();
+    return read();
+  });
 
 export interface PanelEntry {
   readonly component: Component;
@@ -44,18 +64,18 @@ export interface PanelEntry {
 export const PANELS: Readonly<Record<PanelKind, PanelEntry>> = {
   disassembly: { component: DisassemblyPanel, icon: ListTree },
   registers: { component: RegistersPanel, icon: Cpu },
-  memory: { component: MemoryPanel, icon: Binary },
+  memory: { component: later(LATER.memory), icon: Binary },
   memslots: { component: MemslotsPanel, icon: LayoutPanelTop },
   sptes: { component: SptesPanel, icon: Layers },
-  mmio: { component: MmioFaultsPanel, icon: Zap },
-  walk: { component: WalkPanel, icon: Split },
-  breakpoints: { component: BreakpointsPanel, icon: CircleDot },
+  mmio: { component: later(LATER.mmio), icon: Zap },
+  walk: { component: later(LATER.walk), icon: Split },
+  breakpoints: { component: later(LATER.breakpoints), icon: CircleDot },
   generation: { component: GenerationPanel, icon: Gauge },
-  serial: { component: SerialPanel, icon: SquareTerminal },
-  start: { component: StartPanel, icon: House },
-  screen: { component: ScreenPanel, icon: Monitor },
-  devices: { component: DevicesPanel, icon: CircuitBoard },
-  console: { component: ConsolePanel, icon: Terminal },
-  trace: { component: TracePanel, icon: ScrollText },
-  statistics: { component: StatisticsPanel, icon: Activity },
+  serial: { component: later(LATER.serial), icon: SquareTerminal },
+  start: { component: later(LATER.start), icon: House },
+  screen: { component: later(LATER.screen), icon: Monitor },
+  devices: { component: later(LATER.devices), icon: CircuitBoard },
+  console: { component: later(LATER.console), icon: Terminal },
+  trace: { component: later(LATER.trace), icon: ScrollText },
+  statistics: { component: later(LATER.statistics), icon: Activity },
 };

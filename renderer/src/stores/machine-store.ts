@@ -119,15 +119,19 @@ export const useMachineStore = defineStore('machine', () => {
 
   /** After a reload of the page the machine is still there, or its crash is: both are in another process. */
   async function resume(): Promise<void> {
-    const [answer, present] = await Promise.all([desktop.call('machine.status', {}), desktop.presentMachine()]);
+    const asked = desktop.presentMachine();
+    const answer = await desktop.call('machine.status', {});
+    // On screen at once; what it was made from is needed by whoever makes it anew.
+    if (answer.ok && answer.value.state !== 'empty') status.value = answer.value;
+    const present = await asked;
     if (present === undefined || (answer.ok && answer.value.state === 'empty')) {
       await loadStartup();
       return;
     }
     image.value = present.image;
     options.value = present.options;
-    if (answer.ok) status.value = answer.value;
-    else if (answer.error.code === 'engine-crashed') crash.value = { message: answer.error.message, lastTrace: [] };
+    if (answer.ok) return;
+    if (answer.error.code === 'engine-crashed') crash.value = { message: answer.error.message, lastTrace: [] };
     else notices.addError(answer.error);
   }
 
