@@ -77,7 +77,7 @@ function fastPageFault([vcpuAndRetry, address, errorCode, sptep, before, after]:
 }
 
 function setSpte([gfn, spte, sptep, level, rxu]: Args): string {
-  const user = rxu >> 2n === 2n ? '' : rxu >> 2n === 1n ? 'u' : '-';
+  const user = rxu >> 2n === 1n ? 'u' : '-';
   const rights = `${(rxu & 1n) !== 0n ? 'r' : '-'}${(spte & WRITABLE) !== 0n ? 'w' : '-'}${(rxu & 2n) !== 0n ? 'x' : '-'}${user}`;
   return `gfn ${plainHex(gfn)} spte ${plainHex(spte)} (${rights}) level ${level} at ${plainHex(sptep)}`;
 }

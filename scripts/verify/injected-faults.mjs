@@ -54,22 +54,20 @@ try {
     (/** @type {{ name: string }} */ { name }) => names.length === 0 || names.includes(name),
   );
   let missed = 0;
-  console.log('| fault | mode and era | found by | scripts | steps left |\n| --- | --- | --- | --- | --- |');
+  console.log('| fault | mode and era | scripts | found by | scripts played |\n| --- | --- | --- | --- | --- |');
   for (const each of chosen) {
     fault = isClean ? undefined : each;
     isInjected = false;
     server.environments.ssr.moduleGraph.invalidateAll();
     const { hunt, ruleOf, quarryText } = await server.ssrLoadModule('/test/property/audit-hunt.ts');
     if (!isInjected && !isClean) throw new Error(`${each.name} got into no module`);
-    const { mmu, era, hostPages } = each;
-    const quarry = hunt({ mmu, era, hostPages, runs, steps, seed, shrinks: showsScript });
+    const { mmu, era, hostPages, dwelling } = each;
+    const quarry = hunt({ mmu, era, hostPages, dwelling, runs, steps, seed, shrinks: showsScript });
     const where = [mmu, era, ...(hostPages === undefined ? [] : [hostPages])].join(' ');
+    const about = dwelling === undefined ? 'every kind' : `dwelling on ${dwelling}`;
     if (quarry === undefined) missed++;
-    const end =
-      quarry === undefined
-        ? `**nothing** | ${runs} | `
-        : `${ruleOf(quarry.reason)} | ${quarry.scripts - 0} | ${quarry.script.length}`;
-    console.log(`| ${each.what} (\`${each.name}\`) | ${where} | ${end} |`);
+    const end = quarry === undefined ? `**nothing** | ${runs}` : `${ruleOf(quarry.reason)} | ${quarry.scripts}`;
+    console.log(`| ${each.what} (\`${each.name}\`) | ${where} | ${about} | ${end} |`);
     if (showsScript && quarry !== undefined) console.log(`${quarryText(quarry)}\n`);
   }
   console.log(

@@ -11,6 +11,8 @@ export interface Hunt {
   readonly era: Era;
   /** Drawn for each script unless given. */
   readonly hostPages?: HostPages | undefined;
+  /** What all scripts are to dwell on; otherwise each has a theme of its own. */
+  readonly dwelling?: string | undefined;
   /** Scripts, and the greatest length of one. */
   readonly runs: number;
   readonly steps: number;
@@ -31,7 +33,7 @@ export interface Quarry {
 }
 
 /** @returns undefined when every script went as it should */
-export function hunt({ mmu, era, hostPages, runs, steps, seed, shrinks = true }: Hunt): Quarry | undefined {
+export function hunt({ mmu, era, hostPages, dwelling, runs, steps, seed, shrinks = true }: Hunt): Quarry | undefined {
   const machine = fc.record({
     mmu: fc.constant(mmu),
     era: fc.constant(era),
@@ -39,7 +41,11 @@ export function hunt({ mmu, era, hostPages, runs, steps, seed, shrinks = true }:
     vcpus: fc.constantFrom(1, 2, 2),
     eptAd: mmu === 'ept' ? fc.boolean() : fc.constant(false),
   });
-  const property = fc.property(machine, arbitraryScript(steps), (options, script) => void playScript(options, script));
+  const property = fc.property(
+    machine,
+    arbitraryScript(steps, dwelling),
+    (options, script) => void playScript(options, script),
+  );
   const ended = fc.check(property, {
     numRuns: runs,
     endOnFailure: !shrinks,

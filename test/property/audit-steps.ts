@@ -90,6 +90,7 @@ const STRADDLED = [0, 0x3067, 0x3027, 0x3065, 0x4067, 0x4065, 0x0007, 0x1067] as
  * how few things steps are about.
  */
 interface Theme {
+  readonly name?: string;
   readonly factors: Readonly<Partial<Record<Step['do'], number>>>;
   /** Addresses are drawn from the first few only. */
   readonly addresses?: number;
@@ -114,9 +115,10 @@ const NO_SLOTS = {
 const TABLES_ONLY = ['32-bit', 'pae', '4-level'] as const;
 
 const THEMES: readonly Theme[] = [
-  { factors: {} },
+  { name: 'everything', factors: {} },
   // Dirty logs.
   {
+    name: 'dirty logs',
     factors: {
       'dirty-log': 6,
       flags: 6,
@@ -133,10 +135,12 @@ const THEMES: readonly Theme[] = [
   },
   // The end of the generation.
   {
+    name: 'the generation',
     factors: { generation: 12, read: 2, slot: 3, delete: 0.3, move: 0.3, flags: 12, map: 0.5, paging: 0.3, spread: 0 },
   },
   // Slots that come where there was MMIO.
   {
+    name: 'slots over MMIO',
     factors: {
       slot: 3,
       delete: 4,
@@ -155,17 +159,20 @@ const THEMES: readonly Theme[] = [
   },
   // Leaf tables that the guest changes.
   {
+    name: 'leaf tables',
     factors: { ...NO_SLOTS, map: 3, scribble: 4, straddle: 4, invlpg: 2, cr3: 2, vcpu: 2, paging: 0.2, wp: 2 },
     pagings: TABLES_ONLY,
   },
   // Two processors on the same few pages.
   {
+    name: 'two processors',
     factors: { ...NO_SLOTS, map: 2, vcpu: 4, direct: 4, invlpg: 1, cr3: 0.5, paging: 0.1, wp: 1, scribble: 2 },
     addresses: 3,
     pagings: TABLES_ONLY,
   },
   // The same with nothing but leaf entries: no sync drops sptes meanwhile, after which a TLB may know more than the tables.
   {
+    name: 'one entry',
     factors: {
       ...NO_SLOTS,
       map: 4,
@@ -184,6 +191,7 @@ const THEMES: readonly Theme[] = [
   },
   // Page directories.
   {
+    name: 'page directories',
     factors: { ...NO_SLOTS, direct: 12, read: 2, write: 2, cr3: 2, paging: 0.2, scribble: 3, 'no-execute': 3, wp: 0 },
     addresses: 6,
     directories: [0, 0, 0, 1, 2],
@@ -191,6 +199,7 @@ const THEMES: readonly Theme[] = [
   },
   // Large guest pages, their rights, and dirty logs over them.
   {
+    name: 'large pages',
     factors: {
       ...NO_SLOTS,
       direct: 10,
@@ -209,6 +218,7 @@ const THEMES: readonly Theme[] = [
   },
   // Page directories that map themselves: their leaf tables cannot turn unsync, so that every write to them is emulated.
   {
+    name: 'recursive directories',
     factors: {
       ...NO_SLOTS,
       direct: 30,
@@ -218,7 +228,7 @@ const THEMES: readonly Theme[] = [
       scribble: 6,
       straddle: 12,
       map: 0.3,
-      'no-execute': 1,
+      'no-execute': 8,
     },
     addresses: 10,
     directories: [4, 4, 0, 1],
@@ -226,6 +236,7 @@ const THEMES: readonly Theme[] = [
   },
   // Directories that come and go above tables that change.
   {
+    name: 'upper levels',
     factors: {
       ...NO_SLOTS,
       upper: 40,
@@ -243,7 +254,7 @@ const THEMES: readonly Theme[] = [
     pagings: ['4-level'],
   },
   // The quota.
-  { factors: { quota: 8, shrink: 8, spread: 6, cr3: 2, slot: 0.5, flags: 0.5 } },
+  { name: 'the quota', factors: { quota: 8, shrink: 8, spread: 6, cr3: 2, slot: 0.5, flags: 0.5 } },
 ];
 
 export const arbitraryStep = (
@@ -398,5 +409,9 @@ const themedScript = (maxSteps: number, theme: Theme): fc.Arbitrary<readonly Ste
 
 const BEGINNINGS: readonly Paging[] = ['flat', '32-bit', 'pae', '4-level', '32-bit', 'pae', '4-level'];
 
-export const arbitraryScript = (maxSteps: number): fc.Arbitrary<readonly Step[]> =>
-  fc.oneof(...THEMES.map((theme) => themedScript(maxSteps, theme)));
+/** @param dwelling a theme’s name; otherwise a script may have any */
+export function arbitraryScript(maxSteps: number, dwelling?: string): fc.Arbitrary<readonly Step[]> {
+  const themes = THEMES.filter(({ name }) => dwelling === undefined || name === dwelling);
+  if (themes.length === 0) throw new Error(`no script dwells on ${dwelling}`);
+  return fc.oneof(...themes.map((theme) => themedScript(maxSteps, theme)));
+}

@@ -17,6 +17,8 @@ export interface InjectedFault {
   readonly era: Era;
   /** The host's pages, where the fault is about large ones. */
   readonly hostPages?: HostPages;
+  /** What the scripts of the hunt dwell on (audit-steps.ts): of all scripts a twelfth does. Absent: they are of every kind. */
+  readonly dwelling?: string;
 }
 
 const MMU = 'core/kvm/mmu';
@@ -67,6 +69,7 @@ const REVERSE_MAP_FAULTS: readonly InjectedFault[] = [
     find: 'flushRemoteTlbs(this.mmu);',
     replace: 'void this.mmu;',
     ...directMap,
+    dwelling: 'dirty logs',
   },
   {
     name: 'log-on-no-flush',
@@ -75,6 +78,7 @@ const REVERSE_MAP_FAULTS: readonly InjectedFault[] = [
     find: '    }\n  }\n  flushRemoteTlbs(mmu);\n  mmuUnlock(mmu);',
     replace: '    }\n  }\n  mmuUnlock(mmu);',
     ...directMap,
+    dwelling: 'dirty logs',
   },
   {
     name: 'log-on-not-protected',
@@ -107,6 +111,7 @@ const REVERSE_MAP_FAULTS: readonly InjectedFault[] = [
     find: 'dropSpte(mmu, sptep);\n      flushRemoteTlbs(mmu);',
     replace: 'dropSpte(mmu, sptep);',
     ...shadowPaging,
+    dwelling: 'one entry',
   },
   {
     name: 'large-not-protected',
@@ -170,6 +175,7 @@ const SHADOW_PAGING_FAULTS: readonly InjectedFault[] = [
     find: 'if (remoteFlush) flushRemoteTlbs(mmu);\n    else if (localFlush) mmuFlushTlb(mmu, vcpuId);',
     replace: 'void flushRemoteTlbs;\n    if (localFlush || remoteFlush) mmuFlushTlb(mmu, vcpuId);',
     ...shadowPaging,
+    dwelling: 'two processors',
   },
   {
     name: 'quadrant-ignored',
@@ -178,6 +184,7 @@ const SHADOW_PAGING_FAULTS: readonly InjectedFault[] = [
     find: 'if (at >> 12 !== roleQuadrant(role)) return 0;',
     replace: 'void roleQuadrant;',
     ...shadowPaging,
+    dwelling: 'recursive directories',
   },
   {
     name: 'misaligned-not-seen',
@@ -186,6 +193,7 @@ const SHADOW_PAGING_FAULTS: readonly InjectedFault[] = [
     find: 'return ((offset ^ (offset + bytes - 1)) & ~(entry - 1)) !== 0 || bytes < 4;',
     replace: 'return ((offset ^ (offset + bytes - 1)) & ~(entry - 1)) !== 0 && bytes > 8;',
     ...shadowPaging,
+    dwelling: 'recursive directories',
   },
   {
     name: 'half-entry-written',
@@ -194,6 +202,7 @@ const SHADOW_PAGING_FAULTS: readonly InjectedFault[] = [
     find: 'gpteHi = i32[(((pfn << 12) + offset) >> 2) + 1];',
     replace: 'gpteHi = 0;',
     ...shadowPaging,
+    dwelling: 'recursive directories',
   },
   {
     name: 'zapped-stays-accounted',
@@ -234,6 +243,7 @@ const SHADOW_PAGING_FAULTS: readonly InjectedFault[] = [
     find: 'if (i32[pageHeader(mmu, page) + (SP_UNSYNC >> 2)] !== 0) refresh(mmu, r, vcpuId, page, sptep);',
     replace: 'void [SP_UNSYNC, refresh];',
     ...shadowPaging,
+    dwelling: 'leaf tables',
   },
   {
     name: 'new-table-no-flush',
@@ -250,6 +260,7 @@ const SHADOW_PAGING_FAULTS: readonly InjectedFault[] = [
     find: 'if (roleAccess(pageRole(mmu, child)) === directAccess) return;',
     replace: 'if (roleAccess(pageRole(mmu, child)) >= 0 || directAccess < 0) return;',
     ...shadowPaging,
+    dwelling: 'large pages',
   },
   {
     name: 'direct-page-no-flush',
@@ -258,6 +269,7 @@ const SHADOW_PAGING_FAULTS: readonly InjectedFault[] = [
     find: 'dropParentPte(mmu, child, sptep);\n  flushRemoteTlbs(mmu);',
     replace: 'dropParentPte(mmu, child, sptep);\n  void flushRemoteTlbs;',
     ...shadowPaging,
+    dwelling: 'large pages',
   },
   {
     name: 'role-without-access',
@@ -266,6 +278,7 @@ const SHADOW_PAGING_FAULTS: readonly InjectedFault[] = [
     find: '(baseRole & ~ROLE_CR4_PAE) | level | ROLE_DIRECT | (access << ROLE_ACCESS_SHIFT);',
     replace: '(baseRole & ~ROLE_CR4_PAE) | level | ROLE_DIRECT | ((access | 7) << ROLE_ACCESS_SHIFT);',
     ...shadowPaging,
+    dwelling: 'large pages',
   },
   {
     name: 'indirect-role-without-access',
@@ -274,6 +287,7 @@ const SHADOW_PAGING_FAULTS: readonly InjectedFault[] = [
     find: 'baseRole | level | (access << ROLE_ACCESS_SHIFT);',
     replace: 'baseRole | level | ((access | 7) << ROLE_ACCESS_SHIFT);',
     ...shadowPaging,
+    dwelling: 'page directories',
   },
   {
     name: 'role-without-quadrant',
@@ -290,6 +304,7 @@ const SHADOW_PAGING_FAULTS: readonly InjectedFault[] = [
     find: 'makeRequest(mmu, vcpuId, KVM_REQ_MMU_SYNC);',
     replace: 'void [makeRequest, KVM_REQ_MMU_SYNC];',
     ...shadowPaging,
+    dwelling: 'upper levels',
   },
   {
     name: 'cr3-not-synced',
@@ -311,6 +326,7 @@ const MMIO_FAULTS: readonly InjectedFault[] = [
     replace: 'return fresh >> 1 === spteGen >> 1;',
     mmu: 'ept',
     era: 'v3.11',
+    dwelling: 'slots over MMIO',
   },
   {
     name: 'generation-not-compared',
@@ -320,6 +336,7 @@ const MMIO_FAULTS: readonly InjectedFault[] = [
     replace: 'return fresh - spteGen < 0x100;',
     mmu: 'npt',
     era: 'v6.8',
+    dwelling: 'slots over MMIO',
   },
   {
     name: 'no-zap-at-wrap',
@@ -329,6 +346,7 @@ const MMIO_FAULTS: readonly InjectedFault[] = [
     replace: 'if (!zapsAtGeneration(ERAS[mmu.era], generation) || mmu.era >= 0) return;',
     mmu: 'ept',
     era: 'v3.11',
+    dwelling: 'the generation',
   },
   {
     name: 'no-zap-at-wrap-3.17',
@@ -338,6 +356,7 @@ const MMIO_FAULTS: readonly InjectedFault[] = [
     replace: 'if (!zapsAtGeneration(ERAS[mmu.era], generation) || mmu.era >= 0) return;',
     mmu: 'npt',
     era: 'v3.17',
+    dwelling: 'the generation',
   },
   {
     name: 'patch-walk-misses',
@@ -347,6 +366,7 @@ const MMIO_FAULTS: readonly InjectedFault[] = [
     replace: 'void [SP_MMIO_CACHED, pageHeader, pageOfHpa];',
     mmu: 'ept',
     era: 'patch',
+    dwelling: 'the generation',
   },
   {
     name: 'v3.10-no-walk',
@@ -356,6 +376,7 @@ const MMIO_FAULTS: readonly InjectedFault[] = [
     replace: "else if (commit.change === 'MOVE') zapMmioSptes(mmu);",
     mmu: 'shadow',
     era: 'v3.10',
+    dwelling: 'slots over MMIO',
   },
   {
     name: 'cache-without-generation',
@@ -365,6 +386,7 @@ const MMIO_FAULTS: readonly InjectedFault[] = [
     replace: '  (r[VCPU_MMIO_GFN] | r[VCPU_MMIO_GFN + 1]) !== 0;',
     mmu: 'ept',
     era: 'v3.17',
+    dwelling: 'slots over MMIO',
   },
 ];
 

@@ -284,9 +284,9 @@ export function traceMmuSetSpte(arena: Arena, vcpuId: number, gfn: number, sptep
   const low = i32[sptep >> 2];
   const high = i32[(sptep >> 2) + 1];
   const ept = i32[(layout.vm + VM_MMU_MODE) >> 2] === 1;
-  // EPT has R and X bits and no user bit (u = −1, here 2); page tables have a user bit and NX.
+  // Of EPT later kernels take the R bit for the user's (kvm_mmu_set_ept_masks); page tables have a user bit and NX.
   const executable = ept ? (low >> 2) & 1 : high < 0 ? 0 : 1;
-  const user = ept ? 2 : (low >> 2) & 1;
+  const user = ept ? low & 1 : (low >> 2) & 1;
   const args = traceBegin(arena, vcpuId, tp.TP_MMU_SET_SPTE);
   traceArgNumber(arena, args, 0, gfn);
   traceArg(arena, args, 1, low, high);

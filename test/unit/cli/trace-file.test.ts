@@ -6,9 +6,14 @@ import { describe, expect, it } from 'vitest';
 import { TRACEPOINTS } from '../../../core/base/tracepoints.ts';
 import { umbra } from './cli-runner.ts';
 
-/** comm-pid [cpu] flags timestamp: event: text, as trace viewers take lines of `trace` and `trace_pipe` apart. */
+/**
+ * comm-pid [cpu] flags timestamp: event: text, as trace viewers take lines of `trace` and `trace_pipe` apart: what
+ * src/trace_processor/importers/systrace/systrace_line_tokenizer.cc of google/perfetto accepts.
+ */
 const TRACE_PIPE =
   /^\s*(.+)-(\d+)\s+\(?\s*(?:\d+|-+)?\)?\s?\[(\d+)\]\s*([a-zA-Z0-9.]{0,5})\s+(\d+\.\d+):\s+(\S+?):\s?(.*)$/;
+/** Stricter about the four flags, and about what ends the name: tracing/importer/linux_perf_importer.js of catapult. */
+const WITH_IRQ_INFO = /^\s*(.+)-(\d+)\s+\[(\d+)\]\s+[dX.][N.][Hhs.][0-9a-f.]\s+(\d+\.\d+):\s+(\S+):\s(.*)$/;
 /** The same line to a reader that expects no flags column (`perf script` and older `trace-cmd report`), when it is taken out. */
 const NO_FLAGS = /^\s*(\S+?)-(\d+)\s+\[(\d+)\]\s+(\d+\.\d+):\s+(?:\w+:)?(\w+):\s*(.*)$/;
 
@@ -43,6 +48,13 @@ describe('a trace file', () => {
       expect(known, line).toContain(event);
       expect(Number(time)).toBeGreaterThanOrEqual(last);
       last = Number(time);
+      const strict = WITH_IRQ_INFO.exec(line);
+      expect([strict?.[1].trim(), strict?.[2], strict?.[4], strict?.[5]], line).toEqual([
+        comm.trim(),
+        pid,
+        time,
+        event,
+      ]);
       const plain = NO_FLAGS.exec(line.replace(' .... ', ' '));
       expect([plain?.[2], plain?.[4], plain?.[5]], line).toEqual([pid, time, event]);
     }

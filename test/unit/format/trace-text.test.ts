@@ -148,9 +148,9 @@ describe('the text of a tracepoint', () => {
     ],
     ['kvm-mmu-valid-gen 1 used_pages 1a2', tp.TP_MMU_INVALIDATE_ZAP_ALL_PAGES, [1, 0x1a2]],
     [
-      'gfn fee spte 12345c77 (rwx) level 1 at 1008',
+      'gfn fee spte 12345c77 (rwxu) level 1 at 1008',
       tp.TP_MMU_SET_SPTE,
-      [0xfee, 0x12345c77, 0x1008, 1, 1 | 2 | (2 << 2)],
+      [0xfee, 0x12345c77, 0x1008, 1, 1 | 2 | (1 << 2)],
     ],
     ['gfn fee spte 12345065 (r--u) level 1 at 1008', tp.TP_MMU_SET_SPTE, [0xfee, 0x12345065, 0x1008, 1, 1 | (1 << 2)]],
     ['gfn fee pfn 12345 level 2', tp.TP_MMU_SPTE_REQUESTED, [0xfee, 0x12345, 2]],
