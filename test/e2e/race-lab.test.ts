@@ -120,6 +120,53 @@ describe('a memslot update of the present machine', () => {
   });
 });
 
+describe('a script of the race player', () => {
+  let start: Locator;
+  const state = (): Promise<string> => start.locator('[data-reading=race-state]').innerText();
+
+  it('is stepped, forth and back, and says after each line how update, vCPUs and sptes stand', async () => {
+    start = await bench.open('start');
+    await start.locator('select[name=race]').selectOption('corrupt-spte');
+    await start.locator('select[name=race-era]').selectOption('v3.17');
+    await start.getByRole('button', { name: 'Play' }).click();
+    const next = start.locator('[data-action=race-next]');
+    for (let n = 0; n < 3; n++) await next.click();
+    await bench.eventually(state, /vCPU 0 inside a fault[\s\S]*Next, drained/, 'held while the table is published');
+    expect(await start.locator('[data-step=installed]').getAttribute('data-place')).toBe('done');
+    await start.getByRole('button', { name: 'Step back' }).click();
+    await bench.eventually(() => bench.reading('race-steps'), /^2 of/, 'one line back');
+    await photograph('72-race-player');
+    await start.getByRole('button', { name: 'To the end' }).click();
+    await bench.eventually(() => start.locator('.outcome').innerText(), /No bug strikes in v3\.17/, 'fixed there');
+  });
+
+  it('says in which kernels it strikes, by having been played in each', async () => {
+    const row = (era: string): Promise<string> => start.locator(`[data-era="${era}"]`).innerText();
+    expect(await row('v3.11')).toMatch(/potentially corrupt MMIO cache \(ee3d1570b586\)/);
+    expect(await row('v3.17')).toMatch(/nothing/);
+    await start.locator('select[name=race]').selectOption('resynced-spte');
+    await start.getByRole('button', { name: 'Play' }).click();
+    await bench.eventually(() => row('v6.8'), /stale MMIO spte marked afresh/, 'never fixed');
+    expect(await row('v3.10')).toMatch(/nothing/);
+    await start.getByText('In which kernels it strikes').scrollIntoViewIfNeeded();
+    await photograph('73-race-eras');
+  });
+
+  it('may be edited; one that cannot be read is refused with its line, and comes back as it was', async () => {
+    await start.getByText('Script', { exact: false }).first().click();
+    const text = start.locator('textarea[name=race-script]');
+    await text.fill('title mine\nvcpu 0 jump');
+    await start.getByRole('button', { name: 'Play' }).click();
+    await bench.eventually(
+      () => start.locator('[role=alert]').innerText(),
+      /line 2: command 'jump' must be one of/,
+      'the line',
+    );
+    await start.getByRole('button', { name: 'As it was' }).click();
+    expect(await text.inputValue()).toMatch(/^title A stale MMIO spte/);
+  });
+});
+
 describe('the window around it', () => {
   it('has made no noise on its console', () => {
     expect(umbra.pageErrors).toEqual([]);

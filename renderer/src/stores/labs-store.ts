@@ -1,8 +1,7 @@
-/** The laboratory that somebody is in, which of its steps have been seen, and the race that is being played. */
-import type { RaceOutcomes, RaceScriptText, RequestError } from '@core/protocol/index.ts';
+/** The laboratory that somebody is in, and which of its steps have been seen. */
 import { defineStore } from 'pinia';
 import { computed, ref, shallowRef, watch } from 'vue';
-import type { Era, MmioOutcome } from '../api/contract-words.ts';
+import type { MmioOutcome } from '../api/contract-words.ts';
 import { LABORATORIES, type LabFacts, type Laboratory } from '../labs/laboratories.ts';
 import { useBreakpointsStore } from './breakpoints-store.ts';
 import { useDesktopStore } from './desktop-store.ts';
@@ -84,35 +83,6 @@ export const useLabsStore = defineStore('labs', () => {
     () => void look(),
   );
 
-  const races = shallowRef<readonly RaceScriptText[]>([]);
-  const raceName = ref('stale-cache');
-  const raceEra = ref<Era>('patch');
-  const race = shallowRef<RaceOutcomes>();
-  const raceError = shallowRef<RequestError>();
-  /** Lines of it that are shown. */
-  const shown = ref(0);
-
-  async function loadRaces(): Promise<void> {
-    if (races.value.length > 0) return;
-    const answer = await desktop.call('race.labs', {});
-    if (answer.ok) races.value = answer.value;
-    else raceError.value = answer.error;
-  }
-
-  /** Plays the whole race on a machine of its own; its lines are then shown one by one. */
-  async function play(): Promise<void> {
-    const script = races.value.find(({ name }) => name === raceName.value)?.script;
-    if (script === undefined) return;
-    const answer = await desktop.call('race.run', { script, era: raceEra.value });
-    race.value = answer.ok ? answer.value : undefined;
-    raceError.value = answer.ok ? undefined : answer.error;
-    shown.value = 0;
-  }
-
-  function next(lines: number): void {
-    shown.value = Math.min(race.value?.events.length ?? 0, shown.value + lines);
-  }
-
   return {
     openId,
     activeId,
@@ -121,14 +91,5 @@ export const useLabsStore = defineStore('labs', () => {
     seen,
     setUp,
     look,
-    races,
-    raceName,
-    raceEra,
-    race,
-    raceError,
-    shown,
-    loadRaces,
-    play,
-    next,
   };
 });
