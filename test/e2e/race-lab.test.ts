@@ -126,7 +126,7 @@ describe('a script of the race player', () => {
 
   it('is stepped, forth and back, and says after each line how update, vCPUs and sptes stand', async () => {
     start = await bench.open('start');
-    await start.locator('select[name=race]').selectOption('corrupt-spte');
+    await start.locator('[data-race=corrupt-spte]').click();
     await start.locator('select[name=race-era]').selectOption('v3.17');
     await start.getByRole('button', { name: 'Play' }).click();
     const next = start.locator('[data-action=race-next]');

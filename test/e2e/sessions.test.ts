@@ -135,6 +135,7 @@ it('marks the steps of a laboratory when they really happen, and plays a race', 
   await bench.eventually(async () => String(await start.locator('[data-step=seen]').count()), /^1$/, 'the first step');
   await umbra.screenshot('22-laboratory');
   await start.getByRole('button', { name: 'Start page' }).click();
+  await start.locator('[data-race=stale-cache]').click();
   await start.getByRole('button', { name: 'Play' }).click();
   await start.getByRole('button', { name: 'Next step' }).click();
   await start.getByRole('button', { name: 'To the end' }).click();

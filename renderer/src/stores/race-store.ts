@@ -19,6 +19,8 @@ export const useRaceStore = defineStore('race', () => {
   const desktop = useDesktopStore();
   const races = shallowRef<readonly RaceScriptText[]>([]);
   const name = ref('stale-cache');
+  /** Whether the start page shows the player. */
+  const isOpen = ref(false);
   const script = ref('');
   const era = ref<Era>('patch');
   const mmu = ref<MmuMode>('ept');
@@ -32,6 +34,12 @@ export const useRaceStore = defineStore('race', () => {
   const latest = computed(() => events.value.at(-1));
   const isOver = computed(() => outcomes.value !== undefined && shown.value >= outcomes.value.events.length);
   const original = computed(() => races.value.find((race) => race.name === name.value)?.script ?? '');
+  const titles = computed(() =>
+    races.value.map(({ name: which, script: text }) => ({
+      name: which,
+      title: /^title (.*)$/m.exec(text)?.[1] ?? which,
+    })),
+  );
   const isEdited = computed(() => script.value !== original.value);
 
   async function loadRaces(): Promise<void> {
@@ -56,6 +64,14 @@ export const useRaceStore = defineStore('race', () => {
   function choose(): void {
     script.value = original.value;
     forget();
+  }
+
+  async function open(which: string): Promise<void> {
+    await loadRaces();
+    isOpen.value = true;
+    if (which === name.value) return;
+    name.value = which;
+    choose();
   }
 
   const playIn = (kernel: Era) => desktop.call('race.run', { script: script.value, era: kernel, mmu: mmu.value });
@@ -86,6 +102,9 @@ export const useRaceStore = defineStore('race', () => {
 
   return {
     races,
+    titles,
+    isOpen,
+    open,
     name,
     script,
     era,
