@@ -18,14 +18,15 @@ export interface LogHost {
 /** Lines that are handed out; a decoded spte is a dozen fields. */
 export const MAX_SHOWN_LINES = 500;
 
-export function readSpteLog(text: string, host: LogHost): Result<SpteLog, string> {
+/** @param most lines handed out; the counts are of all */
+export function readSpteLog(text: string, host: LogHost, most = MAX_SHOWN_LINES): Result<SpteLog, string> {
   const era = findSpteEra(host.era);
   if (era === undefined) return err(unknownEra(host.era));
   const { lines, ...counts } = parseKernelLog(text);
   return ok({
     ...counts,
     recognised: lines.length,
-    lines: lines.slice(0, MAX_SHOWN_LINES).map((line) => readLine(line, era, host)),
+    lines: lines.slice(0, most).map((line) => readLine(line, era, host)),
   });
 }
 

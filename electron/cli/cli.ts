@@ -40,6 +40,8 @@ export async function runCli(words: readonly string[], io: CliIo): Promise<numbe
     .description("A real x86 guest under a faithful model of Linux KVM's MMU, without a window.")
     .version(programVersion(), '--version', 'print the version')
     .exitOverride()
+    // So that an option behind a subcommand is that subcommand's.
+    .enablePositionalOptions()
     .showHelpAfterError('(umbra help COMMAND says more)')
     .configureOutput({
       writeOut: (text) => offer(io, text),

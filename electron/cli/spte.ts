@@ -1,14 +1,20 @@
 /** `spte encode` prints the value of an MMIO spte, `spte decode` explains values, of any kernel era. */
 import type { Command } from 'commander';
+import { latin1Text } from '../../core/base/latin1.ts';
 import { MMU_MODES, type MmuMode } from '../../core/base/machine-modes.ts';
 import { err, ok, type Result } from '../../core/base/result.ts';
+import { readSpteLog } from '../../core/debug/spte-log.ts';
 import { formatU64, parseHex } from '../../core/format/address-text.ts';
+import { MAX_LOG_LINES } from '../../core/format/kernel-log.ts';
 import { parseInteger, parseIntegerIn, quoteText } from '../../core/format/integer-text.ts';
 import { spteJson, spteLines } from '../../core/format/spte-text.ts';
 import { erasThatReadMmio, explainSpte } from '../../core/kvm/spte/spte-decode.ts';
 import { encodeMmioSpte } from '../../core/kvm/spte/spte-encode.ts';
 import { findSpteEra, unknownEra, type SpteEra } from '../../core/kvm/spte/spte-eras.ts';
 import type { SpteHost } from '../../core/kvm/spte/spte-magic.ts';
+import { MAX_SPTE_LOG } from '../../core/protocol/requests.ts';
+import type { SpteLogLine } from '../../core/protocol/snapshots.ts';
+import { readBounded, UnreadableFile } from './bounded-file.ts';
 import { ACC_EXEC_MASK, ACC_USER_MASK, ACC_WRITE_MASK } from '../../core/kvm/spte/spte-mmio.ts';
 
 /** Options as typed. */
@@ -134,6 +140,60 @@ export function spteDecode(values: readonly string[], options: SpteDecodeOptions
   return 0;
 }
 
+/**
+ * `spte --log FILE`: every line of a kernel log or ftrace text that says something of an spte, decoded for an era.
+ * @returns exit status: 0; 1 when lines do not fit the era; 2 with a sentence and nothing decoded
+ */
+export function spteLog(file: string, options: SpteDecodeOptions, output: CommandOutput): number {
+  const refuse = (message: string): number => {
+    output.err(`umbra spte --log: ${message}`);
+    return 2;
+  };
+  const setting = parseSetting(options);
+  if (!setting.ok) return refuse(setting.error);
+  let text: string;
+  try {
+    text = latin1Text(readBounded(file, MAX_SPTE_LOG, 'a log'));
+  } catch (error) {
+    if (error instanceof UnreadableFile) return refuse(error.message);
+    throw error;
+  }
+  const { era, host } = setting.value;
+  const { mmu, maxPhyAddr, l1tfCacheBits } = host;
+  const log = readSpteLog(text, { era: era.id, mmu, maxPhyAddr, l1tfCacheBits }, MAX_LOG_LINES);
+  if (!log.ok) return refuse(log.error);
+  const { lines, recognised, unknown, blank, firstUnknown, isCut } = log.value;
+  for (const line of lines) {
+    if (options.json === true) output.out(JSON.stringify(logLineJson(line)));
+    else for (const row of logLineText(line)) output.out(row);
+  }
+  for (const { line, text: raw } of firstUnknown) output.err(`line ${line}, unknown: ${raw}`);
+  output.err(`${recognised} recognised, ${unknown} unknown, ${blank} blank, read as ${era.id}, ${mmu}`);
+  if (isCut) output.err(`The log goes on: its first ${MAX_LOG_LINES} lines were read.`);
+  return lines.some(({ findings }) => findings.length > 0) ? 1 : 0;
+}
+
+function logLineText({ line, print, says, sptes, findings }: SpteLogLine): readonly string[] {
+  return [
+    `${line}: ${print}: ${says}`,
+    ...sptes.flatMap(({ decoded, level, part }) => [
+      ...(part === undefined && level === undefined
+        ? []
+        : [`  ${[part, level === undefined ? undefined : `level ${level}`].filter(Boolean).join(', ')}:`]),
+      ...spteLines(decoded).map((row) => `  ${row}`),
+    ]),
+    ...findings.map((finding) => `  ! ${finding}`),
+  ];
+}
+
+const logLineJson = ({ line, print, says, sptes, findings }: SpteLogLine): object => ({
+  line,
+  print,
+  says,
+  sptes: sptes.map(({ decoded, level, part }) => ({ part, level, ...spteJson(decoded) })),
+  findings,
+});
+
 const terminal: CommandOutput = {
   out: (line) => void process.stdout.write(`${line}\n`),
   err: (line) => void process.stderr.write(`${line}\n`),
@@ -148,7 +208,17 @@ const withHost = (command: Command): Command =>
     .option('--sme-bit <bit>', 'encryption bit of an AMD host with SME on (kernels from 5.6)');
 
 export function register(program: Command): void {
-  const spte = program.command('spte').description('encode and explain MMIO sptes of every kernel era');
+  const spte = withHost(program.command('spte'))
+    .description('encode and explain MMIO sptes of every kernel era')
+    .usage('--log FILE | encode … | decode …')
+    .option('--log <file>', 'explain every line of a kernel log or ftrace text that says something of an spte')
+    .option('--json', 'with --log: one JSON object a line')
+    // So that `spte decode --era v3.11` is the option of decode.
+    .enablePositionalOptions()
+    .action((options: SpteDecodeOptions & { readonly log?: string | undefined }) => {
+      if (options.log !== undefined) process.exitCode = spteLog(options.log, options, terminal);
+      else spte.help({ error: true });
+    });
   withHost(spte.command('encode'))
     .description('print the value of an MMIO spte')
     .requiredOption('--gfn <gfn>', 'guest frame number')

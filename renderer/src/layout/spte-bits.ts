@@ -43,6 +43,8 @@ export interface FieldRow {
   readonly index: number;
   readonly role: EntryField['role'];
   readonly range: string;
+  /** The bits that it takes. */
+  readonly mask: bigint;
   readonly name: string;
   readonly value: string;
   readonly meaning: string;
@@ -54,6 +56,7 @@ export function fieldRows({ fields, gen }: DecodedSpte, currentGeneration: numbe
     index,
     role,
     range: high === low ? `${high}` : `${high}:${low}`,
+    mask: ((1n << BigInt(high - low + 1)) - 1n) << BigInt(low),
     name,
     value: formatHex(value),
     meaning:

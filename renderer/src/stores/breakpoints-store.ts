@@ -131,7 +131,14 @@ export const useBreakpointsStore = defineStore('breakpoints', () => {
 
   /** Stops when a leaf for one page, or an MMIO spte, changes. */
   const addForSpte = (gfn: number): Promise<boolean> =>
-    add({ spec: { kind: 'spte', start: BigInt(gfn) << 12n, length: 0x1000n, mask: (1n << 64n) - 1n, level: 1 } });
+    add({ spec: { kind: 'spte', start: BigInt(gfn) << 12n, length: 0x1000n, mask: EVERY_BIT, level: 1 } });
+
+  /** Stops when one entry changes, or some bits of it: of all that map the gfn, the one at its place. */
+  const addForEntry = ({ gfn, level, sptep }: SpteEntry, mask = EVERY_BIT): Promise<boolean> =>
+    add({
+      spec: { kind: 'spte', start: BigInt(gfn) << 12n, length: 0x1000n, mask, level },
+      condition: `event.sptep == 0x${sptep.toString(16)}`,
+    });
 
   /** Stops behind writes to a few bytes. */
   const watchWrites = (space: 'gva' | 'gpa', start: bigint, length = 8n): Promise<boolean> =>
@@ -151,6 +158,7 @@ export const useBreakpointsStore = defineStore('breakpoints', () => {
     toggleAt,
     addForPage,
     addForSpte,
+    addForEntry,
     watchWrites,
     removeAll,
     switchAll,
@@ -162,6 +170,14 @@ export const useBreakpointsStore = defineStore('breakpoints', () => {
 });
 
 const LOG_LINES = 200;
+const EVERY_BIT = (1n << 64n) - 1n;
+
+/** Where an spte stands, and what it is for. */
+interface SpteEntry {
+  readonly gfn: number;
+  readonly level: number;
+  readonly sptep: number;
+}
 
 const wishOf = ({ spec, enabled, once, stopAtHit, hitMode, condition, log, vcpu }: BreakpointSnapshot) => ({
   spec: sendableSpec(spec),

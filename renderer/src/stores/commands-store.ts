@@ -14,6 +14,7 @@ import { mmioCommands } from '../commands/mmio-commands.ts';
 import { panelCommands } from '../commands/panel-commands.ts';
 import { runCommands } from '../commands/run-commands.ts';
 import { sessionCommands } from '../commands/session-commands.ts';
+import { spteCommands } from '../commands/spte-commands.ts';
 import { statisticsCommands } from '../commands/statistics-commands.ts';
 import { traceCommands } from '../commands/trace-commands.ts';
 
@@ -26,6 +27,7 @@ const FAMILIES: readonly (() => readonly Command[])[] = [
   goCommands,
   memslotCommands,
   holdCommands,
+  spteCommands,
   mmioCommands,
   traceCommands,
   generationCommands,

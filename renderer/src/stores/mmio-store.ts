@@ -2,6 +2,7 @@
 import type { MmioFaultRecord, MmioHeat } from '@core/protocol/index.ts';
 import { defineStore } from 'pinia';
 import { computed, ref, shallowRef } from 'vue';
+import { logAround } from '../api/log-around.ts';
 import { logTail, type LogPiece } from '../api/log-tail.ts';
 import { isLeft } from '../api/stop-change.ts';
 import { mmioCsv } from '../layout/mmio-csv.ts';
@@ -33,7 +34,9 @@ export const useMmioStore = defineStore('mmio', () => {
   /** A breakpoint that somebody wants to make of a row; the breakpoints panel opens its form with it. */
   const breakpointDraft = shallowRef<BreakpointDraft>();
 
-  const shown = computed(() => records.value.filter(mmioPredicate(filter.value)).toReversed());
+  /** Faults around a moment of the past, instead of the newest. */
+  const past = shallowRef<readonly MmioFaultRecord[]>();
+  const shown = computed(() => (past.value ?? records.value).filter(mmioPredicate(filter.value)).toReversed());
   /** What a column can be filtered by: what the log has. */
   const devices = computed(() => [...new Set(records.value.map(claimOf))].toSorted());
   const vcpus = computed(() => [...new Set(records.value.map(({ vcpu }) => vcpu))].toSorted((a, b) => a - b));
@@ -50,6 +53,20 @@ export const useMmioStore = defineStore('mmio', () => {
     else if (moment.value && isLeft(moment.value, piece.moment)) seenAtLastStop.value = total.value - 1;
   }
 
+  /** Shows the faults around a moment. @returns the running number of the one, undefined when there is none */
+  async function goTo(insns: number): Promise<number | undefined> {
+    await refreshLog();
+    const around = await logAround(read, insns, LIMIT);
+    if (around === undefined) return undefined;
+    const isInTail = (records.value.at(0)?.seq ?? Infinity) <= around.seq;
+    past.value = isInTail ? undefined : around.records;
+    return around.seq;
+  }
+
+  function showNewest(): void {
+    past.value = undefined;
+  }
+
   async function refreshHeat(): Promise<void> {
     const answer = await desktop.call('mmio.heat', { limit: HEAT_ROWS });
     if (answer.ok && machine.admit(answer.value.moment)) heat.value = answer.value;
@@ -58,6 +75,7 @@ export const useMmioStore = defineStore('mmio', () => {
   /** The machine that the faults belong to is gone. */
   function clear(): void {
     tail.clear();
+    showNewest();
     seenAtLastStop.value = -1;
     filter.value = ANY_FAULT;
   }
@@ -109,6 +127,9 @@ export const useMmioStore = defineStore('mmio', () => {
     proposeStop,
     exportCsv,
     seenAtLastStop,
+    past,
+    goTo,
+    showNewest,
     shown,
     hottest,
     breakpointDraft,

@@ -52,6 +52,8 @@ function setup() {
   const gfns = shallowRef<{ readonly first: number; readonly last: number }>();
   /** Whether somebody looks at the shadow pages: counting what is in them costs as much as the whole table. */
   const wantsPages = ref(false);
+  /** Which of its three faces the panel shows. */
+  const view = ref<'table' | 'tree' | 'decode'>('table');
   let wanted = { first: 0, last: 0 };
   /** Rows that the reader has moved by, down or up. */
   let step = 0;
@@ -225,6 +227,7 @@ function setup() {
   }
 
   return {
+    view,
     pages,
     children,
     filter,

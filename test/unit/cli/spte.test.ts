@@ -1,5 +1,14 @@
-import { describe, expect, it } from 'vitest';
-import { spteDecode, spteEncode, type SpteDecodeOptions, type SpteEncodeOptions } from '../../../electron/cli/spte.ts';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import {
+  spteDecode,
+  spteEncode,
+  spteLog,
+  type SpteDecodeOptions,
+  type SpteEncodeOptions,
+} from '../../../electron/cli/spte.ts';
 
 function run(command: (output: { out(line: string): void; err(line: string): void }) => number) {
   const out: string[] = [];
@@ -105,5 +114,57 @@ describe('spte decode', () => {
     expect(status).toBe(2);
     expect(out).toEqual([]);
     expect(err).toEqual([expect.stringContaining(message)]);
+  });
+});
+
+describe('spte --log', () => {
+  const folder = mkdtempSync(path.join(os.tmpdir(), 'umbra-log-'));
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+  const file = path.join(folder, 'kern.log');
+  writeFileSync(
+    file,
+    [
+      'a line of something else',
+      ' qemu-1 [000] ....  1.0: check_mmio_spte: spte ffffff00fee00b4f kvm_gen 7ff6a spte-gen 7ff69 valid 0',
+      ' qemu-1 [000] ....  1.1: mark_mmio_spte: sptep:ffff88003f7c5a58 gfn fee00 access 6 gen 7ff6a',
+      '',
+    ].join('\n'),
+  );
+  const log = (options: SpteDecodeOptions, of = file) => run((output) => spteLog(of, options, output));
+
+  it('decodes every spte that a kernel log names, for an era, and says what it could not read', () => {
+    const { status, out, err } = log({ era: 'v3.11', mmu: 'shadow' });
+    expect(status).toBe(0);
+    expect(out.join('\n')).toContain('2: check_mmio_spte: INVALID: its generation is 0x7ff69');
+    expect(out.join('\n')).toContain('gfn 0xfee00');
+    expect(out.filter((line) => line.startsWith('3: mark_mmio_spte'))).toHaveLength(1);
+    expect(err).toEqual([
+      'line 1, unknown: a line of something else',
+      '2 recognised, 1 unknown, 1 blank, read as v3.11, shadow',
+    ]);
+  });
+
+  it('finds out that a log is of another era, and says so by its exit status', () => {
+    const { status, out } = log({ era: 'v3.10', mmu: 'shadow' });
+    expect(status).toBe(1);
+    expect(out.some((line) => line.startsWith('  ! '))).toBe(true);
+  });
+
+  it('prints one object a line when asked', () => {
+    const objects = log({ era: 'v3.11', mmu: 'shadow', json: true }).out.map((line) => JSON.parse(line));
+    expect(objects.map(({ line, print }) => [line, print])).toEqual([
+      [2, 'check_mmio_spte'],
+      [3, 'mark_mmio_spte'],
+    ]);
+    expect(objects[0].sptes[0]).toMatchObject({ gfn: '0xfee00', gen: 0x7ff69 });
+    expect(objects[1].sptes[0].part).toBe('written');
+  });
+
+  it('refuses what is no file, and what is too long', () => {
+    expect(log({}, path.join(folder, 'none')).err[0]).toMatch(/^umbra spte --log: .*none cannot be read/);
+    const long = path.join(folder, 'long');
+    writeFileSync(long, 'x'.repeat(2 * 1024 * 1024));
+    expect(log({}, long)).toMatchObject({ status: 2, out: [] });
+    expect(log({ era: 'v2.6' }).err[0]).toContain("era 'v2.6' is not known");
   });
 });

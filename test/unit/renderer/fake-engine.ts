@@ -55,6 +55,8 @@ export class FakeEngine extends FakeDesktop implements UmbraDesktop {
   slots: MemslotSnapshot[] = [fakeSlot(0, 0n, 0xa0000n), fakeSlot(1, 0x10_0000n, 0x7f0_0000n)];
   breakpoints: BreakpointSnapshot[] = [];
   faults: MmioFaultRecord[] = [];
+  /** Bytes that reads of ports would give. */
+  readonly ports = new Map<number, number>();
   tracepoints: readonly string[] = [];
   traced: TraceLine[] = [];
   /** Four columns, two rows of character and attribute. */
@@ -333,6 +335,10 @@ export class FakeEngine extends FakeDesktop implements UmbraDesktop {
         end: { kind: 'tlb-fill', code: undefined, gpa: undefined, text: 'it is reached', source: 'the script' },
         kvm: undefined,
       },
+    }),
+    'devices.peek': ({ port, count }) => ({
+      moment: this.moment,
+      bytes: Array.from({ length: count }, (_unused, i) => this.ports.get(port + i) ?? -1),
     }),
     'trace.enabled': () => ({ events: this.tracepoints }),
     'console.run': ({ line, vcpu }) => this.#consoleLine(line, vcpu),

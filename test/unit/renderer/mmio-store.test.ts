@@ -157,3 +157,17 @@ describe('the filter of the log', () => {
     expect(rows[0]).toMatch(/0xfeb00010,read,4,.*EMULATE/);
   });
 });
+
+describe('the log at a moment', () => {
+  it('shows the faults around it, and the newest again when asked', async () => {
+    const mmio = useMmioStore();
+    touchTimes(3000);
+    await mmio.refreshLog();
+    const { insns } = engine.faults[1000];
+    const seq = await mmio.goTo(insns);
+    expect(engine.faults[seq ?? -1].insns).toBe(insns);
+    expect(mmio.shown.some((record) => record.seq === seq)).toBe(true);
+    mmio.showNewest();
+    expect(mmio.shown[0].seq).toBe(2999);
+  });
+});

@@ -1,0 +1,74 @@
+/** The spte inspector by name: what it shows, and breakpoints on what is under its glass. */
+import type { SpteFilter } from '../layout/spte-query.ts';
+import { useBreakpointsStore } from '../stores/breakpoints-store.ts';
+import { useLayoutStore } from '../stores/layout-store.ts';
+import { useMachineStore } from '../stores/machine-store.ts';
+import { useSptesStore } from '../stores/sptes-store.ts';
+import { useWalkStore } from '../stores/walk-store.ts';
+import type { Command } from './command.ts';
+
+const FILTERS: readonly { readonly id: string; readonly title: string; readonly filter: SpteFilter }[] = [
+  { id: 'all', title: 'all sptes', filter: {} },
+  { id: 'mmio', title: 'MMIO sptes', filter: { kinds: ['mmio'] } },
+  { id: 'stale', title: 'stale MMIO sptes', filter: { kinds: ['mmio'], freshness: 'stale' } },
+  { id: 'fresh', title: 'fresh MMIO sptes', filter: { kinds: ['mmio'], freshness: 'fresh' } },
+  { id: 'leaves', title: 'sptes that map memory', filter: { kinds: ['leaf', 'large'] } },
+  { id: 'large', title: 'sptes of large pages', filter: { kinds: ['large'] } },
+];
+
+export function spteCommands(): readonly Command[] {
+  const breakpoints = useBreakpointsStore();
+  const layout = useLayoutStore();
+  const machine = useMachineStore();
+  const hasMachine = (): boolean => machine.hasMachine;
+  const inspector = () => useSptesStore(layout.open('sptes'));
+  /** The inspector that is there: to ask must not bring it to the front. */
+  const selected = () => useSptesStore().selected;
+
+  return [
+    ...FILTERS.map(({ id, title, filter }): Command => ({
+      id: `sptes-${id}`,
+      title: `Spte inspector: show ${title}`,
+      isEnabled: hasMachine,
+      run: async () => {
+        const store = inspector();
+        store.view = 'table';
+        await store.setFilter(filter);
+      },
+    })),
+    {
+      id: 'sptes-tree',
+      title: 'Spte inspector: show the shadow pages as a tree',
+      isEnabled: hasMachine,
+      run: () => {
+        inspector().view = 'tree';
+      },
+    },
+    {
+      id: 'sptes-decode',
+      title: 'Decode a raw spte or a kernel log…',
+      isEnabled: () => true,
+      run: () => {
+        inspector().view = 'decode';
+      },
+    },
+    {
+      id: 'break-on-spte',
+      title: 'Break when the spte under the glass changes',
+      isEnabled: () => selected() !== undefined,
+      run: () => {
+        const row = selected();
+        if (row) void breakpoints.addForEntry(row);
+      },
+    },
+    {
+      id: 'walk-spte',
+      title: 'Walk the gfn of the spte under the glass',
+      isEnabled: () => selected() !== undefined,
+      run: () => {
+        const row = selected();
+        if (row) void useWalkStore(layout.open('walk')).show('gpa', BigInt(row.gfn) << 12n);
+      },
+    },
+  ];
+}
