@@ -14,7 +14,7 @@ import {
   VCPU_SKIP_MMIO_STOP,
 } from '../../arena/vcpu-layout.ts';
 import { TP_KVM_EMULATE_INSN } from '../../base/tracepoints.ts';
-import { ABORT_NONE, EMULATE_FAIL, GUEST_WALK_GPA, walkGuest } from '../../x86/index.ts';
+import { ABORT_NONE, EMULATE_FAIL, GUEST_WALK_GPA, nextPageHigh, walkGuest } from '../../x86/index.ts';
 import { traceEnabled } from '../trace/trace.ts';
 import { KEI_CR0_PE, KEI_CS_D, KEI_CS_L, traceKvmEmulateInsn, traceKvmUserspaceExit } from '../trace/trace-events.ts';
 import type { VcpuContext } from '../vcpu/vcpu-context.ts';
@@ -96,11 +96,14 @@ export function skipInstruction(vcpu: VcpuContext): void {
   vcpu.f[VCPU_F_INSNS] += 1;
 }
 
-/** Arena offset of the instruction at RIP, −1 when it cannot be read. */
-export function instructionAt(vcpu: VcpuContext): number {
+/** Arena offset of a byte of the instruction at RIP, which may lie over two pages; −1 when it cannot be read. */
+export function instructionAt(vcpu: VcpuContext, byte = 0): number {
   const { cpu, r, emulator } = vcpu;
-  const lo = linearRip(r);
-  const found = walkGuest(cpu, lo, r[VCPU_CODE_BITS] === 64 ? r[VCPU_RIP + 1] : 0, 0, emulator);
+  const first = linearRip(r);
+  const lo = (first + byte) | 0;
+  const firstHi = r[VCPU_CODE_BITS] === 64 ? r[VCPU_RIP + 1] : 0;
+  const hi = lo >>> 0 < first >>> 0 ? nextPageHigh(r[VCPU_CODE_BITS], lo, firstHi) : firstHi;
+  const found = walkGuest(cpu, lo, hi, 0, emulator);
   cpu.abort = ABORT_NONE;
   return found ? emulator.frameOf((r[GUEST_WALK_GPA] & ~0xfff) | (lo & 0xfff), r[GUEST_WALK_GPA + 1], false) : -1;
 }

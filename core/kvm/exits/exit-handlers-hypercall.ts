@@ -2,7 +2,14 @@
  * Hypercalls (kvm_emulate_hypercall of arch/x86/kvm/x86.c) and the intercepted #UD (handle_exception of vmx.c, ud_interception of
  * svm.c; em_vmcall, em_vmmcall and emulator_fix_hypercall), v3.11.
  */
-import { VCPU_CODE_BITS, VCPU_CPL, VCPU_CR0, VCPU_GPR, VCPU_RIP } from '../../arena/vcpu-layout.ts';
+import {
+  VCPU_CODE_BITS,
+  VCPU_CPL,
+  VCPU_CR0,
+  VCPU_EXIT_INSN_LENGTH,
+  VCPU_GPR,
+  VCPU_RIP,
+} from '../../arena/vcpu-layout.ts';
 import { TP_KVM_EMULATE_INSN } from '../../base/tracepoints.ts';
 import { ABORT_NONE, VECTOR_GP, VECTOR_UD } from '../../x86/index.ts';
 import { ERA_V6_8 } from '../eras.ts';
@@ -47,17 +54,34 @@ export function handleHypercall(vcpu: VcpuContext): number {
 const VMCALL = 0xc1_010f;
 const VMMCALL = 0xd9_010f;
 
-/** The three bytes at RIP; −1 when they cannot be read, or lie in two pages. */
-function bytesAtRip(vcpu: VcpuContext): number {
-  const at = instructionAt(vcpu);
-  if (at < 0 || (at & 0xfff) > 0xffd) return -1;
+/** Prefixes that x86_decode_insn takes and that change nothing of a hypercall; REX in 64-bit code only. */
+const HARMLESS_PREFIXES = new Set([0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65, 0x66, 0x67, 0xf2, 0xf3]);
+const LOCK_PREFIX = 0xf0;
+const MAX_LENGTH = 15;
+
+/** Whether the instruction at RIP is a hypercall as the emulator decodes it: prefixes first, over a page's border too. @returns its length, or 0 */
+function hypercallLength(vcpu: VcpuContext, opcode: number): number {
   const { u8 } = vcpu.mmu.arena;
-  return u8[at] | (u8[at + 1] << 8) | (u8[at + 2] << 16);
+  const byteAt = (n: number): number => {
+    const at = n < MAX_LENGTH ? instructionAt(vcpu, n) : -1;
+    return at < 0 ? -1 : u8[at];
+  };
+  const long = vcpu.r[VCPU_CODE_BITS] === 64;
+  let n = 0;
+  for (;;) {
+    const byte = byteAt(n);
+    // LOCK is #UD to the emulator too, unless memory is written.
+    if (byte === LOCK_PREFIX) return 0;
+    if (!HARMLESS_PREFIXES.has(byte) && !(long && (byte & 0xf0) === 0x40)) break;
+    n++;
+  }
+  for (let i = 0; i < 3; i++) if (byteAt(n + i) !== ((opcode >> (8 * i)) & 0xff)) return 0;
+  return n + 3;
 }
 
 /**
  * emulator_fix_hypercall: writes the instruction of this processor's vendor over the other's, as the guest would write it (RIP
- * taken for a linear address). False: it may not, and the page fault is the guest's.
+ * taken for a linear address), over its prefixes first if it has any. False: it may not, and the page fault is the guest's.
  */
 function fixHypercall(vcpu: VcpuContext, own: number): boolean {
   const { cpu, r, emulator } = vcpu;
@@ -78,13 +102,15 @@ export function handleInvalidOpcode(vcpu: VcpuContext): number {
   const modern = mmu.era === ERA_V6_8;
   vcpu.count(vcpu.cInsnEmulation);
   if (traceEnabled(mmu.arena, TP_KVM_EMULATE_INSN)) traceInsn(vcpu, false);
-  if (bytesAtRip(vcpu) !== foreign || (!amd && (r[VCPU_CR0] & CR0_PE) === 0)) {
+  const length = hypercallLength(vcpu, foreign);
+  if (length === 0 || (!amd && (r[VCPU_CR0] & CR0_PE) === 0)) {
     queueException(vcpu, VECTOR_UD);
   } else if (amd && r[VCPU_CPL] !== 0) {
     // em_vmcall is privileged.
     queueException(vcpu, VECTOR_GP);
   } else if (fixHypercall(vcpu, amd ? VMMCALL : VMCALL) && !amd && !modern) {
     // em_vmcall has the processor execute what stands there now; v3.11's em_vmmcall goes on behind it, with nothing called.
+    r[VCPU_EXIT_INSN_LENGTH] = length;
     skipInstruction(vcpu);
   }
   return RESUME_GUEST;

@@ -95,6 +95,37 @@ describe.each(MMU_MODES)('a hypercall under %s', (mmu) => {
     expect(codeOf(rig)).toEqual(foreign);
   });
 
+  it.each([[[0x66]], [[0x2e, 0xf3]], [[0x67, 0x48]]])(
+    'by the other vendor’s instruction with prefixes %j is decoded behind them, and written over from the first of them on',
+    (prefixes) => {
+      const rig = rigged();
+      expect(rig.step([...prefixes, ...foreign], 1n)).toBe(-1);
+      expect(codeOf(rig)).toEqual(own);
+      // What stands there now is shorter than what did.
+      expect(rig.r[VCPU_RIP]).toBe(CODE + 3 + (mmu === 'npt' ? 0 : prefixes.length));
+      expect(rig.counters.hypercalls).toBe(mmu === 'npt' ? 1 : 0);
+    },
+  );
+
+  it('by the other vendor’s instruction is found over the border of two pages', () => {
+    const rig = rigged('4-level', 'v6.8');
+    const border = 0x7000;
+    expect(rig.step(foreign, 1n, border - 1)).toBe(-1);
+    expect(
+      Array.from(rig.arena.u8.subarray(rig.arena.layout.ram + border - 1, rig.arena.layout.ram + border + 2)),
+    ).toEqual(own);
+    expect(rax(rig)).toBe(0n);
+  });
+
+  it.each([
+    ['LOCK', [0xf0, ...foreign]],
+    ['a third byte of something else', [0x66, 0x0f, 0x01, 0xc5]],
+  ])('with %s is none', (_name, code) => {
+    const rig = rigged();
+    expect(rig.step(code, 1n)).toBe(UD);
+    expect(codeOf(rig)).toEqual(code.slice(0, 3));
+  });
+
   it.runIf(mmu === 'npt')('by VMCALL is #GP for a user: em_vmcall is privileged', () => {
     const rig = rigged();
     rig.cpl = 3;

@@ -242,15 +242,15 @@ export class ShadowRig {
     this.setCr0((this.r[VCPU_CR0] & ~CR0_WP) | (on ? CR0_WP : 0));
   }
 
-  private run(code: readonly number[]): Outcome {
+  private run(code: readonly number[], where = CODE): Outcome {
     const { arena, r } = this;
     const [vcpu] = this.vm.vcpus;
-    const at = arena.layout.ram + CODE;
+    const at = arena.layout.ram + where;
     arena.u8.set(code, at);
     vcpu.cpu.noteExternalWrite(at, 16);
     vcpu.cpu.successor = 0;
     const { [VCPU_CPL]: cpl } = r;
-    r[VCPU_RIP] = CODE;
+    r[VCPU_RIP] = where;
     r[VCPU_RIP + 1] = 0;
     r[VCPU_GPR + 2 * 4] = STACK;
     r[VCPU_GPR + 2 * 4 + 1] = 0;
@@ -336,10 +336,10 @@ export class ShadowRig {
   }
 
   /** One instruction, with RAX as told. Answers the vector of the exception that it came to, −1 for none; page faults are 14. */
-  step(code: readonly number[], rax = 0n): number {
+  step(code: readonly number[], rax = 0n, where = CODE): number {
     this.operands(0, rax);
     this.expected = ANY_EXCEPTION;
-    const outcome = this.run(code);
+    const outcome = this.run(code, where);
     this.expected = -1;
     return 'pageFault' in outcome ? 14 : this.vector;
   }
