@@ -16,10 +16,10 @@ import {
   type ThreadVerdict,
 } from '../machine/index.ts';
 import { BREAKPOINT_KIND_NAMES, STANDS_BEFORE } from '../protocol/breakpoint-kinds.ts';
-import type { MmioFaultPreview } from '../protocol/snapshots.ts';
+import type { BreakpointEvent, MmioFaultPreview } from '../protocol/snapshots.ts';
 import { eventMatches } from './breakpoint-match.ts';
 import type { BreakpointEntry, BreakpointStop, BreakpointTable } from './breakpoint-table.ts';
-import { EventWatch, type EventSink } from './event-watch.ts';
+import { EventWatch, VECTOR_PF, type EventSink } from './event-watch.ts';
 import type { MachineEvent } from './machine-event.ts';
 import { threadListText } from './thread-list.ts';
 
@@ -77,6 +77,12 @@ export class DebugHooks implements MachineHooks, EventSink {
   forget(): void {
     this.#events?.forget();
     this.forgotten += 1;
+  }
+
+  /** A machine that was saved stands in front of this: it is not met again. */
+  standAt(vcpu: number, { kind, fields }: BreakpointEvent): void {
+    const vector = kind === 'page-fault' ? VECTOR_PF : fields.find(({ name }) => name === 'vector')?.value;
+    this.#events?.standAt(vcpu, kind, Number(vector ?? 0));
   }
 
   get stopPending(): boolean {

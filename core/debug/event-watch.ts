@@ -24,12 +24,15 @@ import { instructionKey, MemoryWatch, ripOf } from './memory-watch.ts';
 import type { DevicePeek } from './memory-view.ts';
 import { ENTRIES_PER_PAGE, entryGfn, pageRole, pageTable, roleLevel } from './shadow-page.ts';
 
-const VECTOR_PF = 14;
+export const VECTOR_PF = 14;
 const PF_WRITE = 2;
 const PF_USER = 4;
 const PF_FETCH = 16;
 /** Keys of one instruction are few; more means that they are of many. */
 const MAX_SEEN = 4096;
+
+const portKey = (cpu: Cpu): string => `${instructionKey(cpu)}:port:${ripOf(cpu)}`;
+const exceptionKey = (cpu: Cpu, vector: number): string => `${instructionKey(cpu)}:exception:${ripOf(cpu)}:${vector}`;
 
 /** An enabled breakpoint, as far as it has to be known where events are made. */
 export interface ArmedBreakpoint {
@@ -111,6 +114,14 @@ export class EventWatch implements KvmWatch {
     this.#seen.clear();
   }
 
+  /** The vCPU was met in front of this before it was saved. */
+  standAt(vcpuId: number, kind: BreakpointKind, vector: number): void {
+    const cpu = this.#cpuOf(vcpuId);
+    if (cpu === undefined) return;
+    if (kind === 'port') this.#seen.add(portKey(cpu));
+    else if (kind === 'exception' || kind === 'page-fault') this.#seen.add(exceptionKey(cpu, vector));
+  }
+
   enter(vcpuId: number): void {
     this.#vcpu = vcpuId;
     if (!this.followsMemslots || memslotsGeneration(this.#place.arena) === this.#generation) return;
@@ -158,7 +169,7 @@ export class EventWatch implements KvmWatch {
 
   onPort(vcpuId: number, port: number, size: number, out: boolean, string: boolean, value: number): boolean {
     const cpu = this.#cpuOf(vcpuId);
-    if (cpu === undefined || !this.#isNew(`${instructionKey(cpu)}:port:${ripOf(cpu)}`)) return false;
+    if (cpu === undefined || !this.#isNew(portKey(cpu))) return false;
     const values = [BigInt(port), BigInt(size), out ? 1n : 0n, BigInt(value >>> 0), string ? 1n : 0n];
     return this.#sink.meet({ kind: 'port', vcpu: vcpuId, values });
   }
@@ -204,7 +215,7 @@ export class EventWatch implements KvmWatch {
 
   #meetException(cpu: Cpu, vector: number, errorCode: number, gvaLo: number, gvaHi: number): boolean {
     const rip = ripOf(cpu);
-    if (!this.#isNew(`${instructionKey(cpu)}:exception:${rip}:${vector}`)) return false;
+    if (!this.#isNew(exceptionKey(cpu, vector))) return false;
     const code = BigInt(errorCode >>> 0);
     const gva = vector === VECTOR_PF ? u64FromHalves(gvaLo, gvaHi) : 0n;
     const stops = this.#sink.meet({ kind: 'exception', vcpu: cpu.vcpuId, values: [BigInt(vector), code, gva, rip] });

@@ -129,6 +129,7 @@ export class RunControl {
     this.reason = reason;
     this.#stops.restore(places);
     this.armBreakpoints();
+    if (reason.kind === 'event-breakpoint') this.#hooks.standAt(reason.vcpu, reason.event);
   }
 
   /** Begins to execute `count` instructions. */

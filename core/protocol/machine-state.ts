@@ -1,6 +1,7 @@
 /** What a machine state says of itself beside the arena and the image: the META chunk of docs/FORMATS.md, "Machine states". */
 import * as v from 'valibot';
 import { MMIO_OUTCOMES } from '../base/mmio-outcomes.ts';
+import { BREAKPOINT_KIND_NAMES } from './breakpoint-kinds.ts';
 import { breakpointAddSchema, machineOptionsSchema } from './requests.ts';
 import type { BreakpointSnapshot } from './snapshots.ts';
 
@@ -16,6 +17,11 @@ export const MAX_SAVED_SERIAL = 262_144;
 
 /** Why a condition had no value. */
 const problem = v.optional(text(1000));
+
+const eventFieldSchema = v.pipe(
+  v.strictObject({ name: text(40), value: u64, word: v.optional(text(80)) }),
+  v.transform(({ word, ...field }) => ({ ...field, word })),
+);
 
 /** Why the machine stands, as far as that means anything to whoever opens the state. */
 export const savedReasonSchema = v.variant('kind', [
@@ -33,6 +39,18 @@ export const savedReasonSchema = v.variant('kind', [
       outcome: v.picklist(MMIO_OUTCOMES),
       spteGen: integer(-1, 2 ** 31),
       kvmGen: integer(-1, 2 ** 31),
+    }),
+    problem,
+  }),
+  v.strictObject({
+    kind: v.literal('event-breakpoint'),
+    id: count,
+    /** −1: user space did it. */
+    vcpu: integer(-1, 7),
+    event: v.strictObject({
+      kind: v.picklist(BREAKPOINT_KIND_NAMES),
+      text: text(1000),
+      fields: v.pipe(v.array(eventFieldSchema), v.maxLength(16)),
     }),
     problem,
   }),

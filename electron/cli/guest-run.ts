@@ -10,6 +10,7 @@ import { EngineSession } from './engine-session.ts';
 import { STATUS_PIPE } from './exit-status.ts';
 import type { ImageFile } from './image-file.ts';
 import { machineCreateOptions, type MachineRunOptions } from './machine-options.ts';
+import { LogLines } from './log-lines.ts';
 import { exitStatusOf, summaryJson, summaryLine, type RunEnd } from './run-summary.ts';
 import type { SlotStep } from '../../core/format/slot-script.ts';
 import { applySlotEdit } from './slot-edits.ts';
@@ -17,6 +18,8 @@ import { openStateFile, saveStateFile } from './state-file.ts';
 import { TraceFile } from './trace-file.ts';
 
 const LATER_EVENTS = TRACEPOINTS.filter(({ modernOnly }) => modernOnly === true).map(({ name }) => name);
+
+const BREAKPOINT_STOPS: ReadonlySet<string> = new Set(['breakpoint', 'mmio-breakpoint', 'event-breakpoint']);
 
 export interface GuestRunOptions extends MachineRunOptions {
   readonly breakAction: 'stop' | 'continue';
@@ -39,6 +42,7 @@ export class GuestRun {
   readonly #edits: readonly SlotStep[];
   readonly #trace: TraceFile | undefined;
   readonly #limit: number;
+  readonly #log: LogLines;
   #nextEdit = 0;
   #serial: Uint8Array[] = [];
   /** What the guest's line has not taken of the input yet. */
@@ -57,6 +61,7 @@ export class GuestRun {
     this.#edits = edits;
     this.#limit = options.maxInsns ?? Infinity;
     this.#engine = new EngineSession((event) => this.#hear(event));
+    this.#log = new LogLines(this.#engine, (line) => this.#io.complain(`umbra: ${line}`));
     if (image !== undefined) {
       const created = machineCreateOptions(options);
       this.#engine.ask('machine.create', { image: image.bytes, name: image.name, options: created });
@@ -105,7 +110,7 @@ export class GuestRun {
       const status = this.#engine.ask('machine.status', {});
       const { reason } = status;
       if (reason.kind === 'paused' && status.moment.insns < this.#limit) continue;
-      if (reason.kind !== 'breakpoint' && reason.kind !== 'mmio-breakpoint') return end;
+      if (!BREAKPOINT_STOPS.has(reason.kind)) return end;
       this.#breakpointHits += 1;
       for (const line of stopReport(this.#engine.answer, status)) this.#io.complain(line);
       if (this.#options.breakAction === 'stop') return end;
@@ -151,6 +156,7 @@ export class GuestRun {
 
   async #drain(): Promise<void> {
     this.#trace?.drain(this.#engine);
+    this.#log.drain();
     const chunks = this.#serial;
     if (chunks.length === 0) return;
     this.#serial = [];
@@ -172,6 +178,7 @@ export class GuestRun {
 
   #conclude(status: MachineStatus, end: RunEnd, hostMilliseconds: number): number {
     const exitStatus = exitStatusOf(status, this.#limit, end);
+    this.#log.conclude();
     if (this.#nextEdit < this.#edits.length) {
       this.#io.complain(`umbra: ${this.#edits.length - this.#nextEdit} edits of the script were never reached.`);
     }

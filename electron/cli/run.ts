@@ -83,7 +83,8 @@ Breakpoints (--break SPEC):
   :hit=N  :at=N  :every=N  :vcpu=N        from the Nth time on, only then, every Nth; only on that vCPU
   if EXPRESSION                           only when it holds (docs/expressions.md):
                                             --break 'port:0x3f8:out if event.value == 0x41'
-  log TEXT                                does not stop: writes a line that the window's Breakpoints panel shows
+  log TEXT                                does not stop: writes a line, TEXT with {EXPRESSION}s, to standard error
+                                            (the first 10000 of them)
   e.g. --break exec:main --break mmio:0xfeb00000+0x1000:write:stale:INVALID
 
 Exit status:

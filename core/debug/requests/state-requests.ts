@@ -133,7 +133,9 @@ function setBreakpoints(session: Session, saved: RestoredMachine['meta']['breakp
 
 /** A stop at a breakpoint names it by its new number. */
 function reasonOf(reason: RestoredMachine['meta']['reason'], ids: ReadonlyMap<number, number>): StopReason {
-  if (reason.kind !== 'breakpoint' && reason.kind !== 'mmio-breakpoint') return reason;
+  if (reason.kind !== 'breakpoint' && reason.kind !== 'mmio-breakpoint' && reason.kind !== 'event-breakpoint') {
+    return reason;
+  }
   const id = ids.get(reason.id);
   return id === undefined ? { kind: 'paused' } : { ...reason, id };
 }

@@ -82,6 +82,11 @@ export const useBreakpointsStore = defineStore('breakpoints', () => {
   const remove = (id: number): Promise<boolean> =>
     edit(`remove ${nameOf(id)}`, async () => settle(await desktop.call('breakpoints.remove', { id })));
 
+  /** Those of a workspace or a laboratory take the place of all, at once; that is no edit of the user's. */
+  async function adopt(wishes: readonly BreakpointInput[]): Promise<boolean> {
+    return settle(await desktop.call('breakpoints.replace', { breakpoints: [...wishes] }));
+  }
+
   /** All go, or all are switched, as one edit. */
   const replaceAll = (title: string, list: readonly BreakpointSnapshot[]): Promise<boolean> =>
     edit(title, () => replace(list));
@@ -160,6 +165,7 @@ export const useBreakpointsStore = defineStore('breakpoints', () => {
     addForSpte,
     addForEntry,
     watchWrites,
+    adopt,
     removeAll,
     switchAll,
     wanted,

@@ -28,8 +28,7 @@ export const useLabsStore = defineStore('labs', () => {
 
   async function setUp(lab: Laboratory): Promise<boolean> {
     if (!(await machine.load(await desktop.readGuest(lab.guest), lab.options))) return false;
-    for (const { id } of breakpoints.breakpoints) await breakpoints.remove(id);
-    for (const breakpoint of lab.breakpoints) await breakpoints.add(breakpoint);
+    await breakpoints.adopt(lab.breakpoints);
     for (const panel of lab.panels) layout.open(panel);
     layout.open('start');
     activeId.value = lab.id;

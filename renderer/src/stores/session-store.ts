@@ -163,11 +163,13 @@ export const useSessionStore = defineStore('session', () => {
 
   async function apply({ slots, breakpoints: wanted, layout: saved, notes: text }: Workspace): Promise<void> {
     notes.value = text;
-    for (const { id } of breakpoints.breakpoints) await breakpoints.remove(id);
-    for (const breakpoint of wanted) {
-      if (!(await breakpoints.add(breakpoint)) && breakpoints.error) notices.addError(breakpoints.error);
+    // One that the image has no symbol for takes none of the others away.
+    if (!(await breakpoints.adopt(wanted))) {
+      await breakpoints.adopt([]);
+      for (const breakpoint of wanted) {
+        if (!(await breakpoints.add(breakpoint)) && breakpoints.error) notices.addError(breakpoints.error);
+      }
     }
-    await breakpoints.refresh();
     if (slots !== undefined) await applySlots(slots);
     const read = readSavedLayout(saved);
     if (read) layout.restore(read);

@@ -55,6 +55,32 @@ describe('umbra run', () => {
     expect(stderr).toMatch(/rax [0-9a-f]{16}/);
   });
 
+  it.each([
+    ['data:gpa@0x108000+4:write', /write of 4 bytes at gva 0x108000/],
+    ['port:0x3f8+8:out', /port out of 0x[0-9a-f]+ to 0x3f/],
+    ['spte:0xe0000000:level=1', /spte of gfn 0xe0000, level 1/],
+    ['exec:gpa@0x100010', /breakpoint 1 at 0x00100010/],
+  ])('stops at %s and reports', async (spec, text) => {
+    const { status, stderr } = await umbra(['run', 'poller', '--break', spec, ...small]);
+    expect(status).toBe(0);
+    expect(stderr).toMatch(text);
+    expect(stderr).toMatch(/rax [0-9a-f]{16}/);
+  });
+
+  it('writes the lines of log breakpoints to standard error, and goes on', async () => {
+    const spec = 'port:0x3f8:out if event.value == 0x48 log sent {event.value}';
+    const { status, stdout, stderr } = await umbra(['run', 'hello', '--break', spec, ...small]);
+    expect([status, stdout]).toEqual([1, expect.stringContaining('Hello from the guest.')]);
+    expect(stderr).toMatch(/^umbra: breakpoint 1, vCPU 0, at \d+: sent 0x48$/m);
+  });
+
+  it('writes as many of them as somebody can read, and says how many there were', async () => {
+    const spec = 'exec:0+0x1000000 log x';
+    const { stderr } = await umbra(['run', 'spin', '--break', spec, '--max-insns', '12k', ...small]);
+    expect(stderr.match(/^umbra: breakpoint 1.*: x$/gm)).toHaveLength(10_000);
+    expect(stderr).toMatch(/^umbra: 20\d\d more lines of log breakpoints are not shown\.$/m);
+  });
+
   it('goes on after each report when told so', async () => {
     const words = ['run', 'hello', '--break', 'exec:guest_main', '--break-action', 'continue', '--json', ...small];
     const { status, stderr } = await umbra(words);

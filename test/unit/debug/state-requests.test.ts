@@ -68,6 +68,18 @@ describe('a machine state', () => {
     expect(session.refusal('state.saveNext', {})).toContain('no machine state is being saved');
   });
 
+  test('keeps why a breakpoint stopped it, and does not meet the same port access again', () => {
+    const source = sessionWith('hello');
+    source.ask('breakpoints.add', { spec: { kind: 'port', start: 0x3f8, length: 1, access: 'out' } });
+    const stop = source.run();
+    expect(stop.reason).toMatchObject({ kind: 'event-breakpoint', event: { kind: 'port' } });
+    const bytes = saved(source);
+    const session = sessionWith('timer', { append: 'ticks=3' });
+    open(session, bytes);
+    expect(session.ask('machine.status', {}).reason).toEqual(stop.reason);
+    expect(session.run().moment.insns).toBe(source.run().moment.insns);
+  });
+
   describe('that is damaged or made up', () => {
     const source = sessionWith('poller', { append: 'pause=50' });
     source.run(50_000);
