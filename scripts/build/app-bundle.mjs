@@ -7,13 +7,19 @@ import { buildIfStale } from './freshness.mjs';
 
 const SOURCES = ['core', 'electron', 'renderer', 'scripts/build', 'electron.vite.config.ts', 'package-lock.json'];
 const STAMP = inProject('out', '.app-built');
+const LOCK = inProject('out', '.app-building');
 
 /**
  * The window's bundles, built if their sources are newer.
  * @returns {Promise<boolean>} whether they had to be built
  */
 export function ensureAppBundle() {
-  return buildIfStale({ stamp: STAMP, sources: SOURCES.map((source) => inProject(source)), build: bundleApp });
+  return buildIfStale({
+    stamp: STAMP,
+    lock: LOCK,
+    sources: SOURCES.map((source) => inProject(source)),
+    build: bundleApp,
+  });
 }
 
 /** For a development server, which puts its own bundles into the same place. */

@@ -10,6 +10,7 @@ const SOURCES = ['core', 'electron/host', 'electron/cli', 'electron/guests', 'sc
 export async function ensureCliBundle() {
   await buildIfStale({
     stamp: inProject('out', 'cli', '.built'),
+    lock: inProject('out', '.cli-building'),
     sources: SOURCES.map((source) => inProject(source)),
     // In a process of its own: the bundler's threads and memory would outlive it in the one that runs the guest.
     async build() {
