@@ -158,7 +158,8 @@
       const observer = new MutationObserver((mutations) => {
         for (const { target } of mutations) {
           const element = target instanceof Element ? target : target.parentElement;
-          const name = element?.closest('[data-panel]')?.getAttribute('data-panel');
+          const bar = element?.closest('.run-bar') ? 'run bar' : undefined;
+          const name = bar ?? element?.closest('[data-panel]')?.getAttribute('data-panel');
           if (name) changed.add(name);
         }
       });

@@ -11,6 +11,12 @@ export const LIVE_HERTZ = 30;
 /** The beat falls on the first frame after so long: half a frame of 60 a second before it is due. */
 const REST_MS = 1000 / LIVE_HERTZ - 8;
 
+/**
+ * Who draws by software, on the processors that run the guest, draws less often: so many times as long as a frame takes the
+ * window leaves the processors alone.
+ */
+const RESTS_PER_DRAWING = 8;
+
 export interface Follower {
   /** Beats from one question to the next. */
   readonly every: number;
@@ -39,7 +45,10 @@ export const useLiveClockStore = defineStore('live-clock', () => {
       if (!machine.isRunning) break;
       const due = [...followers].filter(({ every }) => beats % every === 0);
       await Promise.all([machine.refreshStatus(), ...due.map(({ ask }) => ask())]);
-      await sleep(Math.max(0, began + REST_MS - performance.now()));
+      const frame = await nextFrame();
+      await sleep(0);
+      const drawing = performance.now() - frame;
+      await sleep(Math.max(0, began + REST_MS - performance.now(), drawing * RESTS_PER_DRAWING));
     }
     isBeating = false;
   }
