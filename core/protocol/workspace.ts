@@ -17,6 +17,19 @@ export const MAX_WORKSPACE_BREAKPOINTS = 1000;
 
 const text = (max: number) => v.pipe(v.string(), v.maxLength(max));
 
+export const MAX_WATCHES = 32;
+export const watchListSchema = v.pipe(
+  v.array(
+    v.strictObject({
+      space: v.picklist(['gva', 'gpa', 'hva']),
+      address: v.pipe(v.string(), v.regex(/^0x[0-9a-f]{1,16}$/)),
+      size: v.picklist([1, 2, 4, 8]),
+    }),
+  ),
+  v.maxLength(MAX_WATCHES),
+);
+export type WatchList = v.InferOutput<typeof watchListSchema>;
+
 /** What the window knows of a workspace; the host adds the image. */
 export const workspacePartsSchema = v.strictObject({
   /** The memslots of user space where they are not those that a machine starts with. */
@@ -25,6 +38,8 @@ export const workspacePartsSchema = v.strictObject({
   /** The window's own; read again, without trust, where it is applied. */
   layout: v.optional(v.looseObject({})),
   notes: text(MAX_NOTES_CHARACTERS),
+  /** Places in memory that are watched. */
+  watches: v.optional(watchListSchema),
 });
 export type WorkspaceParts = v.InferOutput<typeof workspacePartsSchema>;
 

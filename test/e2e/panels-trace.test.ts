@@ -67,10 +67,10 @@ describe('the trace', () => {
   it('leads from its numbers to the panels that show them', async () => {
     const trace = bench.panel('trace');
     await trace.locator('[name=trace-filter]').fill('kvm_mmio');
-    await rows().first().locator('.number-link', { hasText: '0x' }).first().hover();
+    await rows().last().locator('.number-link', { hasText: '0x' }).first().hover();
     await umbra.page.getByRole('tooltip').waitFor();
     expect(await umbra.page.getByRole('tooltip').innerText()).toMatch(/gpa/);
-    await rows().first().locator('.number-link', { hasText: '0x' }).first().click({ button: 'right' });
+    await rows().last().locator('.number-link', { hasText: '0x' }).first().click({ button: 'right' });
     await umbra.page.getByRole('menuitem', { name: 'Walk it through both trees' }).waitFor();
     await umbra.page.keyboard.press('Escape');
     await trace.locator('[name=trace-filter]').fill('');

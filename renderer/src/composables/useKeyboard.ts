@@ -1,5 +1,6 @@
 /** Keys that mean a command wherever the focus is. */
 import { onScopeDispose } from 'vue';
+import { skipsTerminal } from '../commands/terminal-keys.ts';
 import { useCommandsStore } from '../stores/commands-store.ts';
 
 /** `Ctrl+Shift+P`; Meta counts as Ctrl so that a Mac has its keys. */
@@ -19,11 +20,16 @@ const TEXT_FIELDS = 'input:not([type=checkbox], [type=radio], [type=range], [typ
 
 const isText = (target: EventTarget | null): boolean => target instanceof Element && target.matches(TEXT_FIELDS);
 
+const isInTerminal = (target: EventTarget | null): boolean =>
+  target instanceof Element && target.closest('[data-terminal]') !== null;
+
 export function useKeyboard(): void {
   const commands = useCommandsStore();
   const listener = (event: KeyboardEvent): void => {
     if (event.defaultPrevented || event.isComposing) return;
-    if (commands.executeKey(keyOf(event), isText(event.target))) event.preventDefault();
+    const key = keyOf(event);
+    if (isInTerminal(event.target) && !skipsTerminal(key, commands.commands)) return;
+    if (commands.executeKey(key, isText(event.target))) event.preventDefault();
   };
   window.addEventListener('keydown', listener, { capture: true });
   onScopeDispose(() => window.removeEventListener('keydown', listener, { capture: true }));

@@ -18,6 +18,7 @@ import { useDesktopStore } from './desktop-store.ts';
 import { useLayoutStore } from './layout-store.ts';
 import { useMachineStore } from './machine-store.ts';
 import { useNoticesStore } from './notices-store.ts';
+import { useWatchesStore } from './watches-store.ts';
 
 type OpenedWorkspace = Extract<OpenedFile, { kind: 'workspace' }>;
 
@@ -30,6 +31,7 @@ export const useSessionStore = defineStore('session', () => {
   const notices = useNoticesStore();
   const breakpoints = useBreakpointsStore();
   const layout = useLayoutStore();
+  const watches = useWatchesStore();
 
   const notes = ref('');
   const recent = shallowRef<readonly RecentFile[]>([]);
@@ -61,6 +63,7 @@ export const useSessionStore = defineStore('session', () => {
       // The dock's picture of itself is made of plain values; a copy has nothing reactive about it.
       ...(saved === undefined ? {} : { layout: JSON.parse(JSON.stringify(saved)) }),
       notes: notes.value,
+      ...(watches.watches.length === 0 ? {} : { watches: watches.snapshot() }),
     };
   }
 
@@ -161,8 +164,15 @@ export const useSessionStore = defineStore('session', () => {
     else notices.add('error', chosen.message);
   }
 
-  async function apply({ slots, breakpoints: wanted, layout: saved, notes: text }: Workspace): Promise<void> {
+  async function apply({
+    slots,
+    breakpoints: wanted,
+    layout: saved,
+    notes: text,
+    watches: places,
+  }: Workspace): Promise<void> {
     notes.value = text;
+    watches.restore(places ?? []);
     // One that the image has no symbol for takes none of the others away.
     if (!(await breakpoints.adopt(wanted))) {
       await breakpoints.adopt([]);

@@ -1,8 +1,9 @@
 /** Places in memory that somebody keeps an eye on: read at every stop, marked when they have changed. */
-import type { AddressSpace, MemorySnapshot } from '@core/protocol/index.ts';
+import type { AddressSpace, MemorySnapshot, WatchList } from '@core/protocol/index.ts';
+import { MAX_WATCHES, watchListSchema } from '@core/protocol/index.ts';
 import { formatAddress, formatHex } from '@core/format/address-text.ts';
 import { defineStore } from 'pinia';
-import { computed, ref, shallowRef } from 'vue';
+import { computed, ref, shallowRef, watch as follow } from 'vue';
 import * as v from 'valibot';
 import { isLeft } from '../api/stop-change.ts';
 import { useDesktopStore } from './desktop-store.ts';
@@ -25,20 +26,10 @@ export interface WatchRow extends Watch {
   readonly hasChanged: boolean;
 }
 
-export const MAX_WATCHES = 32;
+/** They outlive the page; a workspace has its own. */
+const KEPT_KEY = 'umbra.watches';
 
 const U64_MAX = (1n << 64n) - 1n;
-const savedSchema = v.pipe(
-  v.array(
-    v.strictObject({
-      space: v.picklist(['gva', 'gpa', 'hva']),
-      address: v.pipe(v.string(), v.regex(/^0x[0-9a-f]{1,16}$/)),
-      size: v.picklist(WATCH_SIZES),
-    }),
-  ),
-  v.maxLength(MAX_WATCHES),
-);
-
 export const useWatchesStore = defineStore('watches', () => {
   const desktop = useDesktopStore();
   const machine = useMachineStore();
@@ -87,17 +78,25 @@ export const useWatchesStore = defineStore('watches', () => {
     await Promise.all(watches.value.map(read));
   };
 
-  const snapshot = (): unknown =>
+  const snapshot = (): WatchList =>
     watches.value.map(({ space, address, size }) => ({ space, address: formatHex(address), size }));
 
   /** @returns whether it was a list of watches */
   function restore(saved: unknown): boolean {
-    const parsed = v.safeParse(savedSchema, saved);
+    const parsed = v.safeParse(watchListSchema, saved);
     if (!parsed.success) return false;
     watches.value = [];
     for (const { space, address, size } of parsed.output) add(space, BigInt(address), size);
     return true;
   }
+
+  // What is kept is hostile like any file: it is watches, or nothing.
+  try {
+    restore(JSON.parse(localStorage.getItem(KEPT_KEY) ?? '[]'));
+  } catch {
+    localStorage.removeItem(KEPT_KEY);
+  }
+  follow(watches, () => localStorage.setItem(KEPT_KEY, JSON.stringify(snapshot())));
 
   return { watches, rows, add, remove, resize, refresh, snapshot, restore };
 });

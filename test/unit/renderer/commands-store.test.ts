@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, it, vi } from 'vitest';
+import { skipsTerminal } from '../../../renderer/src/commands/terminal-keys.ts';
 import { keyOf } from '../../../renderer/src/composables/useKeyboard.ts';
 import { useCommandsStore } from '../../../renderer/src/stores/commands-store.ts';
 import { useFocusStore } from '../../../renderer/src/stores/focus-store.ts';
@@ -22,6 +23,28 @@ describe('keys', () => {
   ])('%o is %s', (init, name) => {
     expect(keyOf(new KeyboardEvent('keydown', init))).toBe(name);
   });
+});
+
+describe('the terminal', () => {
+  it.each(['F5', 'F11', 'Shift+F11', 'Ctrl+P', 'Ctrl+Shift+P', 'Alt+3', 'Alt+ArrowLeft', 'Ctrl+PageDown', 'F1'])(
+    'leaves %s to the workbench',
+    (key) => expect(skipsTerminal(key, useCommandsStore().commands)).toBe(true),
+  );
+
+  it.each([
+    'Ctrl+C',
+    'Ctrl+D',
+    'Ctrl+L',
+    'Ctrl+W',
+    'Ctrl+Z',
+    'Ctrl+S',
+    'Ctrl+O',
+    'Ctrl+G',
+    'A',
+    'Enter',
+    'Alt+B',
+    'Tab',
+  ])('types %s to the guest', (key) => expect(skipsTerminal(key, useCommandsStore().commands)).toBe(false));
 });
 
 describe('commands', () => {

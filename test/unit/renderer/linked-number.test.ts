@@ -28,6 +28,7 @@ const EVERY: readonly LinkedNumber[] = [
 
 let engine: FakeEngine;
 beforeEach(async () => {
+  localStorage.clear();
   engine = await startStores();
 });
 

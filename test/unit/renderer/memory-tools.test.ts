@@ -1,10 +1,12 @@
 import { beforeEach, describe, expect, it } from 'vitest';
+import { nextTick } from 'vue';
 import { useMachineStore } from '../../../renderer/src/stores/machine-store.ts';
 import { useMemoryCompareStore } from '../../../renderer/src/stores/memory-compare-store.ts';
 import { useMemoryEditsStore } from '../../../renderer/src/stores/memory-edits-store.ts';
 import { useMemorySearchStore } from '../../../renderer/src/stores/memory-search-store.ts';
 import { useEditHistoryStore } from '../../../renderer/src/stores/edit-history-store.ts';
-import { MAX_WATCHES, useWatchesStore } from '../../../renderer/src/stores/watches-store.ts';
+import { MAX_WATCHES } from '@core/protocol/index.ts';
+import { useWatchesStore } from '../../../renderer/src/stores/watches-store.ts';
 import type { FakeEngine } from './fake-engine.ts';
 import { startStores } from './stores.ts';
 
@@ -13,6 +15,7 @@ const NEEDLE = Uint8Array.from([0xde, 0xad]);
 
 let engine: FakeEngine;
 beforeEach(async () => {
+  localStorage.clear();
   engine = await startStores();
 });
 
@@ -134,5 +137,19 @@ describe('watched places', () => {
     ]) {
       expect(watches.restore(hostile)).toBe(false);
     }
+  });
+
+  it('outlive the page', async () => {
+    const watches = useWatchesStore();
+    watches.add('gpa', 0x1234n, 4);
+    await nextTick();
+    // Another page, another set of stores.
+    await startStores();
+    expect(useWatchesStore().watches).toMatchObject([{ space: 'gpa', address: 0x1234n, size: 4 }]);
+    // What is still being read belongs to the page before.
+    await new Promise((done) => setTimeout(done));
+    localStorage.setItem('umbra.watches', '{broken');
+    await startStores();
+    expect(useWatchesStore().watches).toEqual([]);
   });
 });

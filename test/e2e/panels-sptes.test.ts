@@ -1,0 +1,86 @@
+/** The spte inspector in the real window: broken on from the inspector, followed by its numbers, reached from the palette. */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { launchUmbra } from './harness.ts';
+import type { LaunchedUmbra } from './harness.ts';
+import { workbench } from './workbench.ts';
+import type { Workbench } from './workbench.ts';
+
+let umbra: LaunchedUmbra;
+let bench: Workbench;
+
+beforeAll(async () => {
+  umbra = await launchUmbra();
+  await umbra.page.setViewportSize({ width: 1600, height: 1000 });
+  await umbra.page.emulateMedia({ colorScheme: 'dark' });
+  bench = workbench(umbra.page);
+  await bench.waitForState('paused');
+  await umbra.page.keyboard.press('F5');
+  await bench.eventually(() => bench.serialText(), /is MMIO at poll/, 'the guest polls');
+  await umbra.page.keyboard.press('F5');
+  await bench.waitForState('paused');
+});
+afterAll(() => umbra.close());
+
+async function command(words: string): Promise<void> {
+  await umbra.page.keyboard.press('Control+Shift+P');
+  await umbra.page.getByRole('combobox', { name: 'Command', exact: true }).fill(words);
+  await umbra.page.keyboard.press('Enter');
+}
+
+describe('the spte inspector', () => {
+  it('is filtered from the palette', async () => {
+    await command('spte inspector: show sptes that map memory');
+    await bench.eventually(() => bench.panel('sptes').locator('.scroller').innerText(), /page/, 'leaves');
+    await command('decode a raw spte');
+    await bench.panel('sptes').locator('[name=raw-spte]').waitFor();
+    await command('spte inspector: show mmio sptes');
+    await bench.eventually(() => bench.panel('sptes').locator('.scroller').innerText(), /● MMIO/, 'MMIO sptes');
+  });
+
+  it('describes an spte where it stands, and says what can be done with it', async () => {
+    const value = bench
+      .panel('sptes')
+      .locator('.table-row', { hasText: '0xe0000' })
+      .locator('span', { hasText: /^0xc0/ });
+    await value.hover();
+    await umbra.page.getByRole('tooltip').waitFor();
+    expect(await umbra.page.getByRole('tooltip').innerText()).toMatch(/MMIO spte[\s\S]*fresh: the current generation/);
+    await value.click({ button: 'right' });
+    await umbra.page.getByRole('menuitem', { name: 'Go to its sptes' }).waitFor();
+    await umbra.page.keyboard.press('Escape');
+  });
+
+  it('breaks when the spte under the glass changes, and shows what it was', async () => {
+    const sptes = bench.panel('sptes');
+    await sptes.locator('.table-row', { hasText: '0xe0000' }).locator('span').first().click();
+    await sptes.getByRole('button', { name: 'Break when this spte changes' }).click();
+    const breakpoints = await bench.open('breakpoints');
+    await bench.eventually(() => breakpoints.innerText(), /0xe0000000/, 'the breakpoint');
+    // A slot over its gfn makes the spte stale; the next access writes another.
+    await command('new memslot');
+    await umbra.page.keyboard.press('Escape');
+    await bench.open('console');
+    await bench
+      .panel('console')
+      .locator('[name=console-line], input')
+      .first()
+      .fill('slots add slot=5 gpa=0xe0000000 size=4K hva=ram+0x400000');
+    await umbra.page.keyboard.press('Enter');
+    await umbra.page.keyboard.press('F5');
+    await bench.eventually(
+      () => umbra.page.locator('.run-bar').innerText(),
+      /spte of gfn 0xe0000/,
+      'it stops at the change',
+    );
+    await umbra.screenshot('28-spte-break');
+  });
+
+  it('has a button for each field, which breaks on its bits alone', async () => {
+    const sptes = await bench.open('sptes');
+    const field = sptes.locator('.fields .field-break').first();
+    await field.focus();
+    expect(await field.getAttribute('aria-label')).toMatch(/^Break when .* \(bits .*\) changes$/);
+  });
+
+  it('has made no noise on the console', () => expect(umbra.pageErrors).toEqual([]));
+});
