@@ -42,11 +42,7 @@ describe('memory', () => {
     const memory = bench.panel('memory');
     await goTo('gpa:300000');
     await memory.getByRole('button', { name: 'Compare with another moment' }).click();
-    await memory
-      .getByRole('button', { name: 'What is on screen' })
-      .or(memory.locator('[aria-label^="Compare"] button').first())
-      .first()
-      .click();
+    await memory.getByRole('button', { name: 'what is in sight' }).click();
     await memory.getByRole('button', { name: 'Compare with now' }).waitFor();
     await memory.locator('.cell.byte').first().click();
     await umbra.page.keyboard.type('00');

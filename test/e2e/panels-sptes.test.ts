@@ -57,13 +57,10 @@ describe('the spte inspector', () => {
     const breakpoints = await bench.open('breakpoints');
     await bench.eventually(() => breakpoints.innerText(), /0xe0000000/, 'the breakpoint');
     // A slot over its gfn makes the spte stale; the next access writes another.
-    await command('new memslot');
-    await umbra.page.keyboard.press('Escape');
     await bench.open('console');
     await bench
       .panel('console')
-      .locator('[name=console-line], input')
-      .first()
+      .locator('[name=console-line]')
       .fill('slots add slot=5 gpa=0xe0000000 size=4K hva=ram+0x400000');
     await umbra.page.keyboard.press('Enter');
     await umbra.page.keyboard.press('F5');
