@@ -14,10 +14,6 @@ beforeAll(async () => {
   await umbra.page.emulateMedia({ colorScheme: 'dark' });
   bench = workbench(umbra.page);
   await bench.waitForState('paused');
-  await umbra.page.keyboard.press('F5');
-  await bench.eventually(() => bench.serialText(), /is MMIO at poll/, 'the guest polls');
-  await umbra.page.keyboard.press('F5');
-  await bench.waitForState('paused');
 });
 afterAll(() => umbra.close());
 
@@ -29,6 +25,10 @@ async function command(words: string): Promise<void> {
 
 describe('the spte inspector', () => {
   it('is filtered from the palette', async () => {
+    await umbra.page.keyboard.press('F5');
+    await bench.eventually(() => bench.serialText(), /is MMIO at poll/, 'the guest polls');
+    await umbra.page.keyboard.press('F5');
+    await bench.waitForState('paused');
     await command('spte inspector: show sptes that map memory');
     await bench.eventually(() => bench.panel('sptes').locator('.scroller').innerText(), /page/, 'leaves');
     await command('decode a raw spte');
