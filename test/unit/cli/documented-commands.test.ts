@@ -37,7 +37,7 @@ function commandsOf(page: string): readonly Documented[] {
   const inline = [...text.matchAll(/`(npm run -s umbra -- [^`]*)`/g)].map(([, line]) => line);
   return [...blocks, ...inline].flatMap((line) => {
     const found = /^(?:printf '([^']*)' \| )?(?:npm run (?:-s )?umbra --|umbra) (.*)$/.exec(line.trim());
-    if (found === null || / COMMAND$/.test(line)) return [];
+    if (found === null || line.endsWith(' COMMAND')) return [];
     const typed = (found[1] ?? '').replaceAll(String.raw`\n`, '\n');
     const words = wordsOf(found[2].replace(/\s+#.*$/, '')).map((word) => (word === 'my.race' ? own : word));
     return [{ page, line: line.trim(), typed, words }];
