@@ -37,5 +37,5 @@ export const TURN_VCPU = 0;
 export const TURN_END = 8;
 /** Byte offset from DEV_TURNS, int32: held by the vCPU that is at the devices, while vCPUs have threads of their own. */
 export const DEVICES_LOCK = 16;
-/** The same for the bus: held by the vCPU that executes alone (core/x86/bus-lock.ts). */
+/** The same for the bus: held by the vCPU that executes alone (core/x86/exec/bus-lock.ts). */
 export const BUS_LOCK = 20;

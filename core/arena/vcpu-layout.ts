@@ -15,7 +15,7 @@ export const VCPU_RFLAGS = 34;
 
 /**
  * Lazy arithmetic flags: the operation that set them last and what is needed to work each flag out.
- * FLAGS_OP 0 means that VCPU_RFLAGS holds all of them. The encoding of the rest belongs to core/x86/flags.ts.
+ * FLAGS_OP 0 means that VCPU_RFLAGS holds all of them. The encoding of the rest belongs to core/x86/exec/flags.ts.
  */
 export const VCPU_FLAGS_OP = 36;
 export const VCPU_FLAGS_RESULT = 38;
@@ -79,7 +79,7 @@ export const VCPU_MSR_TSC_OFFSET = 156;
 export const VCPU_MSR_TSC_AUX = 158;
 export const VCPU_MSR_MTRR_DEF_TYPE = 160;
 export const VCPU_MSR_MISC_ENABLE = 162;
-/** Words 164 … 223 are free for further MSRs (core/x86/msr.ts owns their use). */
+/** Words 164 … 223 are free for further MSRs (core/x86/system/msr.ts owns their use). */
 export const VCPU_MSR_MORE = 164;
 
 /** Interruptibility: 0 none, 1 blocking by STI, 2 blocking by MOV SS (SDM vol 3C, "Guest Non-Register State"). */
@@ -176,9 +176,9 @@ export const VCPU_F_COUNTERS = 164; // … up to 195
 export const VCPU_XMM = 448;
 export const VCPU_MXCSR = 512;
 
-/** TLBs begin here (int32 index); their geometry belongs to core/x86/tlb.ts. */
+/** TLBs begin here (int32 index); their geometry belongs to core/x86/tlb/tlb.ts. */
 export const VCPU_TLB = 1024;
-/** Byte offset in the block: a page in which locked instructions work on a copy (core/x86/exec-locked.ts). */
+/** Byte offset in the block: a page in which locked instructions work on a copy (core/x86/exec/exec-locked.ts). */
 export const VCPU_LOCK_PAGE = 131072;
 /** Bytes of a vCPU block: 4 KiB of state, 124 KiB of TLBs, a page for locked instructions. */
 export const VCPU_BYTES = 135168;

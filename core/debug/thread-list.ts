@@ -4,8 +4,8 @@
  */
 import { asciiText } from '../base/ascii.ts';
 import { jsonText, parseJsonText } from '../protocol/json-text.ts';
-import type { ArmedBreakpoint } from './event-watch.ts';
-import { isExactExec } from './placed-execution.ts';
+import type { ArmedBreakpoint } from './breakpoints/event-watch.ts';
+import { isExactExec } from './breakpoints/placed-execution.ts';
 
 export interface ThreadBreakpoint extends ArmedBreakpoint {
   /** Undefined: any. */

@@ -20,19 +20,19 @@ import {
 } from '../arena/vcpu-layout.ts';
 import { u64FromHalves } from '../base/address.ts';
 import { resetState } from './cpu-reset.ts';
-import { DecodeCache } from './decode-cache.ts';
-import { InstructionDecoder } from './decode.ts';
-import { emulateInstruction } from './emulate.ts';
-import { raiseException, raisePageFault, VECTOR_PF } from './exceptions.ts';
-import { ABORT_NONE } from './exits.ts';
-import { FLAGS_EAGER, materializeFlags } from './flags.ts';
-import { I_LENGTH, I_NEXT, I_TARGET, INSTRUCTION_SHIFT, type InstructionHandler } from './instruction.ts';
-import { deliverException, deliverInterrupt } from './interrupts.ts';
-import { WholeWord } from './memory-access-whole.ts';
+import { DecodeCache } from './decode/decode-cache.ts';
+import { InstructionDecoder } from './decode/decode.ts';
+import { emulateInstruction } from './exec/emulate.ts';
+import { raiseException, raisePageFault, VECTOR_PF } from './interrupts/exceptions.ts';
+import { ABORT_NONE } from './system/exits.ts';
+import { FLAGS_EAGER, materializeFlags } from './exec/flags.ts';
+import { I_LENGTH, I_NEXT, I_TARGET, INSTRUCTION_SHIFT, type InstructionHandler } from './decode/instruction.ts';
+import { deliverException, deliverInterrupt } from './interrupts/interrupts.ts';
+import { WholeWord } from './memory/memory-access-whole.ts';
 import { runCpu } from './run-loop.ts';
-import { flushTlb, flushTlbPage } from './tlb.ts';
-import { watchesChanged } from './tlb-watch.ts';
-import type { CpuWatch } from './watch.ts';
+import { flushTlb, flushTlbPage } from './tlb/tlb.ts';
+import { watchesChanged } from './tlb/tlb-watch.ts';
+import type { CpuWatch } from './memory/watch.ts';
 
 /**
  * What KVM's emulator does in place of plain memory and port accesses (core/kvm implements it: emulator_*_emulated).

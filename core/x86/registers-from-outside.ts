@@ -4,12 +4,12 @@
  */
 import { SEG_ATTRIBUTES, SS, VCPU_CPL, VCPU_CR3, VCPU_CR4 } from '../arena/vcpu-layout.ts';
 import type { Cpu } from './cpu.ts';
-import { CR0_DEFINED, CR4_DEFINED } from './control-registers.ts';
-import { EFER_DEFINED } from './msr.ts';
-import { CR4_PAE } from './paging-entry.ts';
-import { loadPdptesAt } from './paging-pdpte.ts';
-import { dplOf, isLongMode, segmentWords, updateCodeBits } from './segments-descriptor.ts';
-import { flushTlb } from './tlb.ts';
+import { CR0_DEFINED, CR4_DEFINED } from './system/control-registers.ts';
+import { EFER_DEFINED } from './system/msr.ts';
+import { CR4_PAE } from './paging/paging-entry.ts';
+import { loadPdptesAt } from './paging/paging-pdpte.ts';
+import { dplOf, isLongMode, segmentWords, updateCodeBits } from './segments/segments-descriptor.ts';
+import { flushTlb } from './tlb/tlb.ts';
 
 /** The bits that this processor has; VM entry fails with any other of CR4 or EFER, and those of CR0 read as zero. */
 export const PROCESSOR_BITS = { cr0: CR0_DEFINED, cr4: CR4_DEFINED, efer: EFER_DEFINED } as const;

@@ -21,9 +21,9 @@ import {
   VCPU_ZERO,
 } from '../arena/vcpu-layout.ts';
 import { VCPU_COUNTERS } from '../base/counters.ts';
-import { FLAGS_RESULT_64 } from './flags.ts';
-import { C_PAGE } from './paging-cache.ts';
-import { N_PAGE } from './second-level-cache.ts';
+import { FLAGS_RESULT_64 } from './exec/flags.ts';
+import { C_PAGE } from './tlb/paging-cache.ts';
+import { N_PAGE } from './tlb/second-level-cache.ts';
 import {
   NESTED_TLB,
   NESTED_TLB_END,
@@ -40,8 +40,8 @@ import {
   TLB_LOG,
   TLB_LOG_COUNT,
   TLB_LOG_SIZE,
-} from './tlb-layout.ts';
-import { fastTag, T_EXEC, T_FLAGS, T_PAGE, T_READ, T_WRITE, TLB_GLOBAL, TLB_INDEX_MASK, TLB_LARGE } from './tlb.ts';
+} from './tlb/tlb-layout.ts';
+import { fastTag, T_EXEC, T_FLAGS, T_PAGE, T_READ, T_WRITE, TLB_GLOBAL, TLB_INDEX_MASK, TLB_LARGE } from './tlb/tlb.ts';
 
 const PAGE = 4096;
 

@@ -28,7 +28,14 @@ import {
   VCPU_SEGMENTS,
 } from '../arena/vcpu-layout.ts';
 import type { Cpu } from './cpu.ts';
-import { raiseException, raiseGp, raisedVector, turnIntoStackFault, VECTOR_DB, VECTOR_UD } from './exceptions.ts';
+import {
+  raiseException,
+  raiseGp,
+  raisedVector,
+  turnIntoStackFault,
+  VECTOR_DB,
+  VECTOR_UD,
+} from './interrupts/exceptions.ts';
 import {
   ABORT_DEBUG,
   ABORT_EXCEPTION,
@@ -42,13 +49,21 @@ import {
   EXIT_INVALID_OPCODE,
   EXIT_TRIPLE_FAULT,
   EXIT_UNIMPLEMENTED,
-} from './exits.ts';
-import { IF, TF } from './flags.ts';
-import { EA_64_STACK, I_EA, I_LENGTH, I_NEXT, I_SECOND_PAGE, I_TARGET, INSTRUCTION_SHIFT } from './instruction.ts';
-import { deliverException } from './interrupts.ts';
-import { nextPageHigh } from './linear-address.ts';
-import { fetchPage } from './memory-access.ts';
-import { dropStaleCode } from './system-code-pages.ts';
+} from './system/exits.ts';
+import { IF, TF } from './exec/flags.ts';
+import {
+  EA_64_STACK,
+  I_EA,
+  I_LENGTH,
+  I_NEXT,
+  I_SECOND_PAGE,
+  I_TARGET,
+  INSTRUCTION_SHIFT,
+} from './decode/instruction.ts';
+import { deliverException } from './interrupts/interrupts.ts';
+import { nextPageHigh } from './memory/linear-address.ts';
+import { fetchPage } from './memory/memory-access.ts';
+import { dropStaleCode } from './memory/system-code-pages.ts';
 
 const CS_BASE = VCPU_SEGMENTS + CS * SEGMENT_WORDS + SEG_BASE;
 const CS_LIMIT = VCPU_SEGMENTS + CS * SEGMENT_WORDS + SEG_LIMIT;

@@ -5,7 +5,7 @@
  */
 import type { Command } from 'commander';
 import { HVA_BASE } from '../../core/base/address.ts';
-import { spteLines, spteOver } from '../../core/debug/stop-report.ts';
+import { spteLines, spteOver } from '../../core/debug/run/stop-report.ts';
 import { describeFault, generationText } from '../../core/format/stop-reason.ts';
 import type { MachineStatus, MmioFaultPreview } from '../../core/protocol/snapshots.ts';
 import type { CliIo } from './cli-io.ts';

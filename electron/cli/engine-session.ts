@@ -1,6 +1,6 @@
 /** The engine in this thread, driven step by step: nothing but the guest and its input decides what happens. */
 import { DebugSession } from '../../core/debug/debug-session.ts';
-import type { Ask } from '../../core/debug/stop-report.ts';
+import type { Ask } from '../../core/debug/run/stop-report.ts';
 import type { EngineEvent } from '../../core/protocol/events.ts';
 import type { Params, Reply, RequestName } from '../../core/protocol/requests.ts';
 import type { MemslotRefusal } from '../../core/protocol/snapshots.ts';

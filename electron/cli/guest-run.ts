@@ -1,5 +1,5 @@
 /** One run of a guest from its first instruction to its end, as `umbra run` has it. */
-import { stopReport } from '../../core/debug/stop-report.ts';
+import { stopReport } from '../../core/debug/run/stop-report.ts';
 import type { BreakpointWish } from '../../core/format/break-spec.ts';
 import type { EngineEvent } from '../../core/protocol/events.ts';
 import { TRACEPOINTS } from '../../core/base/tracepoints.ts';

@@ -1,9 +1,9 @@
 /** `umbra race SCRIPT`: carries a race script out on a small VM, in one era or in all of them. */
 import { Option, type Command } from 'commander';
 import { ERAS, MMU_MODES, type Era, type MmuMode } from '../../core/base/machine-modes.ts';
-import { findRaceLab, RACE_LABS } from '../../core/debug/race-labs.ts';
-import { runRace, type RaceEvent, type RaceReport } from '../../core/debug/race-run.ts';
-import { MAX_RACE_CHARACTERS, parseRaceScript, type RaceScript } from '../../core/debug/race-script.ts';
+import { findRaceLab, RACE_LABS } from '../../core/debug/race/race-labs.ts';
+import { runRace, type RaceEvent, type RaceReport } from '../../core/debug/race/race-run.ts';
+import { MAX_RACE_CHARACTERS, parseRaceScript, type RaceScript } from '../../core/debug/race/race-script.ts';
 import { formatHex } from '../../core/format/address-text.ts';
 import { KVM_BUGS } from '../../core/kvm/mmio/mmio-bugs.ts';
 import { readBoundedText, UnreadableFile } from './bounded-file.ts';

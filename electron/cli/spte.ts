@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { latin1Text } from '../../core/base/latin1.ts';
 import { MMU_MODES, type MmuMode } from '../../core/base/machine-modes.ts';
 import { err, ok, type Result } from '../../core/base/result.ts';
-import { readSpteLog } from '../../core/debug/spte-log.ts';
+import { readSpteLog } from '../../core/debug/sptes/spte-log.ts';
 import { formatU64, parseHex } from '../../core/format/address-text.ts';
 import { MAX_LOG_LINES } from '../../core/format/kernel-log.ts';
 import { parseInteger, parseIntegerIn, quoteText } from '../../core/format/integer-text.ts';

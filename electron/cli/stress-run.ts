@@ -7,7 +7,7 @@ import type { Era, MmuMode } from '../../core/base/machine-modes.ts';
 import { HVA_BASE } from '../../core/base/address.ts';
 import { bugStrikes, type KvmBugId } from '../../core/kvm/mmio/mmio-bugs.ts';
 import { auditMmu } from '../../core/kvm/audit/audit.ts';
-import { mmioFaultCount } from '../../core/debug/mmio-records.ts';
+import { mmioFaultCount } from '../../core/debug/logs/mmio-records.ts';
 import { createMachine, type LaunchVcpu, type Machine, type MachineStop } from '../../core/machine/index.ts';
 import { allocateArena } from '../host/arena-memory.ts';
 import { CliFailure, STATUS_MACHINE } from './exit-status.ts';

@@ -1,6 +1,6 @@
 /** The thread that measures what a memslot change costs: the machine of the window is not disturbed, nor is it waited for. */
 import { parentPort, workerData } from 'node:worker_threads';
-import { measureMemslotCost } from '../../core/debug/memslot-cost.ts';
+import { measureMemslotCost } from '../../core/debug/memslots/memslot-cost.ts';
 import { allocateArena } from './arena-memory.ts';
 import { raiseInliningBudget } from './compiler-budget.ts';
 import type { CostMessage } from './cost-measurement.ts';

@@ -2,7 +2,7 @@
 import type { Arena } from '../../core/arena/arena.ts';
 import { VCPU_BYTES, VCPU_F_INSNS, VCPU_RIP } from '../../core/arena/vcpu-layout.ts';
 import { u64FromHalves } from '../../core/base/address.ts';
-import { lastTraceLines } from '../../core/debug/trace-lines.ts';
+import { lastTraceLines } from '../../core/debug/logs/trace-lines.ts';
 
 const LINES = 32;
 

@@ -1,6 +1,6 @@
 /** The thread of one vCPU in parallel mode. All that it hears and says goes through the board and the arena. */
 import { workerData } from 'node:worker_threads';
-import { ThreadEventWatch } from '../../core/debug/thread-event-watch.ts';
+import { ThreadEventWatch } from '../../core/debug/breakpoints/thread-event-watch.ts';
 import { VcpuThread } from '../../core/machine/vcpu-thread.ts';
 import { raiseInliningBudget } from './compiler-budget.ts';
 import type { VcpuWorkerSetup } from './vcpu-threads.ts';

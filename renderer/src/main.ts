@@ -17,8 +17,8 @@ import { createApp } from 'vue';
 import App from './App.vue';
 import { connectStores } from './api/connect-stores.ts';
 import { throughPort } from './api/engine-port.ts';
-import DockPanel from './components/DockPanel.vue';
-import DockTab from './components/DockTab.vue';
+import DockPanel from './components/frame/DockPanel.vue';
+import DockTab from './components/frame/DockTab.vue';
 
 const PATIENCE_MS = 250;
 

@@ -7,7 +7,7 @@
 import { describe, expect, test } from 'vitest';
 import { VCPU_REQUESTS } from '../../core/arena/vcpu-layout.ts';
 import { ERAS, MMU_MODES } from '../../core/base/machine-modes.ts';
-import { NESTED_TLB, NESTED_TLB_END, PAGING_CACHES_END, PDE_CACHE } from '../../core/x86/tlb-layout.ts';
+import { NESTED_TLB, NESTED_TLB_END, PAGING_CACHES_END, PDE_CACHE } from '../../core/x86/tlb/tlb-layout.ts';
 import { hunt, quarryText } from './audit-hunt.ts';
 import { playScript, scriptText } from './audit-script.ts';
 

@@ -3,9 +3,9 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { HVA_BASE } from '../../core/base/address.ts';
 import { ERAS, MMU_MODES } from '../../core/base/machine-modes.ts';
-import { mmioFaultCount } from '../../core/debug/mmio-records.ts';
+import { mmioFaultCount } from '../../core/debug/logs/mmio-records.ts';
 import type { Machine } from '../../core/machine/index.ts';
-import { GUEST_WALK_GPA, GUEST_WALK_RIGHTS } from '../../core/x86/tlb-layout.ts';
+import { GUEST_WALK_GPA, GUEST_WALK_RIGHTS } from '../../core/x86/tlb/tlb-layout.ts';
 import { programmed, smallMachine } from '../unit/machine/small-machine.ts';
 
 const STORM = new Uint8Array(readFileSync(new URL('../../electron/guests/storm.elf', import.meta.url)));

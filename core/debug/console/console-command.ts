@@ -5,7 +5,7 @@
 import { err, ok, type Result } from '../../base/result.ts';
 import type { ConsoleRefusal } from '../../protocol/console.ts';
 import type { RequestError } from '../../protocol/requests.ts';
-import type { Ask } from '../stop-report.ts';
+import type { Ask } from '../run/stop-report.ts';
 import type { ConsoleValues } from './console-values.ts';
 
 export interface ConsoleWord {

@@ -2,7 +2,7 @@
 import { ok } from '../../base/result.ts';
 import { parseIntegerIn } from '../../format/integer-text.ts';
 import type { MachineStatus } from '../../protocol/snapshots.ts';
-import { stopReport } from '../stop-report.ts';
+import { stopReport } from '../run/stop-report.ts';
 import {
   answered,
   misused,

@@ -2,7 +2,7 @@
 import type { Arena } from '../../arena/arena.ts';
 import type { DeviceSet } from '../../devices/index.ts';
 import type { DeviceAccess, DeviceSnapshot, InterruptLine } from '../../protocol/snapshots.ts';
-import { mmioFaultCount, readMmioLog } from '../mmio-records.ts';
+import { mmioFaultCount, readMmioLog } from '../logs/mmio-records.ts';
 import { registersOf } from './device-registers.ts';
 
 /** Records of the fault log that are looked through for a device's last access. */

@@ -1,5 +1,5 @@
 /** Names of registers, of their parts and of their bits, as Intel's manuals have them, over the registers of register-table.ts. */
-import { REGISTERS } from '../register-table.ts';
+import { REGISTERS } from '../registers/register-table.ts';
 import { registerBits } from '../../format/register-bits.ts';
 
 /** `bits` bits of `register` from bit `shift` on. */

@@ -1,8 +1,8 @@
 /** memory.*: by probes, in any address space. */
 import { ok } from '../../base/result.ts';
-import { writeMemory } from '../memory-edit.ts';
-import { searchMemory } from '../memory-search.ts';
-import { readMemory } from '../memory-view.ts';
+import { writeMemory } from '../memory/memory-edit.ts';
+import { searchMemory } from '../memory/memory-search.ts';
+import { readMemory } from '../memory/memory-view.ts';
 import { refused } from '../refusal.ts';
 import type { RequestFamily } from '../request-table.ts';
 import { pausedVcpu, presentMachine, presentVcpu } from './present.ts';

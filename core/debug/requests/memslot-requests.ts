@@ -2,9 +2,9 @@
 import { HVA_BASE } from '../../base/address.ts';
 import { ok } from '../../base/result.ts';
 import type { MemslotError } from '../../kvm/memslots/memslot-errors.ts';
-import { setRegion } from '../memslot-changes.ts';
-import { listMemslots } from '../memslot-list.ts';
-import { applyRegions, previewRegions } from '../memslot-lists.ts';
+import { setRegion } from '../memslots/memslot-changes.ts';
+import { listMemslots } from '../memslots/memslot-list.ts';
+import { applyRegions, previewRegions } from '../memslots/memslot-lists.ts';
 import { memslotRefused, type Handled } from '../refusal.ts';
 import type { RequestFamily } from '../request-table.ts';
 import { presentMachine } from './present.ts';

@@ -1,6 +1,6 @@
 /** mmio.*: the fault log and the heat of frames. */
 import { ok } from '../../base/result.ts';
-import { mmioTimeline, readMmioHeat, readMmioLog } from '../mmio-records.ts';
+import { mmioTimeline, readMmioHeat, readMmioLog } from '../logs/mmio-records.ts';
 import type { RequestFamily } from '../request-table.ts';
 import { presentMachine } from './present.ts';
 

@@ -1,9 +1,9 @@
 /** race.*: the race laboratory. A script is played on a small machine of its own; the session's is not touched. */
 import { ok } from '../../base/result.ts';
 import { KVM_BUGS } from '../../kvm/mmio/mmio-bugs.ts';
-import { RACE_LABS } from '../race-labs.ts';
-import { RACE_BUGS, runRace, type RaceEvent } from '../race-run.ts';
-import { parseRaceScript } from '../race-script.ts';
+import { RACE_LABS } from '../race/race-labs.ts';
+import { RACE_BUGS, runRace, type RaceEvent } from '../race/race-run.ts';
+import { parseRaceScript } from '../race/race-script.ts';
 import type { RaceOutcomes } from '../../protocol/snapshots.ts';
 import { badRequest } from '../refusal.ts';
 import type { RequestFamily } from '../request-table.ts';

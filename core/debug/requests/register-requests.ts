@@ -3,7 +3,7 @@ import { ok } from '../../base/result.ts';
 import type { Vcpu } from '../../kvm/index.ts';
 import type { RegistersSnapshot } from '../../protocol/register-snapshots.ts';
 import { registerRefused } from '../refusal.ts';
-import { readRegisters, writeRegister } from '../register-file.ts';
+import { readRegisters, writeRegister } from '../registers/register-file.ts';
 import type { RequestFamily } from '../request-table.ts';
 import type { Session } from '../session.ts';
 import { pausedVcpu, presentMachine, presentVcpu } from './present.ts';

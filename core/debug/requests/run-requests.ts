@@ -3,7 +3,7 @@ import { ok } from '../../base/result.ts';
 import type { MachineStatus } from '../../protocol/snapshots.ts';
 import { notAllowed, type Handled } from '../refusal.ts';
 import type { RequestFamily } from '../request-table.ts';
-import type { RunControl } from '../run-control.ts';
+import type { RunControl } from '../run/run-control.ts';
 import type { Session } from '../session.ts';
 import { pausedVcpu, presentMachine } from './present.ts';
 

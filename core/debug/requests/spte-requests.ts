@@ -4,10 +4,10 @@ import { badRequest } from '../refusal.ts';
 import { ok } from '../../base/result.ts';
 import { decodeSpte } from '../../kvm/spte/spte-decode.ts';
 import type { RequestFamily } from '../request-table.ts';
-import { listShadowPages } from '../shadow-page-list.ts';
-import { readSpteLog } from '../spte-log.ts';
-import { spteHeat } from '../spte-heat.ts';
-import { spteRow } from '../spte-table.ts';
+import { listShadowPages } from '../sptes/shadow-page-list.ts';
+import { readSpteLog } from '../sptes/spte-log.ts';
+import { spteHeat } from '../sptes/spte-heat.ts';
+import { spteRow } from '../sptes/spte-table.ts';
 import type { Session } from '../session.ts';
 import { presentMachine } from './present.ts';
 

@@ -2,7 +2,7 @@
 import { ok } from '../../base/result.ts';
 import { badRequest } from '../refusal.ts';
 import type { RequestFamily } from '../request-table.ts';
-import { enableEvents, enabledEvents, exportTrace, readTrace } from '../trace-lines.ts';
+import { enableEvents, enabledEvents, exportTrace, readTrace } from '../logs/trace-lines.ts';
 import { presentMachine } from './present.ts';
 
 export const traceRequests: RequestFamily<'trace.enable' | 'trace.enabled' | 'trace.read' | 'trace.export'> = {

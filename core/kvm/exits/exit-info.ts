@@ -155,7 +155,7 @@ function crAccessCode(r: Int32Array): number {
   return register === 0 && !isCr0Intercepted(r) ? SVM_EXIT_CR0_SEL_WRITE : SVM_EXIT_WRITE_CR0 + register;
 }
 
-/** SMSW, a read of CR0 as well (core/x86/control-exits.ts). */
+/** SMSW, a read of CR0 as well (core/x86/system/control-exits.ts). */
 const SMSW_FLAG = 0x80;
 
 /** Whether the decode assists say which general register it is: of a MOV by its own intercept (APM vol 2, "Decode Assists"). */

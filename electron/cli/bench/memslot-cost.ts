@@ -1,6 +1,6 @@
 /** What one memslot change costs while so many MMIO sptes are live: by generation, and by the walk that v3.10 did. */
 import type { MmuMode } from '../../../core/base/machine-modes.ts';
-import { COST_PLAN, type CostPlan, measureMemslotCost } from '../../../core/debug/memslot-cost.ts';
+import { COST_PLAN, type CostPlan, measureMemslotCost } from '../../../core/debug/memslots/memslot-cost.ts';
 import type { CostEra, CostPoint } from '../../../core/protocol/memslot-cost.ts';
 import { allocateArena } from '../../host/arena-memory.ts';
 import { readImage } from '../image-file.ts';

@@ -1,6 +1,6 @@
 /** MMIO exits per second: every access misses the TLB, exits, is looked up, checked against the generation and emulated. */
 import type { MmuMode } from '../../../core/base/machine-modes.ts';
-import { mmioFaultCount } from '../../../core/debug/mmio-records.ts';
+import { mmioFaultCount } from '../../../core/debug/logs/mmio-records.ts';
 import { benchMachine, runInsns } from './bench-machine.ts';
 import { median, secondsOf, type Benchmark, type Figure } from './measurement.ts';
 

@@ -3,7 +3,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'n
 import os from 'node:os';
 import path from 'node:path';
 import { afterAll, describe, expect, it, vi } from 'vitest';
-import { findRaceLab } from '../../../core/debug/race-labs.ts';
+import { findRaceLab } from '../../../core/debug/race/race-labs.ts';
 import { umbra } from './cli-runner.ts';
 
 const ROOT = new URL('../../../', import.meta.url);

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { MMIO_CACHED, MMIO_EMULATE, MMIO_FIRST, MMIO_INVALID } from '../../../core/base/mmio-outcomes.ts';
-import { BreakpointTable, type MmioFaultFacts } from '../../../core/debug/breakpoint-table.ts';
+import { BreakpointTable, type MmioFaultFacts } from '../../../core/debug/breakpoints/breakpoint-table.ts';
 import type { BreakpointSpec } from '../../../core/protocol/snapshots.ts';
 
 const always = { enabled: true, once: false, stopAtHit: 1 };

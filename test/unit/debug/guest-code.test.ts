@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { boundariesBefore } from '../../../core/debug/code-boundaries.ts';
-import { GuestCode } from '../../../core/debug/guest-code.ts';
-import { InsnText } from '../../../core/debug/insn-text.ts';
+import { boundariesBefore } from '../../../core/debug/run/code-boundaries.ts';
+import { GuestCode } from '../../../core/debug/code/guest-code.ts';
+import { InsnText } from '../../../core/debug/code/insn-text.ts';
 import type { MemorySpan } from '../../../core/protocol/snapshots.ts';
 
 const bytes = (offset: number, ...values: number[]): MemorySpan => ({

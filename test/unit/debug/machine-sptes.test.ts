@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { ERAS, MMU_MODES } from '../../../core/base/machine-modes.ts';
 import { u64FromHalves } from '../../../core/base/address.ts';
-import { indexSptes, KIND_LEAF, KIND_LINK, KIND_MMIO } from '../../../core/debug/spte-index.ts';
+import { indexSptes, KIND_LEAF, KIND_LINK, KIND_MMIO } from '../../../core/debug/sptes/spte-index.ts';
 import { explainSpte } from '../../../core/kvm/spte/spte-decode.ts';
 import { encodeMmioSpte } from '../../../core/kvm/spte/spte-encode.ts';
 import { findSpteEra } from '../../../core/kvm/spte/spte-eras.ts';

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { HVA_BASE } from '../../../core/base/address.ts';
-import { searchMemory } from '../../../core/debug/memory-search.ts';
-import type { SearchWish } from '../../../core/debug/memory-search.ts';
+import { searchMemory } from '../../../core/debug/memory/memory-search.ts';
+import type { SearchWish } from '../../../core/debug/memory/memory-search.ts';
 import { KvmFixture, MIB } from '../kvm/kvm-fixture.ts';
 import { sessionWith } from './debug-guest.ts';
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { resolveAddress } from '../../../core/debug/memory-target.ts';
+import { resolveAddress } from '../../../core/debug/memory/memory-target.ts';
 import { HVA_BASE } from '../../../core/base/address.ts';
 import { KvmFixture, MIB } from '../kvm/kvm-fixture.ts';
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { measureMemslotCost } from '../../../core/debug/memslot-cost.ts';
+import { measureMemslotCost } from '../../../core/debug/memslots/memslot-cost.ts';
 import type { CostPoint, CostProgress } from '../../../core/protocol/memslot-cost.ts';
 import { guestImage } from './debug-guest.ts';
 

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { ERAS, MMU_MODES } from '../../../core/base/machine-modes.ts';
-import { findRaceLab, RACE_LABS } from '../../../core/debug/race-labs.ts';
-import { runRace, type RaceEvent, type RaceReport } from '../../../core/debug/race-run.ts';
-import { parseRaceScript, type RaceScript } from '../../../core/debug/race-script.ts';
+import { findRaceLab, RACE_LABS } from '../../../core/debug/race/race-labs.ts';
+import { runRace, type RaceEvent, type RaceReport } from '../../../core/debug/race/race-run.ts';
+import { parseRaceScript, type RaceScript } from '../../../core/debug/race/race-script.ts';
 import type { Era, MmuMode } from '../../../core/base/machine-modes.ts';
 
 function parsed(text: string): RaceScript {

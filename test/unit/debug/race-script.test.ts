@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { runRace } from '../../../core/debug/race-run.ts';
-import { MAX_RACE_CHARACTERS, MAX_RACE_LINES, parseRaceScript } from '../../../core/debug/race-script.ts';
+import { runRace } from '../../../core/debug/race/race-run.ts';
+import { MAX_RACE_CHARACTERS, MAX_RACE_LINES, parseRaceScript } from '../../../core/debug/race/race-script.ts';
 import type { Era } from '../../../core/base/machine-modes.ts';
 
 const HOLE = '0x80000000';

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { radixOrder } from '../../../core/debug/radix-order.ts';
+import { radixOrder } from '../../../core/debug/sptes/radix-order.ts';
 
 const keysOf = (values: readonly bigint[]) => ({
   low: Uint32Array.from(values, (value) => Number(value & 0xffff_ffffn)),

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { RateMeter } from '../../../core/debug/rate-meter.ts';
+import { RateMeter } from '../../../core/debug/run/rate-meter.ts';
 
 /** @param samples pairs of host milliseconds and count */
 function rateOf(...samples: readonly (readonly [now: number, count: number])[]): number {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { SERIAL_KEPT_BYTES, SerialHistory } from '../../../core/debug/serial-history.ts';
+import { SERIAL_KEPT_BYTES, SerialHistory } from '../../../core/debug/logs/serial-history.ts';
 
 describe('what the guest has sent', () => {
   it('is kept in order', () => {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { VCPU_EXIT_REASON, VCPU_F_COUNTERS } from '../../../core/arena/vcpu-layout.ts';
 import { VCPU_COUNTER_INDEX } from '../../../core/base/counters.ts';
-import { vcpuSummary } from '../../../core/debug/vcpu-view.ts';
+import { vcpuSummary } from '../../../core/debug/registers/vcpu-view.ts';
 import { EXIT_CPUID, EXIT_EPT_MISCONFIG, EXIT_HLT, EXIT_NPF } from '../../../core/x86/index.ts';
 import { KvmFixture } from '../kvm/kvm-fixture.ts';
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { readSpteLog, type LogHost } from '../../../core/debug/spte-log.ts';
+import { readSpteLog, type LogHost } from '../../../core/debug/sptes/spte-log.ts';
 import { MAX_LOG_CHARACTERS, MAX_LOG_LINES, parseKernelLog } from '../../../core/format/kernel-log.ts';
 
 const one = (text: string) => {

@@ -29,7 +29,7 @@ import {
   TRACE_RECORD_BYTES,
   TRACE_RING_HEADER_BYTES,
 } from '../../../core/arena/trace-layout.ts';
-import { readTrace } from '../../../core/debug/trace-lines.ts';
+import { readTrace } from '../../../core/debug/logs/trace-lines.ts';
 import { Vm, type KvmHooks, type VmBus, noHooks } from '../../../core/kvm/index.ts';
 import { memslotsOf } from '../../../core/kvm/memslots/limits.ts';
 import { handleExit } from '../../../core/kvm/exits/exit-handlers.ts';

@@ -5,7 +5,7 @@ import { spteLockless } from '../../../core/kvm/mmu/mmu-walk.ts';
 import { vcpuCacheMmioInfo, vcpuMatchMmioGpa } from '../../../core/kvm/mmio/mmio-cache.ts';
 import { freshGeneration } from '../../../core/kvm/mmio/mmio-spte.ts';
 import { PT_PRESENT_MASK } from '../../../core/kvm/mmu/mmu.ts';
-import { walkHostTable } from '../../../core/x86/second-level-pagetable.ts';
+import { walkHostTable } from '../../../core/x86/second-level/second-level-pagetable.ts';
 import { reservedHierarchyText } from '../../../core/kvm/spte/spte-reserved.ts';
 import { HVA_BASE } from '../../../core/base/address.ts';
 import { KvmFixture, MIB } from './kvm-fixture.ts';

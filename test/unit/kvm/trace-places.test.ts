@@ -1,6 +1,6 @@
 /** Where tracepoints fire and what their arguments are there, held against the kernel's own trace headers and their callers. */
 import { describe, expect, it } from 'vitest';
-import { readTrace } from '../../../core/debug/trace-lines.ts';
+import { readTrace } from '../../../core/debug/logs/trace-lines.ts';
 import type { Era } from '../../../core/base/machine-modes.ts';
 import { programmed, runToStop } from '../machine/small-machine.ts';
 import { KvmFixture, MIB, traceIn, traceTexts } from './kvm-fixture.ts';

@@ -32,7 +32,7 @@ import { KVM_REQ_TRIPLE_FAULT } from '../../../core/kvm/vcpu/requests.ts';
 import { readVcpuCounters } from '../../../core/kvm/trace/stats.ts';
 import { setTraceEnabled } from '../../../core/kvm/trace/trace.ts';
 import { TP_KVM_ENTRY, TP_KVM_EXIT, TP_KVM_MSR } from '../../../core/base/tracepoints.ts';
-import { readTrace } from '../../../core/debug/trace-lines.ts';
+import { readTrace } from '../../../core/debug/logs/trace-lines.ts';
 import { enterImage } from '../../../core/machine/boot-state.ts';
 import { RecordingBus } from './kvm-fixture.ts';
 

@@ -1,7 +1,7 @@
 /** What a vCPU's thread has met, on its way to the engine. */
 import { describe, expect, it } from 'vitest';
-import { BreakpointTable } from '../../../core/debug/breakpoint-table.ts';
-import { DebugHooks } from '../../../core/debug/debug-hooks.ts';
+import { BreakpointTable } from '../../../core/debug/breakpoints/breakpoint-table.ts';
+import { DebugHooks } from '../../../core/debug/breakpoints/debug-hooks.ts';
 import { EventOutbox, OUTBOX_BYTES, OUTBOX_EVENTS } from '../../../core/machine/event-outbox.ts';
 import { BREAKPOINT_KIND_NAMES } from '../../../core/protocol/breakpoint-kinds.ts';
 

@@ -21,7 +21,7 @@ import type {
   UserMemoryRegion,
 } from '@core/protocol/index.ts';
 import { FakeDesktop } from './fake-desktop.ts';
-import { breakpointText } from '../../../core/debug/breakpoint-text.ts';
+import { breakpointText } from '../../../core/debug/breakpoints/breakpoint-text.ts';
 import { FakeEdits } from './fake-edits.ts';
 import { isRefusal, refused } from './fake-refusal.ts';
 import {

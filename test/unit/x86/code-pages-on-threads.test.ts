@@ -1,13 +1,13 @@
 /** A page that one vCPU begins to decode from while another, on its own thread, has it in its TLB to write to. */
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { createArena } from '../../../core/arena/arena.ts';
-import { probeTlb } from '../../../core/x86/probe-tlb.ts';
+import { probeTlb } from '../../../core/x86/probe/probe-tlb.ts';
 import { Cpu } from '../../../core/x86/index.ts';
-import { markCodePage } from '../../../core/x86/system-code-pages.ts';
+import { markCodePage } from '../../../core/x86/memory/system-code-pages.ts';
 
-import { InstructionDecoder } from '../../../core/x86/decode.ts';
-import { I_LENGTH } from '../../../core/x86/instruction.ts';
-import { notedTag, T_WRITE, tlbEntryOf, tlbInsert, tlbUnmarkCodePage } from '../../../core/x86/tlb.ts';
+import { InstructionDecoder } from '../../../core/x86/decode/decode.ts';
+import { I_LENGTH } from '../../../core/x86/decode/instruction.ts';
+import { notedTag, T_WRITE, tlbEntryOf, tlbInsert, tlbUnmarkCodePage } from '../../../core/x86/tlb/tlb.ts';
 
 afterEach(() => void vi.restoreAllMocks());
 

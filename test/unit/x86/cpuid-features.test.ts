@@ -5,10 +5,10 @@
 import { Code, CpuidFeature, Instruction, Mnemonic } from 'iced-x86';
 import { describe, expect, it } from 'vitest';
 import { VCPU_CR4 } from '../../../core/arena/vcpu-layout.ts';
-import { cpuidLeaf } from '../../../core/x86/cpuid.ts';
-import { FLOW_TABLE } from '../../../core/x86/decode-flow.ts';
-import { INTEGER_TABLE } from '../../../core/x86/decode-integer.ts';
-import { SYSTEM_TABLE } from '../../../core/x86/decode-system.ts';
+import { cpuidLeaf } from '../../../core/x86/system/cpuid.ts';
+import { FLOW_TABLE } from '../../../core/x86/decode/decode-flow.ts';
+import { INTEGER_TABLE } from '../../../core/x86/decode/decode-integer.ts';
+import { SYSTEM_TABLE } from '../../../core/x86/decode/decode-system.ts';
 import { DATA, ExecGuest, UD } from './exec-guest.ts';
 
 const intel = { amd: false, maxPhyAddr: 46, vcpuId: 0 };

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import * as exits from '../../../core/x86/exits.ts';
+import * as exits from '../../../core/x86/system/exits.ts';
 
 it('no two exits have one number', () => {
   const numbers = Object.entries(exits).filter(([name]) => name.startsWith('EXIT_'));

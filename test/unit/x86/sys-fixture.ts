@@ -38,9 +38,9 @@ import {
 } from '../../../core/arena/vcpu-layout.ts';
 import { u64FromHalves } from '../../../core/base/address.ts';
 import { Cpu } from '../../../core/x86/cpu.ts';
-import { raisedVector } from '../../../core/x86/exceptions.ts';
-import { ABORT_EXCEPTION, ABORT_EXIT, ABORT_NONE } from '../../../core/x86/exits.ts';
-import { fetchPage, load8, store8 } from '../../../core/x86/memory-access.ts';
+import { raisedVector } from '../../../core/x86/interrupts/exceptions.ts';
+import { ABORT_EXCEPTION, ABORT_EXIT, ABORT_NONE } from '../../../core/x86/system/exits.ts';
+import { fetchPage, load8, store8 } from '../../../core/x86/memory/memory-access.ts';
 
 export const RAM_BYTES = 0x40_0000;
 export const P = 1n;

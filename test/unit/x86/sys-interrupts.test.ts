@@ -9,15 +9,15 @@ import {
   VCPU_IDTR_LIMIT,
   VCPU_INTERRUPT_SHADOW,
 } from '../../../core/arena/vcpu-layout.ts';
-import { raiseException, raisePageFault } from '../../../core/x86/exceptions.ts';
-import { EXIT_EPT_VIOLATION, EXIT_TRIPLE_FAULT, EXIT_UNIMPLEMENTED } from '../../../core/x86/exits.ts';
-import { breakpointInterrupt, debugInterrupt, softwareInterrupt } from '../../../core/x86/far-transfer.ts';
+import { raiseException, raisePageFault } from '../../../core/x86/interrupts/exceptions.ts';
+import { EXIT_EPT_VIOLATION, EXIT_TRIPLE_FAULT, EXIT_UNIMPLEMENTED } from '../../../core/x86/system/exits.ts';
+import { breakpointInterrupt, debugInterrupt, softwareInterrupt } from '../../../core/x86/segments/far-transfer.ts';
 import {
   deliverException,
   deliverInterrupt,
   interruptsAllowed,
   makesDoubleFault,
-} from '../../../core/x86/interrupts.ts';
+} from '../../../core/x86/interrupts/interrupts.ts';
 import { type Bench, done, gp } from './sys-fixture.ts';
 import {
   enterUser,

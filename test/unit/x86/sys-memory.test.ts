@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { VCPU_CODE_BITS, VCPU_CR0, VCPU_CR3 } from '../../../core/arena/vcpu-layout.ts';
-import { invalidatePage, writeControlRegister } from '../../../core/x86/control-registers.ts';
+import { invalidatePage, writeControlRegister } from '../../../core/x86/system/control-registers.ts';
 import { Cpu, type EmulatorOps } from '../../../core/x86/cpu.ts';
-import { EXIT_EPT_MISCONFIG } from '../../../core/x86/exits.ts';
+import { EXIT_EPT_MISCONFIG } from '../../../core/x86/system/exits.ts';
 import {
   load16,
   load32,
@@ -13,9 +13,9 @@ import {
   store32,
   store64,
   store8,
-} from '../../../core/x86/memory-access.ts';
-import { dropStaleCode, isCodePage, markCodePage, unmarkCodePage } from '../../../core/x86/system-code-pages.ts';
-import { turnIntoStackFault } from '../../../core/x86/exceptions.ts';
+} from '../../../core/x86/memory/memory-access.ts';
+import { dropStaleCode, isCodePage, markCodePage, unmarkCodePage } from '../../../core/x86/memory/system-code-pages.ts';
+import { turnIntoStackFault } from '../../../core/x86/interrupts/exceptions.ts';
 import { AC, Bench, CR0_WP, CR4_PGE, CR4_SMAP, done, G, gp, P, pageFault, U, W } from './sys-fixture.ts';
 
 const CR0_AM = 0x4_0000;

@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { VCPU_CR0, VCPU_CR4, VCPU_EFER, VCPU_MAXPHYADDR } from '../../../core/arena/vcpu-layout.ts';
-import { EXIT_EPT_MISCONFIG, EXIT_EPT_VIOLATION, EXIT_NPF } from '../../../core/x86/exits.ts';
-import { fetchPage, load8, store8 } from '../../../core/x86/memory-access.ts';
-import { probeGuestWalk, probeSecondLevelWalk, type SecondLevelProbe } from '../../../core/x86/probe.ts';
+import { EXIT_EPT_MISCONFIG, EXIT_EPT_VIOLATION, EXIT_NPF } from '../../../core/x86/system/exits.ts';
+import { fetchPage, load8, store8 } from '../../../core/x86/memory/memory-access.ts';
+import { probeGuestWalk, probeSecondLevelWalk, type SecondLevelProbe } from '../../../core/x86/probe/probe.ts';
 import { Bench, CR0_WP, CR4_SMAP, CR4_SMEP, EFER_NXE, type Paging, PS, RAM_BYTES } from './sys-fixture.ts';
 
 const GVA = 0x0040_3000n;

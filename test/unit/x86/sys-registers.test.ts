@@ -20,13 +20,13 @@ import {
   writeBackCaches,
   writeControlRegister,
   writeDebugRegister,
-} from '../../../core/x86/control-registers.ts';
-import { cpuidLeaf, executeCpuid } from '../../../core/x86/cpuid.ts';
-import { EXIT_IO_INSTRUCTION } from '../../../core/x86/exits.ts';
-import { farJump } from '../../../core/x86/far-transfer.ts';
-import { readMsr, readTimestampCounter, writeMsr } from '../../../core/x86/msr.ts';
-import { IO_STRING, readPort, writePort } from '../../../core/x86/port-exits.ts';
-import { loadDescriptorTable, loadLdtr, loadTaskRegister, swapGs } from '../../../core/x86/segments.ts';
+} from '../../../core/x86/system/control-registers.ts';
+import { cpuidLeaf, executeCpuid } from '../../../core/x86/system/cpuid.ts';
+import { EXIT_IO_INSTRUCTION } from '../../../core/x86/system/exits.ts';
+import { farJump } from '../../../core/x86/segments/far-transfer.ts';
+import { readMsr, readTimestampCounter, writeMsr } from '../../../core/x86/system/msr.ts';
+import { IO_STRING, readPort, writePort } from '../../../core/x86/system/port-exits.ts';
+import { loadDescriptorTable, loadLdtr, loadTaskRegister, swapGs } from '../../../core/x86/segments/segments.ts';
 import { type Bench, CR0_PG, CR0_WP, CR4_PAE, done, EFER_LONG, gp, P, PS, U, W } from './sys-fixture.ts';
 import { enterUser, FREE, OTHER_CODE, setDescriptor, system, TSS_SELECTOR } from './sys-fixture-tables.ts';
 

@@ -1,9 +1,14 @@
 /** Faults of the second level against the manuals' tables: every right, access, size of leaf and reserved bit. */
 import { describe, expect, it } from 'vitest';
 import { VCPU_CR3, VCPU_CR4, VCPU_EPT_AD } from '../../../core/arena/vcpu-layout.ts';
-import { writeControlRegister } from '../../../core/x86/control-registers.ts';
-import { probeSecondLevelWalk } from '../../../core/x86/probe-second-level.ts';
-import { EXIT_EPT_MISCONFIG, EXIT_EPT_VIOLATION, EXIT_EXCEPTION_NMI, EXIT_NPF } from '../../../core/x86/exits.ts';
+import { writeControlRegister } from '../../../core/x86/system/control-registers.ts';
+import { probeSecondLevelWalk } from '../../../core/x86/probe/probe-second-level.ts';
+import {
+  EXIT_EPT_MISCONFIG,
+  EXIT_EPT_VIOLATION,
+  EXIT_EXCEPTION_NMI,
+  EXIT_NPF,
+} from '../../../core/x86/system/exits.ts';
 import {
   A,
   Bench,

@@ -1,6 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { VCPU_CR0, VCPU_CR4 } from '../../../core/arena/vcpu-layout.ts';
-import { EXIT_EPT_MISCONFIG, EXIT_EPT_VIOLATION, EXIT_EXCEPTION_NMI, EXIT_NPF } from '../../../core/x86/exits.ts';
+import {
+  EXIT_EPT_MISCONFIG,
+  EXIT_EPT_VIOLATION,
+  EXIT_EXCEPTION_NMI,
+  EXIT_NPF,
+} from '../../../core/x86/system/exits.ts';
 import { type Access, A, Bench, CR0_PG, D, done, NX, OPEN_LEAF, type Outcome, P, PS, U, W } from './sys-fixture.ts';
 
 const GPA = 0x20_3004n;

@@ -22,8 +22,8 @@ import {
   VCPU_MSR_KERNEL_GS_BASE,
   VCPU_SEGMENTS,
 } from '../../../core/arena/vcpu-layout.ts';
-import { writeControlRegister } from '../../../core/x86/control-registers.ts';
-import { readMsr, writeMsr } from '../../../core/x86/msr.ts';
+import { writeControlRegister } from '../../../core/x86/system/control-registers.ts';
+import { readMsr, writeMsr } from '../../../core/x86/system/msr.ts';
 import {
   checkSegment,
   loadAccessRights,
@@ -37,7 +37,7 @@ import {
   swapGs,
   verifySegment,
   writeSegmentBase,
-} from '../../../core/x86/segments.ts';
+} from '../../../core/x86/segments/segments.ts';
 import { type Bench, done, gp } from './sys-fixture.ts';
 import {
   enterUser,

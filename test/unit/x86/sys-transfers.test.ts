@@ -29,7 +29,7 @@ import {
   sysenter,
   sysexit,
   sysret,
-} from '../../../core/x86/far-transfer.ts';
+} from '../../../core/x86/segments/far-transfer.ts';
 import { type Bench, done, gp } from './sys-fixture.ts';
 import {
   enterUser,

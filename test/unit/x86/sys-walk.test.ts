@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { VCPU_CR3, VCPU_CR4 } from '../../../core/arena/vcpu-layout.ts';
-import { invalidatePage, writeControlRegister } from '../../../core/x86/control-registers.ts';
-import { walkGuest } from '../../../core/x86/paging.ts';
-import type { GuestFrames } from '../../../core/x86/paging-walk.ts';
-import { GUEST_WALK_GPA } from '../../../core/x86/tlb-layout.ts';
+import { invalidatePage, writeControlRegister } from '../../../core/x86/system/control-registers.ts';
+import { walkGuest } from '../../../core/x86/paging/paging.ts';
+import type { GuestFrames } from '../../../core/x86/paging/paging-walk.ts';
+import { GUEST_WALK_GPA } from '../../../core/x86/tlb/tlb-layout.ts';
 import {
   A,
   Bench,
