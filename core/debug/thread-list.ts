@@ -4,6 +4,7 @@
  */
 import { asciiText } from '../base/ascii.ts';
 import { jsonText, parseJsonText } from '../protocol/json-text.ts';
+import type { BreakpointKind } from '../protocol/snapshots.ts';
 import type { ArmedBreakpoint } from './breakpoints/event-watch.ts';
 import { isExactExec } from './breakpoints/placed-execution.ts';
 
@@ -12,18 +13,37 @@ export interface ThreadBreakpoint extends ArmedBreakpoint {
   readonly vcpu?: number | undefined;
 }
 
+/** What a vCPU of a machine that was saved stood in front of: it is not met again there. */
+export interface MetInFront {
+  readonly vcpu: number;
+  readonly kind: BreakpointKind;
+  readonly vector: number;
+  /** Where: instructions that the vCPU had retired, and its rip. */
+  readonly insns: number;
+  readonly rip: bigint;
+}
+
+interface ThreadList {
+  readonly armed: readonly ThreadBreakpoint[];
+  readonly met?: MetInFront | undefined;
+}
+
 /** Of execution at one address and of MMIO faults the board tells in words of its own. */
-export function threadListText(armed: readonly ThreadBreakpoint[]): string {
+export function threadListText(armed: readonly ThreadBreakpoint[], met: MetInFront | undefined): string {
   const list = armed.flatMap(({ id, spec, vcpu }) => {
     if (spec.kind === 'mmio' || (spec.kind === 'exec' && isExactExec(spec))) return [];
     // Symbols were looked up long ago, and are as long as they like.
     return [{ id, spec: 'symbol' in spec ? { ...spec, symbol: undefined } : spec, vcpu }];
   });
-  return list.length === 0 ? '' : jsonText(list);
+  return list.length === 0 ? '' : jsonText({ armed: list, met });
 }
 
-export function readThreadList(bytes: Uint8Array, vcpuId: number): readonly ThreadBreakpoint[] {
-  if (bytes.length === 0) return [];
-  const list = parseJsonText(asciiText(bytes) ?? '[]') as readonly ThreadBreakpoint[];
-  return list.filter(({ vcpu }) => vcpu === undefined || vcpu === vcpuId);
+/** As far as it is for one vCPU. */
+export function readThreadList(bytes: Uint8Array, vcpuId: number): ThreadList {
+  if (bytes.length === 0) return { armed: [] };
+  const { armed, met } = parseJsonText(asciiText(bytes) ?? '{"armed":[]}') as ThreadList;
+  return {
+    armed: armed.filter(({ vcpu }) => vcpu === undefined || vcpu === vcpuId),
+    ...(met?.vcpu === vcpuId ? { met } : {}),
+  };
 }

@@ -21,7 +21,8 @@ import { eventMatches } from './breakpoint-match.ts';
 import type { BreakpointEntry, BreakpointStop, BreakpointTable } from './breakpoint-table.ts';
 import { EventWatch, VECTOR_PF, type EventSink } from './event-watch.ts';
 import type { MachineEvent } from './machine-event.ts';
-import { threadListText } from '../thread-list.ts';
+import { ripOf } from '../memory/memory-watch.ts';
+import { threadListText, type MetInFront } from '../thread-list.ts';
 
 const ACCESS_KINDS: readonly AccessKind[] = ['read', 'write', 'fetch'];
 
@@ -45,6 +46,7 @@ export class DebugHooks implements MachineHooks, EventSink {
   #machine: Machine | undefined;
   #events: EventWatch | undefined;
   #threadText = '';
+  #met: MetInFront | undefined;
   #mmioStop: MmioStop | undefined;
   #eventStop: EventStop | undefined;
 
@@ -76,13 +78,18 @@ export class DebugHooks implements MachineHooks, EventSink {
   /** The user has moved what stands in front of the vCPUs: it is met anew. */
   forget(): void {
     this.#events?.forget();
+    this.#met = undefined;
     this.forgotten += 1;
   }
 
-  /** A machine that was saved stands in front of this: it is not met again. */
+  /** A machine that was saved stands in front of this: it is not met again, here or on the vCPU's thread. */
   standAt(vcpu: number, { kind, fields }: BreakpointEvent): void {
+    const cpu = this.#machine?.vm.vcpus[vcpu]?.cpu;
+    if (cpu === undefined) return;
     const vector = kind === 'page-fault' ? VECTOR_PF : fields.find(({ name }) => name === 'vector')?.value;
-    this.#events?.standAt(vcpu, kind, Number(vector ?? 0));
+    this.#met = { vcpu, kind, vector: Number(vector ?? 0), insns: cpu.instructions(), rip: ripOf(cpu) };
+    this.#events?.standAt(this.#met);
+    this.rearm();
   }
 
   get stopPending(): boolean {
@@ -97,7 +104,7 @@ export class DebugHooks implements MachineHooks, EventSink {
     const armed = breakpoints.entries.filter(({ enabled }) => enabled);
     this.watch = this.#events.rearm(armed) ? this.#events : undefined;
     if (this.#machine?.isParallel !== true) return;
-    const text = threadListText(armed);
+    const text = threadListText(armed, this.#met);
     if (text === this.#threadText) return;
     this.#threadText = text;
     this.threadList = asciiBytes(text);

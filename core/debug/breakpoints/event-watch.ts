@@ -19,6 +19,7 @@ import { isMmioSpte, mmioSpteFormatOf, mmioSpteGfn } from '../../kvm/spte/spte-m
 import { MEMSLOT_CHANGE_WORDS } from '../../protocol/breakpoint-kinds.ts';
 import type { BreakpointKind, BreakpointSpec } from '../../protocol/snapshots.ts';
 import type { Cpu } from '../../x86/index.ts';
+import type { MetInFront } from '../thread-list.ts';
 import type { MachineEvent } from './machine-event.ts';
 import { instructionKey, MemoryWatch, ripOf } from '../memory/memory-watch.ts';
 import type { DevicePeek } from '../memory/memory-view.ts';
@@ -114,10 +115,10 @@ export class EventWatch implements KvmWatch {
     this.#seen.clear();
   }
 
-  /** The vCPU was met in front of this before it was saved. */
-  standAt(vcpuId: number, kind: BreakpointKind, vector: number): void {
-    const cpu = this.#cpuOf(vcpuId);
-    if (cpu === undefined) return;
+  /** The vCPU was met in front of this before it was saved; nothing if it has gone on since. */
+  standAt({ vcpu, kind, vector, insns, rip }: MetInFront): void {
+    const cpu = this.#cpuOf(vcpu);
+    if (cpu === undefined || cpu.instructions() !== insns || ripOf(cpu) !== rip) return;
     if (kind === 'port') this.#seen.add(portKey(cpu));
     else if (kind === 'exception' || kind === 'page-fault') this.#seen.add(exceptionKey(cpu, vector));
   }

@@ -28,8 +28,10 @@ export class ThreadEventWatch implements ThreadWatch, EventSink {
   }
 
   setList(list: Uint8Array): ThreadWatchState {
-    this.#breakpoints = readThreadList(list, this.#cpu.vcpuId);
-    const listens = this.#events.rearm(this.#breakpoints);
+    const { armed, met } = readThreadList(list, this.#cpu.vcpuId);
+    this.#breakpoints = armed;
+    const listens = this.#events.rearm(armed);
+    if (met !== undefined) this.#events.standAt(met);
     const execs = this.#breakpoints.flatMap(({ spec }) => (spec.kind === 'exec' ? [spec] : []));
     const placed = placedExecution(this.#arena, this.#cpu.vcpuId, execs);
     return { watch: listens ? this.#events : undefined, placed };

@@ -5,7 +5,8 @@ import type { LaunchVcpu } from '../../../core/machine/index.ts';
 import type { BreakpointEvent, BreakpointSpec, MachineStatus } from '../../../core/protocol/snapshots.ts';
 import type { Params } from '../../../core/protocol/requests.ts';
 import { bundledThreads } from '../host/bundled-worker.ts';
-import { sessionWith, sessionWithCode, type TestSession } from './debug-guest.ts';
+import { sessionWith, sessionWithCode, TestSession } from './debug-guest.ts';
+import { open, saved } from './saved-session.ts';
 
 const threads = await bundledThreads();
 const handles: { terminate(): void }[] = [];
@@ -54,6 +55,12 @@ const dataAt = (space: 'gva' | 'gpa', access: 'any' | 'read' | 'write' = 'write'
   start: BigInt(DATA),
   length: 4n,
 });
+/** The machine's state in a session of its own, on threads again. */
+function reopened(session: TestSession): TestSession {
+  const other = new TestSession(launch);
+  open(other, saved(session));
+  return other;
+}
 /** Lets a running machine go on for a while. */
 function runFor(session: TestSession, slices: number): void {
   for (let i = 0; i < slices && session.engine.running; i++) session.engine.slice();
@@ -83,6 +90,35 @@ describe.each(MODES)('on a thread, under %s, a breakpoint', (mmu) => {
     expect(session.run().reason).toMatchObject({ kind: 'breakpoint', id: 1, address: BASE + 10n });
     expect(session.run().reason).toMatchObject({ kind: 'breakpoint', id: 2, address: BASE + 15n });
     expect(session.run().state).toBe('halted');
+  });
+
+  it('in front of which the machine was saved is not met again where it is opened', () => {
+    const port = code([0xb0, 0x41, 0xe6, 0x80, 0xe4, 0x80, 0xe4, 0x80, HALT], mmu);
+    set(port, { kind: 'port', start: 0x80, length: 1, access: 'any' });
+    expect(fieldsOf(port.run())).toMatchObject({ access: 'out' });
+    const opened = reopened(port);
+    expect(opened.ask('machine.status', {}).reason).toEqual(port.ask('machine.status', {}).reason);
+    expect(fieldsOf(opened.run())).toMatchObject({ access: 'in' });
+    // Nor does a list that changes meanwhile bring it back, or take the next one away.
+    set(opened, { kind: 'zap', ...ALL_OF_GPA });
+    expect(fieldsOf(opened.run())).toMatchObject({ access: 'in' });
+    expect(opened.run().state).toBe('halted');
+    expect(opened.ask('breakpoints.list', {})[0].hits).toBe(3);
+
+    const exception = code([0x90, 0x0f, 0x0b], mmu);
+    set(exception, { kind: 'exception', vectors: [6] });
+    expect(eventOf(exception.run()).text).toBe('#UD at rip 0x100001');
+    expect(reopened(exception).run().state).toBe('shutdown');
+  });
+
+  it('that is met anew because its instruction was moved, stops again after opening too', () => {
+    const port = code([0xb0, 0x41, 0xe6, 0x80, HALT], mmu);
+    set(port, { kind: 'port', start: 0x80, length: 1, access: 'any' });
+    port.run();
+    const opened = reopened(port);
+    opened.ask('registers.write', { vcpu: 0, name: 'rip', value: BASE + 2n });
+    expect(fieldsOf(opened.run())).toMatchObject({ access: 'out' });
+    expect(opened.run().state).toBe('halted');
   });
 
   it('on a port stops in front of the access, once', () => {
