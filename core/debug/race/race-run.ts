@@ -9,30 +9,13 @@ import { eraHasMmioGeneration, generationRefusal, generationsPerInstall, generat
 import type { MemslotStep, MemslotUpdate } from '../../kvm/memslots/memslot-update.ts';
 import { bugStrikes, KVM_BUGS, type KvmBugId } from '../../kvm/mmio/mmio-bugs.ts';
 import { countMmioSptes } from '../../kvm/index.ts';
+import type { RaceLineOutcome } from '../../protocol/snapshots.ts';
 import { RaceBench, regionOf, type RaceHost, type RaceResult } from './race-bench.ts';
 import type { RaceAction, RaceLine, RaceOutcome, RaceRegion, RaceScript } from './race-script.ts';
 
-/** What came of one line. */
-export interface RaceEvent {
-  readonly line: number;
-  readonly command: string;
-  readonly what: string;
-  /** What the kernel's log said meanwhile. */
-  readonly log: readonly string[];
-  /** Known bugs that struck on this line. */
+/** What came of one line; bugs are names for people only in the contract. */
+export interface RaceEvent extends Omit<RaceLineOutcome, 'bugs'> {
   readonly bugs: readonly KvmBugId[];
-  readonly memslotsGeneration: bigint;
-  /** How things stand behind the line. */
-  readonly mmioSptes: { readonly fresh: number; readonly stale: number };
-  /** vCPUs inside a fault. */
-  readonly held: readonly number[];
-  readonly update: RaceUpdate | undefined;
-}
-
-/** A memslot update between its steps. */
-export interface RaceUpdate {
-  readonly change: MemslotUpdate['change'];
-  readonly steps: readonly { readonly name: MemslotStep; readonly isDone: boolean }[];
 }
 
 export interface RaceReport {

@@ -4,7 +4,7 @@ import { KVM_BUGS } from '../../kvm/mmio/mmio-bugs.ts';
 import { RACE_LABS } from '../race/race-labs.ts';
 import { RACE_BUGS, runRace, type RaceEvent } from '../race/race-run.ts';
 import { parseRaceScript } from '../race/race-script.ts';
-import type { RaceOutcomes } from '../../protocol/snapshots.ts';
+import type { RaceLineOutcome } from '../../protocol/snapshots.ts';
 import { badRequest } from '../refusal.ts';
 import type { RequestFamily } from '../request-table.ts';
 
@@ -28,7 +28,7 @@ export const raceRequests: RequestFamily<'race.labs' | 'race.run'> = {
 };
 
 /** Bugs by the names that people know them by. */
-const named = ({ bugs, ...event }: RaceEvent): RaceOutcomes['events'][number] => ({
+const named = ({ bugs, ...event }: RaceEvent): RaceLineOutcome => ({
   ...event,
   bugs: KVM_BUGS.filter(({ id }) => bugs.includes(id)).map(({ title }) => title),
 });
