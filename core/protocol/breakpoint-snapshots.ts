@@ -1,6 +1,7 @@
 /** Breakpoints as the engine shows them, the events that they are met by, and the lines of those that log. */
 import type { MmioOutcome } from '../base/mmio-outcomes.ts';
-import type { MemslotChange, Moment } from './snapshots.ts';
+import type { Moment } from './machine-snapshots.ts';
+import type { MemslotChange } from './memslot-snapshots.ts';
 
 /** How `stopAtHit` counts: from the nth hit on, at the nth only, at every nth. */
 export type HitMode = 'from' | 'at' | 'every';

@@ -1,6 +1,6 @@
 /** A memslot update that is held between its steps, as the contract carries it. */
 import type { MemslotReport, MemslotChange, UserMemoryRegion } from './memslot-snapshots.ts';
-import type { Moment } from './snapshots.ts';
+import type { Moment } from './machine-snapshots.ts';
 
 export interface HeldStep {
   /** A step of KVM_SET_USER_MEMORY_REGION: `installed`, `drained` …; what has happened when it is done. */

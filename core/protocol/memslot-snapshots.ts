@@ -1,5 +1,5 @@
 /** Memslots as the contract carries them: what there is, what a change does, what is refused. */
-import type { Moment } from './snapshots.ts';
+import type { Moment } from './machine-snapshots.ts';
 
 export interface MemslotSnapshot {
   readonly id: number;

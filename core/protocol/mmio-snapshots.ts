@@ -1,7 +1,7 @@
 /** MMIO faults as the contract carries them: the log, its counts by gfn, and how they came out over time. */
 import type { AccessKind } from '../base/machine-modes.ts';
 import type { MmioOutcome } from '../base/mmio-outcomes.ts';
-import type { Moment } from './snapshots.ts';
+import type { Moment } from './machine-snapshots.ts';
 
 export interface MmioFaultRecord {
   /** Running number since reset. */

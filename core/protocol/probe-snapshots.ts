@@ -2,7 +2,7 @@
 import type { AddressWalk } from '../base/address-walk.ts';
 import type { AuditReport } from '../base/audit-report.ts';
 import type { ReverseMap } from '../base/reverse-map.ts';
-import type { Moment } from './snapshots.ts';
+import type { Moment } from './machine-snapshots.ts';
 
 export type * from '../base/address-walk.ts';
 export type * from '../base/audit-report.ts';

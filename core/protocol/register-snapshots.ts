@@ -1,5 +1,5 @@
 /** A vCPU's registers as the contract has them. */
-import type { Moment } from './snapshots.ts';
+import type { Moment } from './machine-snapshots.ts';
 
 export interface RegisterValue {
   /** rax … r15, rip, rflags, es … tr (selectors), fs_base, gs_base, cr0 …, efer, dr0 …, gdtr_base …, star … */
