@@ -22,5 +22,6 @@ export type CostState =
   | { readonly kind: 'idle' }
   | { readonly kind: 'running'; readonly progress: CostProgress }
   | { readonly kind: 'done'; readonly points: readonly CostPoint[] }
-  | { readonly kind: 'cancelled' }
-  | { readonly kind: 'failed'; readonly message: string };
+  /** What was measured until then stays. */
+  | { readonly kind: 'cancelled'; readonly points: readonly CostPoint[] }
+  | { readonly kind: 'failed'; readonly message: string; readonly points: readonly CostPoint[] };

@@ -1,6 +1,6 @@
 /** The measurement of memslot changes as its starter sees it: a thread that comes, tells how far it is, and goes. */
 import { Worker } from 'node:worker_threads';
-import type { CostState } from '../../core/protocol/memslot-cost.ts';
+import type { CostPoint, CostState } from '../../core/protocol/memslot-cost.ts';
 
 export type CostMessage = Extract<CostState, { kind: 'running' | 'done' }>;
 
@@ -37,9 +37,9 @@ export class CostMeasurement {
     worker.on('message', (message: CostMessage) => {
       if (worker === this.#worker) this.#state = message;
     });
-    worker.on('error', (error) => this.#end(worker, { kind: 'failed', message: error.message }));
+    worker.on('error', (error) => this.#end(worker, { kind: 'failed', message: error.message, points: this.#points }));
     worker.on('exit', (code) => {
-      const ended = this.#state.kind === 'done' ? this.#state : failedWith(code);
+      const ended = this.#state.kind === 'done' ? this.#state : failedWith(code, this.#points);
       this.#end(worker, ended);
     });
     return this.#state;
@@ -48,9 +48,13 @@ export class CostMeasurement {
   async cancel(): Promise<CostState> {
     const worker = this.#worker;
     if (worker === undefined) return this.#state;
-    this.#end(worker, { kind: 'cancelled' });
+    this.#end(worker, { kind: 'cancelled', points: this.#points });
     await worker.terminate();
     return this.#state;
+  }
+
+  get #points(): readonly CostPoint[] {
+    return this.#state.kind === 'running' ? this.#state.progress.points : [];
   }
 
   #end(worker: Worker, state: CostState): void {
@@ -60,7 +64,8 @@ export class CostMeasurement {
   }
 }
 
-const failedWith = (code: number): CostState => ({
+const failedWith = (code: number, points: readonly CostPoint[]): CostState => ({
   kind: 'failed',
+  points,
   message: `the thread that measures ended with status ${code}`,
 });

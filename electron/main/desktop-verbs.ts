@@ -64,7 +64,7 @@ export function desktopVerbs(
     'export.save': (request) => saveExport(window, request),
     async 'cost.start'() {
       const storm = await readGuest(COST_GUEST);
-      return storm.ok ? cost.start(storm.value.bytes) : { kind: 'failed', message: storm.message };
+      return storm.ok ? cost.start(storm.value.bytes) : { kind: 'failed', message: storm.message, points: [] };
     },
     'cost.read': async () => cost.state,
     'cost.cancel': () => cost.cancel(),

@@ -86,8 +86,12 @@ describe('the generation', () => {
     );
     await generation.getByRole('button', { name: 'Export the chart as PNG' }).click();
     expect((await written('memslot-cost.png')).subarray(1, 4).toString()).toBe('PNG');
+    const measured = await bench.reading('cost-table');
     await generation.getByRole('button', { name: 'Cancel' }).click();
     await generation.getByRole('button', { name: 'Measure on this machine' }).waitFor();
+    expect(await bench.reading('cost-cancelled')).toMatch(/^Cancelled\. What was measured until then stays\.$/);
+    const kept = await bench.reading('cost-table');
+    for (const line of measured.split('\n').slice(1)) expect(kept).toContain(line.split('—')[0].trim());
   });
 });
 

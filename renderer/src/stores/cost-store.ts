@@ -23,7 +23,7 @@ export const useCostStore = defineStore('cost', () => {
   const isRunning = computed(() => state.value.kind === 'running');
   const points = computed<readonly CostPoint[]>(() => {
     if (state.value.kind === 'running') return state.value.progress.points;
-    return state.value.kind === 'done' ? state.value.points : [];
+    return state.value.kind === 'idle' ? [] : state.value.points;
   });
   const rows = computed<readonly CostRow[]>(() => {
     const of = (era: CostPoint['era'], sptes: number): number | undefined =>
@@ -43,7 +43,8 @@ export const useCostStore = defineStore('cost', () => {
     try {
       take(await ask());
     } catch (cause) {
-      take({ kind: 'failed', message: cause instanceof Error ? cause.message : String(cause) });
+      const message = cause instanceof Error ? cause.message : String(cause);
+      take({ kind: 'failed', message, points: points.value });
     }
   }
 

@@ -60,7 +60,7 @@ export class FakeDesktop {
   }
 
   async cancelCost(): Promise<CostState> {
-    this.cost = { kind: 'cancelled' };
+    this.cost = { kind: 'cancelled', points: [] };
     return this.cost;
   }
 
