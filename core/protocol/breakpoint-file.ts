@@ -6,7 +6,7 @@ import { breakpointAddSchema, MAX_BREAKPOINTS, type BreakpointWish, type Params 
 
 export const BREAKPOINT_FILE_FORMAT = 'umbra-breakpoints';
 export const BREAKPOINT_FILE_VERSION = 1;
-const MAX_FILE_CHARACTERS = 4 * 1024 * 1024;
+export const MAX_BREAKPOINT_FILE = 4 * 1024 * 1024;
 
 const headSchema = v.object({ format: v.literal(BREAKPOINT_FILE_FORMAT), version: v.number() });
 const fileSchema = v.strictObject({
@@ -20,7 +20,7 @@ export const breakpointFileText = (breakpoints: readonly Params<'breakpoints.add
 
 /** The error is a sentence. */
 export function readBreakpointFile(text: string): Result<readonly BreakpointWish[], string> {
-  if (text.length > MAX_FILE_CHARACTERS) return err('the file is too large for a list of breakpoints.');
+  if (text.length > MAX_BREAKPOINT_FILE) return err('the file is too large for a list of breakpoints.');
   let json: unknown;
   try {
     json = parseJsonText(text);

@@ -104,6 +104,38 @@ it('refuses what is dropped and cannot be opened, by its name, and goes on with 
   }
 });
 
+it('takes a dropped list of breakpoints in place of its own, as one edit, and refuses what is none', async () => {
+  const panel = await bench.open('breakpoints');
+  const rows = panel.locator('[data-breakpoint]');
+  const port = { spec: { kind: 'port', start: 0x3f8, length: 8, access: 'out' } };
+  const listOf = (...breakpoints: object[]): Buffer =>
+    Buffer.from(JSON.stringify({ format: 'umbra-breakpoints', version: 1, breakpoints }));
+  await bench.open('start');
+  await drop('stops.json', listOf(port, { spec: { kind: 'zap', start: { $u64: '0x0' }, length: { $u64: '0x1000' } } }));
+  await expect.poll(() => rows.count()).toBe(2);
+  await bench.eventually(statusBar, /Breakpoints imported: stops\.json/, 'it says so');
+  await panel.waitFor();
+  expect(await image()).toBe('dropped.elf');
+
+  for (const [name, bytes, why] of [
+    ['other.json', Buffer.from('{"some":"json"}'), /other\.json cannot be opened: the file is no list of breakpoints/],
+    ['none.json', Buffer.from('\u007fELF'), /none\.json cannot be opened: the file is no JSON/],
+    [
+      'condition.json',
+      listOf({ ...port, condition: 'event.port ==' }),
+      /condition\.json cannot be opened: breakpoint 1: the condition, column 14/,
+    ],
+  ] as const) {
+    await drop(name, bytes);
+    await bench.eventually(problem, why, name);
+    expect(await rows.count()).toBe(2);
+    expect(await image()).toBe('dropped.elf');
+    await umbra.page.getByRole('button', { name: 'Dismiss', exact: true }).click();
+  }
+  await umbra.page.keyboard.press('Control+Z');
+  await expect.poll(() => rows.count()).toBe(0);
+});
+
 it('says that the image of a workspace is missing or another, and takes the one that is chosen', async () => {
   const { text } = await savedWorkspace('moved.umbra-workspace');
   const elf = path.join(folder, 'moved.elf');

@@ -1,8 +1,15 @@
 /** Files that are dropped onto the window. The page reads them itself: it never learns, and never says, where they are. */
-import { MAX_IMAGE_BYTES, MAX_STATE_PIECE, MAX_WORKSPACE_BYTES, parseWorkspace } from '@core/protocol/index.ts';
+import {
+  MAX_BREAKPOINT_FILE,
+  MAX_IMAGE_BYTES,
+  MAX_STATE_PIECE,
+  MAX_WORKSPACE_BYTES,
+  parseWorkspace,
+} from '@core/protocol/index.ts';
 import { onBeforeUnmount, onMounted } from 'vue';
 import { useBreakpointsStore } from '../stores/breakpoints-store.ts';
 import { useDesktopStore } from '../stores/desktop-store.ts';
+import { useLayoutStore } from '../stores/layout-store.ts';
 import { useMachineStore } from '../stores/machine-store.ts';
 import { useNoticesStore } from '../stores/notices-store.ts';
 import { useSessionStore } from '../stores/session-store.ts';
@@ -10,6 +17,7 @@ import { useSessionStore } from '../stores/session-store.ts';
 export function useFileDrop(): void {
   const breakpoints = useBreakpointsStore();
   const desktop = useDesktopStore();
+  const layout = useLayoutStore();
   const machine = useMachineStore();
   const notices = useNoticesStore();
   const session = useSessionStore();
@@ -39,17 +47,31 @@ export function useFileDrop(): void {
     if (await machine.create({ name, bytes }, parsed.value.options)) await session.apply(parsed.value);
   }
 
+  /** They take the place of the list, as one edit. */
+  async function openBreakpoints(file: File): Promise<void> {
+    if (file.size > MAX_BREAKPOINT_FILE) return refuse(file, 'it is too large for a list of breakpoints.');
+    if (!(await breakpoints.importText(await file.text()))) return refuse(file, breakpoints.error?.message ?? '');
+    layout.open('breakpoints');
+    notices.add('info', `Breakpoints imported: ${file.name}`);
+  }
+
   async function openImage(file: File): Promise<void> {
     if (file.size > MAX_IMAGE_BYTES) return refuse(file, 'it is too large for an image.');
     await machine.create({ name: file.name, bytes: new Uint8Array(await file.arrayBuffer()) }, machine.options);
   }
 
   function onDrop(event: DragEvent): void {
-    const file = event.dataTransfer?.files[0];
-    if (file === undefined) return;
+    const files = event.dataTransfer?.files;
+    const file = files?.[0];
+    if (files === undefined || file === undefined) return;
     event.preventDefault();
+    if (files.length > 1) {
+      notices.add('error', `${files.length} files were dropped; the window takes one at a time.`);
+      return;
+    }
     if (file.name.endsWith('.umbra-machine')) void openState(file);
     else if (file.name.endsWith('.umbra-workspace')) void openWorkspace(file);
+    else if (file.name.endsWith('.json')) void openBreakpoints(file);
     else void openImage(file);
   }
 
