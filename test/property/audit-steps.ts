@@ -92,8 +92,8 @@ const STRADDLED = [0, 0x3067, 0x3027, 0x3065, 0x4067, 0x4065, 0x0007, 0x1067] as
 interface Theme {
   readonly name?: string;
   readonly factors: Readonly<Partial<Record<Step['do'], number>>>;
-  /** Addresses are drawn from the first few only. */
-  readonly addresses?: number;
+  /** Addresses are drawn from the first few only, or from these. */
+  readonly addresses?: number | readonly number[];
   /** What a page directory's entries lead to. */
   readonly directories?: readonly number[];
   /** Where slots are made. */
@@ -154,6 +154,7 @@ const THEMES: readonly Theme[] = [
       quota: 0,
       spread: 0,
     },
+    addresses: [5, 6, 7],
     places: [3],
     pagings: ['flat'],
   },
@@ -232,7 +233,7 @@ const THEMES: readonly Theme[] = [
     },
     addresses: 10,
     directories: [4, 4, 0, 1],
-    pagings: ['32-bit', '32-bit', '32-bit', 'pae', '4-level'],
+    pagings: TABLES_ONLY,
   },
   // Directories that come and go above tables that change.
   {
@@ -250,7 +251,7 @@ const THEMES: readonly Theme[] = [
       direct: 0,
       vcpu: 0,
     },
-    addresses: 6,
+    addresses: [0, 3, 4, 5],
     pagings: ['4-level'],
   },
   // The quota.
@@ -261,7 +262,7 @@ export const arbitraryStep = (
   pagings: readonly Paging[] = PAGINGS,
   { factors, addresses = 16, directories = DIRECTORIES, places = [0, 1, 2, 3] }: Theme = { factors: {} },
 ): fc.Arbitrary<Step> => {
-  const at = fc.nat({ max: addresses - 1 });
+  const at = typeof addresses === 'number' ? fc.nat({ max: addresses - 1 }) : fc.constantFrom(...addresses);
   const user = fc.boolean();
   const id = fc.integer({ min: 1, max: 3 });
   const flags = fc.constantFrom(0, 1, 1, 2, 3);
