@@ -46,6 +46,11 @@ export interface EmulatorOps {
   portOut(port: number, size: number, value: number): void;
   /** Arena offset of a guest physical byte, through the memslots; −1 when it is not memory. Asked where no second level translates. */
   frameOf?(gpaLo: number, gpaHi: number, write: boolean): number;
+  /**
+   * Arena offset of a byte of the instruction, asked where the processor itself would leave the guest to fetch it. −1 with
+   * `cpu.abort` set.
+   */
+  fetch?(cpu: Cpu, gvaLo: number, gvaHi: number): number;
   /** The instruction raised an exception, which was delivered as if the host had injected it. */
   injects?(vector: number, hasError: boolean, errorCode: number): void;
 }

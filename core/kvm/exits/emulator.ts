@@ -7,6 +7,7 @@ import { VCPU_CPL, VCPU_EXIT_REASON, VCPU_MMIO_ACCESS } from '../../arena/vcpu-l
 import {
   ABORT_EXIT,
   ABORT_NONE,
+  ABORT_UNIMPLEMENTED,
   type Cpu,
   type EmulatorOps,
   GUEST_WALK_GPA,
@@ -30,7 +31,7 @@ import { cachedMmioGpaHigh, cachedMmioGpaLow, vcpuMatchMmioGpa, vcpuMatchMmioGva
 import { gfnOf } from '../mmio/mmio-predict.ts';
 import type { MmioRecord } from '../mmio/mmio-record.ts';
 import { MMU_SHADOW, type Mmu } from '../mmu/mmu.ts';
-import { PFERR_USER_MASK, PFERR_WRITE_MASK } from '../mmu/mmu-fault-error.ts';
+import { PFERR_FETCH_MASK, PFERR_USER_MASK, PFERR_WRITE_MASK } from '../mmu/mmu-fault-error.ts';
 import { vcpuCounterWord } from '../trace/stats.ts';
 import {
   KVM_PIO_IN,
@@ -141,6 +142,27 @@ export class KvmEmulator implements EmulatorOps, GuestFrames {
     if (pfn < 0) return -1;
     if (write) markPageDirty(this.mmu.arena, gfn);
     return (pfn << 12) | (gpaLo & 0xfff);
+  }
+
+  /**
+   * kvm_fetch_guest_virt: instructions come from memslots, whatever the MMIO cache and the second level say of their frame.
+   * Where none is (X86EMUL_IO_NEEDED) the instruction cannot be decoded.
+   */
+  fetch(cpu: Cpu, gvaLo: number, gvaHi: number): number {
+    const { r } = cpu;
+    cpu.abort = ABORT_NONE;
+    r[VCPU_EXIT_REASON] = NO_EXIT;
+    const user = r[VCPU_CPL] === 3 ? PFERR_USER_MASK : 0;
+    if (!this.walk(cpu, gvaLo, gvaHi, user | PFERR_FETCH_MASK)) return -1;
+    const gpaLo = (r[GUEST_WALK_GPA] & ~0xfff) | (gvaLo & 0xfff);
+    const gpaHi = r[GUEST_WALK_GPA + 1];
+    const at = this.frameOf(gpaLo, gpaHi, false);
+    if (at < 0) {
+      const gfn = gfnOf(gpaLo, gpaHi).toString(16);
+      cpu.abort = ABORT_UNIMPLEMENTED;
+      cpu.unimplemented = `its gfn 0x${gfn} is in no memslot, and instructions cannot be fetched from MMIO`;
+    }
+    return at;
   }
 
   /** inject_emulated_exception. */

@@ -3,7 +3,6 @@ import {
   HALTED,
   SHUT_DOWN,
   VCPU_ACTIVITY,
-  VCPU_EXIT_GPA,
   VCPU_EXIT_GVA,
   VCPU_EXIT_IO_OUT,
   VCPU_EXIT_IO_STRING,
@@ -31,7 +30,6 @@ import {
   EXIT_UNIMPLEMENTED,
   EXIT_VMCALL,
   cpuidEntry,
-  lastAccess,
 } from '../../x86/index.ts';
 import {
   EMULATE_NEEDS_EXIT,
@@ -56,10 +54,8 @@ import {
 } from './exit-handlers-paging.ts';
 import { handleCrAccess } from './exit-handlers-control.ts';
 import { handleHypercall, handleInvalidOpcode } from './exit-handlers-hypercall.ts';
-import { gfnOf } from '../mmio/mmio-predict.ts';
 import { MMU_NPT, MMU_SHADOW } from '../mmu/mmu.ts';
 import { mmuContext, mmuUnload } from '../mmu/mmu-roots.ts';
-import { PFERR_FETCH_MASK } from '../mmu/mmu-fault-error.ts';
 import { mmuFlushTlb } from '../vcpu/requests.ts';
 import { traceKvmCpuid, traceKvmMsr, traceKvmUserspaceExit } from '../trace/trace-events.ts';
 import type { VcpuContext } from '../vcpu/vcpu-context.ts';
@@ -71,8 +67,8 @@ const RCX = VCPU_GPR + 2;
 const RDX = VCPU_GPR + 4;
 
 /**
- * An instruction that cannot be emulated because its fetch or the delivery of its exception needs a page that the tables do
- * not map (it was zapped just now, say) is started over in the guest, after that exit has been handled as any other.
+ * An instruction that cannot be emulated because an access of its own or the delivery of its exception needs a page that the
+ * tables do not map (it was zapped just now, say) is started over in the guest, after that exit has been handled as any other.
  * @returns RESUME_GUEST, or the RUN_* code to leave with
  */
 export function handleExit(vcpu: VcpuContext, exit: number): number {
@@ -85,17 +81,8 @@ export function handleExit(vcpu: VcpuContext, exit: number): number {
   }
   const again = dispatchExit(vcpu, inner);
   if (again !== EMULATE_NEEDS_EXIT) return again;
-  return internalError(vcpu, cannotEmulate(vcpu, inner));
-}
-
-/** Most often the guest has run off into nothing: KVM's emulator fetches from memslots only. */
-function cannotEmulate(vcpu: VcpuContext, exit: number): string {
-  const { r } = vcpu;
-  if ((lastAccess(vcpu.cpu) & PFERR_FETCH_MASK) === 0) {
-    return `emulation failed at rip ${ripText(vcpu)}: the instruction ran into VM exit ${exit} twice in a row`;
-  }
-  const gfn = gfnOf(r[VCPU_EXIT_GPA], r[VCPU_EXIT_GPA + 1]).toString(16);
-  return `emulation failed at rip ${ripText(vcpu)}: its gfn 0x${gfn} is in no memslot, and instructions cannot be fetched from MMIO`;
+  const text = `emulation failed at rip ${ripText(vcpu)}: the instruction ran into VM exit ${inner} twice in a row`;
+  return internalError(vcpu, text);
 }
 
 function dispatchExit(vcpu: VcpuContext, exit: number): number {

@@ -33,8 +33,12 @@ export function emulateInstruction(cpu: Cpu, ops: EmulatorOps): number {
   cpu.linkFrom = 0;
   const lo = r[VCPU_RIP];
   const hi = r[VCPU_RIP + 1];
+  cpu.emulator = ops;
   const i = findInstruction(cpu);
-  if (cpu.abort !== 0) return abandon(cpu, ops, 0, lo, hi);
+  if (cpu.abort !== 0) {
+    cpu.emulator = undefined;
+    return abandon(cpu, ops, 0, lo, hi);
+  }
   cpu.singleStep = (r[VCPU_RFLAGS] & TF) !== 0;
   const shadow = r[VCPU_INTERRUPT_SHADOW];
   if (shadow !== 0) r[VCPU_INTERRUPT_SHADOW] = 0;
@@ -43,7 +47,6 @@ export function emulateInstruction(cpu: Cpu, ops: EmulatorOps): number {
   r[VCPU_RIP] = next;
   if (next >>> 0 < length && r[VCPU_CODE_BITS] === 64) r[VCPU_RIP + 1] = hi + 1;
   cpu.attention = false;
-  cpu.emulator = ops;
   cpu.alone = i;
   cpu.handlerOf(i)(cpu, i);
   cpu.emulator = undefined;

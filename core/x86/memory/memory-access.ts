@@ -12,6 +12,7 @@ import { loadSlow, probeWriteSlow, storeSlow } from './memory-access-slow.ts';
 import { loadWhole, storeWhole } from './memory-access-whole.ts';
 import { PFERR_FETCH, PFERR_USER } from '../paging/paging-entry.ts';
 import { translate } from '../paging/paging-translate.ts';
+import { ABORT_EXIT } from '../system/exits.ts';
 import { T_EXEC, T_HIGH, T_PAGE, T_READ, T_WRITE, TLB_INDEX_MASK } from '../tlb/tlb.ts';
 import { TLB_AT } from '../tlb/tlb-layout.ts';
 
@@ -131,5 +132,12 @@ export function fetchPage(cpu: Cpu, lo: number, hi: number): number {
   const r = cpu.r;
   const t = TLB_AT + (((r[VCPU_CPL] + 1) & 4) << HALF_SHIFT) + ((lo >>> 9) & TLB_INDEX_MASK);
   if (r[t + T_EXEC] === (lo | 0xfff) && r[t + T_HIGH] === hi) return r[t + T_PAGE] + (lo & 0xfff);
-  return translate(cpu, lo, hi, PFERR_FETCH | (r[VCPU_CPL] === 3 ? PFERR_USER : 0));
+  return fetchSlow(cpu, lo, hi);
+}
+
+/** Where the processor would leave the guest, KVM's emulator fetches in its own way. */
+function fetchSlow(cpu: Cpu, lo: number, hi: number): number {
+  const at = translate(cpu, lo, hi, PFERR_FETCH | (cpu.r[VCPU_CPL] === 3 ? PFERR_USER : 0));
+  if (cpu.abort !== ABORT_EXIT || cpu.emulator === undefined) return at;
+  return cpu.emulator.fetch?.(cpu, lo, hi) ?? at;
 }

@@ -14,7 +14,7 @@ import {
 } from '../../../core/arena/vcpu-layout.ts';
 import { HVA_BASE } from '../../../core/base/address.ts';
 import { MMIO_OUTCOMES } from '../../../core/base/mmio-outcomes.ts';
-import type { Era, MmuMode } from '../../../core/base/machine-modes.ts';
+import { ERAS, type Era, type MmuMode } from '../../../core/base/machine-modes.ts';
 import {
   noHooks,
   RUN_BUDGET,
@@ -29,6 +29,7 @@ import {
   type Vcpu,
 } from '../../../core/kvm/index.ts';
 import { KVM_REQ_TRIPLE_FAULT } from '../../../core/kvm/vcpu/requests.ts';
+import { memslotsOf } from '../../../core/kvm/memslots/limits.ts';
 import { readVcpuCounters } from '../../../core/kvm/trace/stats.ts';
 import { setTraceEnabled } from '../../../core/kvm/trace/trace.ts';
 import { TP_KVM_ENTRY, TP_KVM_EXIT, TP_KVM_MSR } from '../../../core/base/tracepoints.ts';
@@ -63,7 +64,7 @@ function guest(
   options: { mmu?: MmuMode; era?: Era; hooks?: KvmHooks; maxPhyAddr?: number } = {},
 ): Guest {
   const { mmu = 'ept', era = 'patch', hooks = noHooks(), maxPhyAddr = 40 } = options;
-  const config = { ramBytes: 4 * 1024 * 1024, vcpus: 1, memslots: 128, shadowPages: 128, traceRecords: 64 };
+  const config = { ramBytes: 4 * 1024 * 1024, vcpus: 1, memslots: memslotsOf(era), shadowPages: 128, traceRecords: 64 };
   const arena = createArena(config, (bytes) => new SharedArrayBuffer(bytes));
   const bus = new TestBus();
   const vm = new Vm(arena, { mmu, era, maxPhyAddr, vcpus: 1 }, bus, hooks);
@@ -254,6 +255,25 @@ describe.each(MODES)('a guest that runs off into a hole under %s', (mmu) => {
     expect(vcpu.internalError).toBe(
       'emulation failed at rip 0xfeb00000: its gfn 0xfeb00 is in no memslot, and instructions cannot be fetched from MMIO',
     );
+  });
+});
+
+describe.each(MODES)('code in a slot over what was MMIO, under %s', (mmu) => {
+  // cpuid; mov eax, 0x1234567; hlt
+  const CALLED = [0x0f, 0xa2, 0xb8, 0x67, 0x45, 0x23, 0x01, HLT];
+
+  it.each(ERAS)('%s executes it, although the MMIO cache may still match', (era) => {
+    // mov eax, [0xfeb00010]; hlt; mov eax, 0xfeb00ffc; jmp eax
+    const read = [0xa1, 0x10, 0x00, 0xb0, 0xfe, HLT];
+    const { vm, vcpu, r } = guest([...read, 0xb8, 0xfc, 0x0f, 0xb0, 0xfe, 0xff, 0xe0], { mmu, era });
+    expect(vcpu.run(100, false)).toBe(RUN_HLT);
+    slot(vm, 1, HOLE, 0x2000n, HVA_BASE + 0x8_0000n);
+    // Over the page's end, whose next page no translation knows yet.
+    vcpu.cpu.arena.u8.set(CALLED, vcpu.cpu.arena.layout.ram + 0x8_0ffc);
+    r[VCPU_ACTIVITY] = 0;
+    expect(vcpu.run(100, false), vcpu.internalError).toBe(RUN_HLT);
+    expect(r[VCPU_GPR]).toBe(0x0123_4567);
+    expect(r[VCPU_RIP] >>> 0).toBe(0xfeb0_1004);
   });
 });
 
