@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { projectRoot } from '../../scripts/project-root.mjs';
 import { launchUmbra } from './harness.ts';
 import type { LaunchedUmbra } from './harness.ts';
-import { workbench } from './workbench.ts';
+import { pausedWorkbench } from './workbench.ts';
 import type { Workbench } from './workbench.ts';
 
 /** By name of the field in the form. */
@@ -34,9 +34,7 @@ let panel: Locator;
 
 async function launch(image?: string): Promise<void> {
   umbra = await launchUmbra(image === undefined ? {} : { image: path.join(projectRoot, 'electron/guests', image) });
-  await umbra.page.setViewportSize({ width: 1280, height: 800 });
-  bench = workbench(umbra.page);
-  await bench.waitForState('paused');
+  bench = await pausedWorkbench(umbra.page, { width: 1280, height: 800 });
   panel = await bench.open('breakpoints');
 }
 
@@ -49,18 +47,9 @@ const stopsWith = async (expected: RegExp): Promise<void> => {
   await bench.waitForState('paused');
 };
 
-/** Chooses from the palette by words of the command. */
-async function command(words: string): Promise<void> {
-  await press('Control+Shift+P');
-  await umbra.page.getByRole('dialog').getByRole('combobox').waitFor();
-  await umbra.page.keyboard.type(words);
-  await umbra.page.getByRole('dialog').getByRole('option').first().waitFor();
-  await press('Enter');
-}
-
 async function restart(): Promise<void> {
   if (await form().isVisible()) await form().getByRole('button', { name: 'Cancel' }).click();
-  if ((await rows().count()) > 0) await command('Remove all breakpoints');
+  if ((await rows().count()) > 0) await bench.command('Remove all breakpoints');
   await bench.eventually(async () => String(await rows().count()), /^0$/, 'the list is empty');
   await press('Control+Shift+F5');
   await bench.eventually(reason, /first instruction/, 'it begins anew');
@@ -95,7 +84,7 @@ async function tabTo(selector: string): Promise<void> {
 /** In the order of the form: Tab goes forward only. The kind is typed as people do, by its title. */
 async function withKeys(title: string, fields: Fields): Promise<void> {
   const before = await rows().count();
-  await command('New breakpoint');
+  await bench.command('New breakpoint');
   await tabTo('[data-panel=breakpoints] [name=kind]');
   await umbra.page.keyboard.type(title);
   for (const [name, value] of Object.entries(fields)) {

@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { launchUmbra } from './harness.ts';
 import type { LaunchedUmbra } from './harness.ts';
-import { workbench } from './workbench.ts';
+import { pausedWorkbench } from './workbench.ts';
 import type { Workbench } from './workbench.ts';
 
 let umbra: LaunchedUmbra;
@@ -10,9 +10,7 @@ let bench: Workbench;
 
 beforeAll(async () => {
   umbra = await launchUmbra();
-  await umbra.page.setViewportSize({ width: 1600, height: 1000 });
-  bench = workbench(umbra.page);
-  await bench.waitForState('paused');
+  bench = await pausedWorkbench(umbra.page);
 });
 afterAll(() => umbra.close());
 

@@ -5,7 +5,7 @@ import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { launchUmbra } from './harness.ts';
 import type { LaunchedUmbra } from './harness.ts';
-import { workbench } from './workbench.ts';
+import { pausedWorkbench } from './workbench.ts';
 import type { Workbench } from './workbench.ts';
 
 let umbra: LaunchedUmbra;
@@ -15,10 +15,7 @@ let folder: string;
 beforeAll(async () => {
   folder = await mkdtemp(path.join(os.tmpdir(), 'umbra-exports-'));
   umbra = await launchUmbra();
-  await umbra.page.setViewportSize({ width: 1600, height: 1000 });
-  await umbra.page.emulateMedia({ colorScheme: 'dark' });
-  bench = workbench(umbra.page);
-  await bench.waitForState('paused');
+  bench = await pausedWorkbench(umbra.page);
   // The user's choice of a file, made for him.
   await umbra.app.evaluate(({ dialog }, target) => {
     dialog.showSaveDialog = async (...given: unknown[]) => {

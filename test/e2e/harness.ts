@@ -7,6 +7,19 @@ import type { ElectronApplication, Page } from 'playwright-core';
 import { inject } from 'vitest';
 import { projectRoot } from '../../scripts/project-root.mjs';
 
+/** What a window is made to look like: the same everywhere, so that pictures can be compared. */
+export interface Look {
+  readonly width: number;
+  readonly height: number;
+  readonly colorScheme: 'dark' | 'light';
+}
+
+/** The sizes and schemes that every panel must look well in. */
+export const LOOKS: readonly Look[] = (['dark', 'light'] as const).flatMap((colorScheme) => [
+  { width: 1280, height: 800, colorScheme },
+  { width: 1920, height: 1080, colorScheme },
+]);
+
 export interface LaunchOptions {
   /** An image to open instead of the demo guest. */
   readonly image?: string;
@@ -23,10 +36,20 @@ export interface LaunchedUmbra {
   readonly pageErrors: readonly string[];
   /** Writes `test/screenshots/<name>.png`. */
   screenshot(name: string): Promise<void>;
+  /** A screenshot in each look: `<name>-1280-dark.png`. */
+  photograph(name: string): Promise<void>;
   /** Lets the engine's worker, or the thread of a vCPU, die of an error of its own. */
   crashEngine(vcpu?: number): Promise<void>;
   close(): Promise<void>;
 }
+
+export async function dress(page: Page, { width, height, colorScheme }: Look): Promise<void> {
+  await page.setViewportSize({ width, height });
+  await page.emulateMedia({ colorScheme });
+}
+
+/** Until plots are drawn anew and transitions are over. */
+const SETTLED_MS = 300;
 
 export async function launchUmbra({ image, userData }: LaunchOptions = {}): Promise<LaunchedUmbra> {
   const runtime = inject('runtime');
@@ -45,13 +68,21 @@ export async function launchUmbra({ image, userData }: LaunchOptions = {}): Prom
     if (message.type() === 'error') pageErrors.push(message.text());
   });
   page.on('pageerror', (error) => pageErrors.push(error.stack ?? String(error)));
+  async function screenshot(name: string): Promise<void> {
+    await page.screenshot({ path: path.join(inject('screenshots'), `${name}.png`) });
+  }
   return {
     app,
     page,
     userData: folder,
     pageErrors,
-    async screenshot(name) {
-      await page.screenshot({ path: path.join(inject('screenshots'), `${name}.png`) });
+    screenshot,
+    async photograph(name) {
+      for (const look of LOOKS) {
+        await dress(page, look);
+        await page.waitForTimeout(SETTLED_MS);
+        await screenshot(`${name}-${look.width}-${look.colorScheme}`);
+      }
     },
     async crashEngine(vcpu) {
       await app.evaluate((_electron, id) => {

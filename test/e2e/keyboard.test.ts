@@ -5,7 +5,7 @@ import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { launchUmbra } from './harness.ts';
 import type { LaunchedUmbra } from './harness.ts';
-import { workbench } from './workbench.ts';
+import { pausedWorkbench } from './workbench.ts';
 import type { Workbench } from './workbench.ts';
 
 /** The page that the demo guest watches. */
@@ -20,9 +20,7 @@ let folder: string;
 beforeAll(async () => {
   folder = await mkdtemp(path.join(os.tmpdir(), 'umbra-keyboard-'));
   umbra = await launchUmbra();
-  await umbra.page.setViewportSize({ width: 1600, height: 1000 });
-  bench = workbench(umbra.page);
-  await bench.waitForState('paused');
+  bench = await pausedWorkbench(umbra.page);
 });
 afterAll(async () => {
   await umbra.close();
@@ -38,15 +36,6 @@ async function tabTo(selector: string, key: 'Tab' | 'Shift+Tab' = 'Tab'): Promis
     await press(key);
   }
   throw new Error(`Tab does not come to ${selector}`);
-}
-
-/** Chooses from the palette by words of the command. */
-async function command(words: string): Promise<void> {
-  await press('Control+Shift+P');
-  await umbra.page.getByRole('dialog').getByRole('combobox').waitFor();
-  await umbra.page.keyboard.type(words);
-  await umbra.page.getByRole('dialog').getByRole('option').first().waitFor();
-  await press('Enter');
 }
 
 describe('with the keyboard alone', () => {
@@ -91,9 +80,9 @@ describe('with the keyboard alone', () => {
   });
 
   it('a memslot is staged over the page and applied', async () => {
-    await command('new memslot');
+    await bench.command('new memslot');
     await bench.panel('memslots').locator('[data-verdict=future-report]').waitFor();
-    await command('stage the memslot change');
+    await bench.command('stage the memslot change');
     await press('Control+Enter');
     await bench.panel('memslots').locator('[data-slot="2"]').waitFor();
   });
@@ -116,7 +105,7 @@ describe('with the keyboard alone', () => {
     const before = await bench.reading('insns');
     await press('F11');
     await bench.eventually(() => bench.reading('insns'), new RegExp(`^(?!${before}$)`), 'one instruction');
-    await command('undo');
+    await bench.command('undo');
     await bench.panel('memslots').locator('[data-slot="2"]').waitFor({ state: 'detached' });
   });
 

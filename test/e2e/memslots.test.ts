@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Locator } from 'playwright-core';
 import { launchUmbra } from './harness.ts';
 import type { LaunchedUmbra } from './harness.ts';
-import { workbench } from './workbench.ts';
+import { pausedWorkbench } from './workbench.ts';
 import type { Workbench } from './workbench.ts';
 
 let umbra: LaunchedUmbra;
@@ -12,10 +12,7 @@ let panel: Locator;
 
 beforeAll(async () => {
   umbra = await launchUmbra();
-  await umbra.page.setViewportSize({ width: 1600, height: 1000 });
-  await umbra.page.emulateMedia({ colorScheme: 'dark' });
-  bench = workbench(umbra.page);
-  await bench.waitForState('paused');
+  bench = await pausedWorkbench(umbra.page);
   panel = await bench.open('memslots');
   await panel.locator('[data-slot="1"]').waitFor();
 });
@@ -164,17 +161,7 @@ describe('the window around it', () => {
     await panel.locator('[data-slot="2"] > span').first().click();
     await map().focus();
     await umbra.page.keyboard.press('ArrowRight');
-    for (const [width, height] of [
-      [1280, 800],
-      [1920, 1080],
-    ]) {
-      await umbra.page.setViewportSize({ width, height });
-      for (const colorScheme of ['dark', 'light'] as const) {
-        await umbra.page.emulateMedia({ colorScheme });
-        await umbra.page.waitForTimeout(250);
-        await umbra.screenshot(`34-memslots-${width}-${colorScheme}`);
-      }
-    }
+    await umbra.photograph('34-memslots');
   });
 
   it('has made no noise on its console', () => {

@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { launchUmbra } from './harness.ts';
 import type { LaunchedUmbra } from './harness.ts';
-import { workbench } from './workbench.ts';
+import { pausedWorkbench } from './workbench.ts';
 import type { Workbench } from './workbench.ts';
 
 let umbra: LaunchedUmbra;
@@ -10,18 +10,9 @@ let bench: Workbench;
 
 beforeAll(async () => {
   umbra = await launchUmbra();
-  await umbra.page.setViewportSize({ width: 1600, height: 1000 });
-  await umbra.page.emulateMedia({ colorScheme: 'dark' });
-  bench = workbench(umbra.page);
-  await bench.waitForState('paused');
+  bench = await pausedWorkbench(umbra.page);
 });
 afterAll(() => umbra.close());
-
-async function command(words: string): Promise<void> {
-  await umbra.page.keyboard.press('Control+Shift+P');
-  await umbra.page.getByRole('combobox', { name: 'Command', exact: true }).fill(words);
-  await umbra.page.keyboard.press('Enter');
-}
 
 describe('the spte inspector', () => {
   it('is filtered from the palette', async () => {
@@ -29,11 +20,11 @@ describe('the spte inspector', () => {
     await bench.eventually(() => bench.serialText(), /is MMIO at poll/, 'the guest polls');
     await umbra.page.keyboard.press('F5');
     await bench.waitForState('paused');
-    await command('spte inspector: show sptes that map memory');
+    await bench.command('spte inspector: show sptes that map memory');
     await bench.eventually(() => bench.panel('sptes').locator('.scroller').innerText(), /page/, 'leaves');
-    await command('decode a raw spte');
+    await bench.command('decode a raw spte');
     await bench.panel('sptes').locator('[name=raw-spte]').waitFor();
-    await command('spte inspector: show mmio sptes');
+    await bench.command('spte inspector: show mmio sptes');
     await bench.eventually(() => bench.panel('sptes').locator('.scroller').innerText(), /● MMIO/, 'MMIO sptes');
   });
 

@@ -5,7 +5,7 @@ import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { launchUmbra } from './harness.ts';
 import type { LaunchedUmbra } from './harness.ts';
-import { workbench } from './workbench.ts';
+import { pausedWorkbench } from './workbench.ts';
 import type { Workbench } from './workbench.ts';
 
 let umbra: LaunchedUmbra;
@@ -20,18 +20,9 @@ async function answerDialogs(file: string): Promise<void> {
   }, file);
 }
 
-async function command(words: string): Promise<void> {
-  await umbra.page.keyboard.press('Control+Shift+P');
-  await umbra.page.getByRole('combobox', { name: 'Command', exact: true }).fill(words);
-  await umbra.page.keyboard.press('Enter');
-}
-
 beforeAll(async () => {
   umbra = await launchUmbra();
-  await umbra.page.setViewportSize({ width: 1600, height: 1000 });
-  await umbra.page.emulateMedia({ colorScheme: 'dark' });
-  bench = workbench(umbra.page);
-  await bench.waitForState('paused');
+  bench = await pausedWorkbench(umbra.page);
   folder = await mkdtemp(path.join(os.tmpdir(), 'umbra-trace-'));
 });
 afterAll(async () => {
@@ -113,7 +104,7 @@ describe('a trace of another machine', () => {
     const letter = path.join(folder, 'letter.txt');
     await writeFile(letter, '# tracer: nop\ndear reader,\n');
     await answerDialogs(letter);
-    await command('import a trace');
+    await bench.command('import a trace');
     await bench.eventually(
       () => bench.reading('trace-refusal'),
       /letter\.txt cannot be read as a trace: line 2 is no line of an ftrace text: “dear reader,”/,
@@ -125,7 +116,7 @@ describe('a trace of another machine', () => {
     const host = path.join(folder, 'host.txt');
     await writeFile(host, HOST);
     await answerDialogs(host);
-    await command('import a trace');
+    await bench.command('import a trace');
     const trace = bench.panel('trace');
     await trace.locator('[data-source=file][aria-pressed=true]').waitFor();
     expect(await bench.reading('trace-file-total')).toBe('3 events');
@@ -143,7 +134,7 @@ describe('a trace of another machine', () => {
     await trace.locator('[name=trace-filter]').fill('');
     await trace.locator('[data-source=live]').click();
     await bench.eventually(() => bench.reading('trace-total'), /events$/, 'the live trace');
-    await command('close the imported trace');
+    await bench.command('close the imported trace');
     await trace.locator('[data-source=file]').waitFor({ state: 'detached' });
   });
 

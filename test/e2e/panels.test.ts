@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { launchUmbra } from './harness.ts';
 import type { LaunchedUmbra } from './harness.ts';
-import { workbench } from './workbench.ts';
+import { pausedWorkbench } from './workbench.ts';
 import type { Workbench } from './workbench.ts';
 
 let umbra: LaunchedUmbra;
@@ -10,19 +10,9 @@ let bench: Workbench;
 
 beforeAll(async () => {
   umbra = await launchUmbra();
-  await umbra.page.setViewportSize({ width: 1600, height: 1000 });
-  await umbra.page.emulateMedia({ colorScheme: 'dark' });
-  bench = workbench(umbra.page);
-  await bench.waitForState('paused');
+  bench = await pausedWorkbench(umbra.page);
 });
 afterAll(() => umbra.close());
-
-/** Chooses from the palette by words of the command. */
-async function command(words: string): Promise<void> {
-  await umbra.page.keyboard.press('Control+Shift+P');
-  await umbra.page.getByRole('combobox', { name: 'Command', exact: true }).fill(words);
-  await umbra.page.keyboard.press('Enter');
-}
 
 const currentAddress = (): Promise<string | null> =>
   bench.panel('disassembly').locator('[aria-current=true]').getAttribute('data-address');
@@ -62,7 +52,7 @@ describe('the keys', () => {
     await umbra.page.keyboard.press('Control+Shift+P');
     await umbra.screenshot('10-palette');
     await umbra.page.keyboard.press('Escape');
-    await command('show panel statistics');
+    await bench.command('show panel statistics');
     await bench.panel('statistics').locator('[data-counter=exits]').waitFor();
   });
 });
@@ -255,7 +245,7 @@ describe('the layout', () => {
     await bench.waitForState('paused');
     expect(await bench.reading('insns')).toBe(insns);
     expect(await umbra.page.locator('[data-tab=serial]').count()).toBe(0);
-    await command('reset the layout');
+    await bench.command('reset the layout');
     await umbra.page.locator('[data-tab=serial]').waitFor();
   });
 

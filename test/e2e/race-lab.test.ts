@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Locator } from 'playwright-core';
 import { launchUmbra } from './harness.ts';
 import type { LaunchedUmbra } from './harness.ts';
-import { workbench } from './workbench.ts';
+import { pausedWorkbench } from './workbench.ts';
 import type { PanelName, Workbench } from './workbench.ts';
 
 let umbra: LaunchedUmbra;
@@ -12,10 +12,7 @@ let panel: Locator;
 
 beforeAll(async () => {
   umbra = await launchUmbra();
-  await umbra.page.setViewportSize({ width: 1600, height: 1000 });
-  await umbra.page.emulateMedia({ colorScheme: 'dark' });
-  bench = workbench(umbra.page);
-  await bench.waitForState('paused');
+  bench = await pausedWorkbench(umbra.page);
   await umbra.page.keyboard.press('F5');
   await bench.waitForState('running');
   await umbra.page.waitForTimeout(500);
@@ -39,20 +36,6 @@ const MOMENT_PANELS: readonly PanelName[] = [
 const step = (name: string): Locator => panel.locator(`[data-step="${name}"]`);
 const place = (name: string) => step(name).getAttribute('data-place');
 const log = (): Promise<string> => panel.locator('[role=log][aria-label^="What has happened"]').innerText();
-
-async function photograph(name: string): Promise<void> {
-  for (const [width, height] of [
-    [1280, 800],
-    [1920, 1080],
-  ]) {
-    await umbra.page.setViewportSize({ width, height });
-    for (const colorScheme of ['dark', 'light'] as const) {
-      await umbra.page.emulateMedia({ colorScheme });
-      await umbra.page.waitForTimeout(250);
-      await umbra.screenshot(`${name}-${width}-${colorScheme}`);
-    }
-  }
-}
 
 describe('a memslot update of the present machine', () => {
   it('is applied step by step: the steps of the era are drawn, and which comes next', async () => {
@@ -83,7 +66,7 @@ describe('a memslot update of the present machine', () => {
     await umbra.page.keyboard.press('Shift+F8');
     await bench.eventually(log, /; 1\s+exit/, 'one exit');
     expect(await umbra.page.locator('.run-bar .run').isDisabled()).toBe(true);
-    await photograph('70-held-update');
+    await umbra.photograph('70-held-update');
   });
 
   it('goes on by key to its end, and the machine runs again', async () => {
@@ -135,7 +118,7 @@ describe('a script of the race player', () => {
     expect(await start.locator('[data-step=installed]').getAttribute('data-place')).toBe('done');
     await start.getByRole('button', { name: 'Step back' }).click();
     await bench.eventually(() => bench.reading('race-steps'), /^2 of/, 'one line back');
-    await photograph('72-race-player');
+    await umbra.photograph('72-race-player');
     await start.getByRole('button', { name: 'To the end' }).click();
     await bench.eventually(() => start.locator('.outcome').innerText(), /No bug strikes in v3\.17/, 'fixed there');
   });
@@ -149,7 +132,7 @@ describe('a script of the race player', () => {
     await bench.eventually(() => row('v6.8'), /stale MMIO spte marked afresh/, 'never fixed');
     expect(await row('v3.10')).toMatch(/nothing/);
     await start.getByText('In which kernels it strikes').scrollIntoViewIfNeeded();
-    await photograph('73-race-eras');
+    await umbra.photograph('73-race-eras');
   });
 
   it('may be edited; one that cannot be read is refused with its line, and comes back as it was', async () => {

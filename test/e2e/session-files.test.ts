@@ -7,7 +7,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { projectRoot } from '../../scripts/project-root.mjs';
 import { launchUmbra } from './harness.ts';
 import type { LaunchedUmbra } from './harness.ts';
-import { workbench } from './workbench.ts';
+import { pausedWorkbench } from './workbench.ts';
 import type { Workbench } from './workbench.ts';
 
 let folder: string;
@@ -19,9 +19,7 @@ beforeAll(async () => {
   folder = await mkdtemp(path.join(os.tmpdir(), 'umbra-files-'));
   hello = await readFile(path.join(projectRoot, 'electron/guests/hello.elf'));
   umbra = await launchUmbra();
-  await umbra.page.setViewportSize({ width: 1280, height: 800 });
-  bench = workbench(umbra.page);
-  await bench.waitForState('paused');
+  bench = await pausedWorkbench(umbra.page, { width: 1280, height: 800 });
 });
 afterAll(async () => {
   await umbra.close();

@@ -1,8 +1,8 @@
 /** The window's frame, by keyboard: finding one's way, panels and layouts, undo, menus and keys from one table. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { launchUmbra } from './harness.ts';
+import { dress, launchUmbra, LOOKS } from './harness.ts';
 import type { LaunchedUmbra } from './harness.ts';
-import { workbench } from './workbench.ts';
+import { pausedWorkbench } from './workbench.ts';
 import type { Workbench } from './workbench.ts';
 
 let umbra: LaunchedUmbra;
@@ -12,18 +12,9 @@ const press = (key: string): Promise<void> => umbra.page.keyboard.press(key);
 
 beforeAll(async () => {
   umbra = await launchUmbra();
-  await umbra.page.setViewportSize({ width: 1280, height: 800 });
-  await umbra.page.emulateMedia({ colorScheme: 'dark' });
-  bench = workbench(umbra.page);
-  await bench.waitForState('paused');
+  bench = await pausedWorkbench(umbra.page, { width: 1280, height: 800 });
 });
 afterAll(() => umbra.close());
-
-async function command(words: string): Promise<void> {
-  await press('Control+Shift+P');
-  await umbra.page.getByRole('combobox', { name: 'Command', exact: true }).fill(words);
-  await press('Enter');
-}
 
 async function goTo(words: string, option: RegExp): Promise<void> {
   await press('Control+P');
@@ -78,7 +69,7 @@ describe('panels', () => {
   });
 
   it('can be several of a kind, each at its own place, and are kept with it over a reload', async () => {
-    await command('open another panel memory');
+    await bench.command('open another panel memory');
     const second = umbra.page.locator('[data-panel=memory-2]');
     await second.waitFor();
     await bench.eventually(keyboardIn, /^memory-2$/, 'the keyboard is in it');
@@ -111,7 +102,7 @@ describe('panels', () => {
     const size = await bench.panel('screen').boundingBox();
     expect(size?.width).toBeGreaterThan(1200);
     await press('Control+M');
-    await command('reset the layout');
+    await bench.command('reset the layout');
     await bench.panel('serial').waitFor();
   });
 
@@ -130,14 +121,14 @@ describe('layouts', () => {
     await press('Alt+T');
     await press('Control+W');
     await umbra.page.locator('[data-tab=trace]').waitFor({ state: 'detached' });
-    await command('save the layout as');
+    await bench.command('save the layout as');
     await umbra.page.locator('[name=layout-name]').fill('without trace');
     await press('Enter');
-    await command('reset the layout');
+    await bench.command('reset the layout');
     await umbra.page.locator('[data-tab=trace]').waitFor();
-    await command('layout without trace');
+    await bench.command('layout without trace');
     await umbra.page.locator('[data-tab=trace]').waitFor({ state: 'detached' });
-    await command('delete layout without trace');
+    await bench.command('delete layout without trace');
     await press('Control+Shift+P');
     await umbra.page.getByRole('combobox', { name: 'Command', exact: true }).fill('without trace');
     await umbra.page.getByText('No command is called that.').waitFor();
@@ -229,36 +220,30 @@ describe('commands', () => {
 
   it('choose the theme, which is kept', async () => {
     await umbra.page.emulateMedia({ colorScheme: null });
-    await command('theme light');
+    await bench.command('theme light');
     const isLight = (): Promise<string> =>
       umbra.page.evaluate(() => String(window.matchMedia('(prefers-color-scheme: light)').matches));
     await bench.eventually(isLight, /^true$/, 'light');
-    await command('theme dark');
+    await bench.command('theme dark');
     await bench.eventually(isLight, /^false$/, 'dark');
     expect(await umbra.page.evaluate(() => window.umbra.theme())).toBe('dark');
-    await command('theme as the system');
+    await bench.command('theme as the system');
   });
 });
 
 describe('the window', () => {
   it('is calm and complete, small and large, dark and light', async () => {
-    await command('reset the layout');
-    for (const colorScheme of ['dark', 'light'] as const) {
-      await umbra.page.emulateMedia({ colorScheme });
-      for (const [width, height] of [
-        [1280, 800],
-        [1920, 1080],
-      ]) {
-        await umbra.page.setViewportSize({ width, height });
-        await command('reset the layout');
-        await umbra.page.waitForTimeout(300);
-        const cut = await umbra.page
-          .locator('.dv-tabs-container')
-          .evaluateAll((bars) => bars.filter((bar) => bar.scrollWidth > bar.clientWidth + 1).length);
-        expect(cut, `no tab is cut off at ${width}`).toBe(0);
-        expect(await umbra.page.locator('.dv-tabs-overflow-dropdown-default').count()).toBe(0);
-        await umbra.screenshot(`42-shell-${width}-${colorScheme}`);
-      }
+    await bench.command('reset the layout');
+    for (const look of LOOKS) {
+      await dress(umbra.page, look);
+      await bench.command('reset the layout');
+      await umbra.page.waitForTimeout(300);
+      const cut = await umbra.page
+        .locator('.dv-tabs-container')
+        .evaluateAll((bars) => bars.filter((bar) => bar.scrollWidth > bar.clientWidth + 1).length);
+      expect(cut, `no tab is cut off at ${look.width}`).toBe(0);
+      expect(await umbra.page.locator('.dv-tabs-overflow-dropdown-default').count()).toBe(0);
+      await umbra.screenshot(`42-shell-${look.width}-${look.colorScheme}`);
     }
     expect(umbra.pageErrors).toEqual([]);
   });

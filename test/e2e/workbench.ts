@@ -1,6 +1,8 @@
 /** The workbench as a test uses it: by what is on screen and by nothing else. */
 import type { Locator, Page } from 'playwright-core';
 import { expect } from 'vitest';
+import { dress } from './harness.ts';
+import type { Look } from './harness.ts';
 
 export type PanelName =
   | 'disassembly'
@@ -32,6 +34,8 @@ export interface Workbench {
   serialText(): Promise<string>;
   /** Fills a field of a form and leaves it. */
   fill(panel: PanelName, field: string, text: string): Promise<void>;
+  /** Chooses from the palette by words of the command, by keys alone. */
+  command(words: string): Promise<void>;
 }
 
 const PATIENCE = 20_000;
@@ -59,5 +63,25 @@ export function workbench(page: Page): Workbench {
     async fill(name, field, text) {
       await panel(name).locator(`[name=${field}]`).fill(text);
     },
+    async command(words) {
+      const palette = page.getByRole('combobox', { name: 'Command', exact: true });
+      await page.keyboard.press('Control+Shift+P');
+      await palette.waitFor();
+      await page.keyboard.type(words);
+      await page.getByRole('dialog').locator('[role=option][aria-selected=true]').waitFor();
+      await page.keyboard.press('Enter');
+      await palette.waitFor({ state: 'detached' });
+    },
   };
+}
+
+/** The workbench of a window that has just been opened, when its guest stands at the first instruction. */
+export async function pausedWorkbench(
+  page: Page,
+  { width = 1600, height = 1000, colorScheme = 'dark' }: Partial<Look> = {},
+): Promise<Workbench> {
+  await dress(page, { width, height, colorScheme });
+  const bench = workbench(page);
+  await bench.waitForState('paused');
+  return bench;
 }
