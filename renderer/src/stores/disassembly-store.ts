@@ -18,6 +18,8 @@ function setup() {
   const desktop = useDesktopStore();
   const machine = useMachineStore();
   const requests = latestRequest();
+  /** Of their own: whoever scrolls must not overtake the listing of a stop, for nobody would ask for that once more. */
+  const extensions = latestRequest();
   const lines = shallowRef<readonly DisassembledInsn[]>([]);
   const moment = shallowRef<Moment>();
   const error = shallowRef<RequestError>();
@@ -83,20 +85,31 @@ function setup() {
     reveals.value += 1;
   }
 
+  /** More of the listing that is there. Nothing, where it is another one by the time of the answer, or another moment's. */
+  async function readMore(address: bigint, before: number, count: number): Promise<readonly DisassembledInsn[]> {
+    const present = lines.value;
+    const answer = await extensions.run(() =>
+      desktop.call('disassembly.read', { vcpu: machine.selectedVcpu, address, before, count }),
+    );
+    if (answer?.ok !== true || lines.value !== present) return [];
+    return answer.value.moment.epoch === moment.value?.epoch ? answer.value.lines : [];
+  }
+
   async function extendForward(): Promise<void> {
     const last = lines.value.at(-1);
     if (last === undefined || lines.value.length >= KEPT) return;
-    const next = await read(last.address + BigInt(Math.max(1, last.bytes.length)), 0, CHUNK);
-    if (next) lines.value = [...lines.value, ...next.filter(({ address }) => address > last.address)];
+    const next = await readMore(last.address + BigInt(Math.max(1, last.bytes.length)), 0, CHUNK);
+    const later = next.filter(({ address }) => address > last.address);
+    if (later.length > 0) lines.value = [...lines.value, ...later];
   }
 
   /** @returns how many lines were put in front */
   async function extendBackward(): Promise<number> {
     const first = lines.value.at(0);
     if (first === undefined || lines.value.length >= KEPT) return 0;
-    const next = await read(first.address, CHUNK, 1);
-    const earlier = next?.filter(({ address }) => address < first.address) ?? [];
-    lines.value = [...earlier, ...lines.value];
+    const next = await readMore(first.address, CHUNK, 1);
+    const earlier = next.filter(({ address }) => address < first.address);
+    if (earlier.length > 0) lines.value = [...earlier, ...lines.value];
     return earlier.length;
   }
 

@@ -40,4 +40,22 @@ describe('the disassembly', () => {
     expect(new Set(addresses).size).toBe(addresses.length);
     expect(addresses).toEqual(addresses.toSorted((a, b) => (a < b ? -1 : 1)));
   });
+
+  it('stands around rip after a stop, whoever scrolled while it was read', async () => {
+    const disassembly = useDisassemblyStore();
+    await useMachineStore().runTo(0x20_0000n);
+    const listing = disassembly.refresh();
+    await Promise.all([listing, disassembly.extendForward(), disassembly.extendBackward()]);
+    expect(disassembly.lines.map(({ address }) => address)).toContain(0x20_0000n);
+    expect(disassembly.anchor).toBe(0x20_0000n);
+  });
+
+  it('is never put together from two moments', async () => {
+    const disassembly = useDisassemblyStore();
+    const before = disassembly.lines;
+    await useMachineStore().step();
+    expect(await disassembly.extendBackward()).toBe(0);
+    await disassembly.extendForward();
+    expect(disassembly.lines).toBe(before);
+  });
 });
