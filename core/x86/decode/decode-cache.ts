@@ -11,6 +11,8 @@ import { markCodePage, unmarkAllCodePages, unmarkCodePage } from '../memory/syst
 /** 64 KiB records of 64 bytes: 4 MiB. */
 const POOL_RECORDS = 65536;
 const MAX_LENGTH = 15;
+/** Copied, because an array of this size is slow to make one by one, and a processor is made for every other test. */
+const NO_HANDLERS: readonly InstructionHandler[] = Array.from({ length: POOL_RECORDS }, () => executeInvalid);
 
 interface CodePage {
   readonly page: number;
@@ -37,7 +39,7 @@ export class DecodeCache {
 
   constructor(cpu: Cpu, arenaPages: number) {
     this.cpu = cpu;
-    this.handlers = Array.from({ length: POOL_RECORDS }, () => executeInvalid);
+    this.handlers = NO_HANDLERS.slice();
     this.pages = Array.from({ length: arenaPages }, () => undefined);
     unmarkAllCodePages(cpu);
   }
