@@ -24,9 +24,24 @@ export interface DisassemblyWish {
 const MAX_WALK = 32768n;
 const U64_MAX = (1n << 64n) - 1n;
 
+/** What of a line depends on nothing but bytes and symbols. */
+type ListedInsn = Omit<DisassembledInsn, 'current' | 'breakpoint' | 'touches'>;
+
+interface Listing {
+  readonly code: GuestCode;
+  readonly symbols: SymbolSource;
+  readonly wish: DisassemblyWish;
+  readonly lines: readonly ListedInsn[];
+}
+
+/** Panels that look at code at once, and whoever asks for one line between them. */
+const MAX_LISTINGS = 8;
+
 export class Disassembler {
   readonly #text = new InsnText();
   readonly #infos = new InstructionInfoFactory();
+  /** The last ones, latest first: code that is looked at thirty times a second is almost always the same. */
+  #listings: readonly Listing[] = [];
 
   read(
     cpu: Cpu,
@@ -35,18 +50,14 @@ export class Disassembler {
     wish: DisassemblyWish,
     breakpointAt: (address: bigint) => number | undefined,
   ): readonly DisassembledInsn[] {
-    const known = boundaryFor(symbols, wish);
-    const start = wish.before === 0 ? wish.address : (known ?? backBy(wish.address, wish.before * MAX_INSN_BYTES));
-    const code = readCode(cpu, bus, start, Number(wish.address - start) + wish.count * MAX_INSN_BYTES);
-    const addresses = [...boundariesBefore(code, wish.address, wish.before, known)];
-    const lines = addresses.map((address) => this.#line(cpu, bus, symbols, code, address, breakpointAt));
-    let next = wish.address;
-    while (lines.length < addresses.length + wish.count && next < code.end) {
-      const line = this.#line(cpu, bus, symbols, code, next, breakpointAt);
-      lines.push(line);
-      next += BigInt(line.unreadable ? Number((code.unreadableAt(next)?.end ?? next + 1n) - next) : line.bytes.length);
-    }
-    return lines.map((line, i) => (i === 0 ? { ...line, symbol: nameAt(symbols, line.address) } : line));
+    const { code, lines } = this.#listing(cpu, bus, symbols, wish);
+    const rip = linearRip(cpu);
+    return lines.map((line) => {
+      const { address } = line;
+      const current = address === rip;
+      const touches = current && !line.unreadable ? this.#touches(cpu, bus, code, address) : undefined;
+      return { ...line, current, breakpoint: breakpointAt(address), touches };
+    });
   }
 
   /** Text of the one instruction at an address, for reports. */
@@ -55,38 +66,67 @@ export class Disassembler {
     return line.text;
   }
 
-  #line(
-    cpu: Cpu,
-    bus: DevicePeek,
+  /** Decoded anew when one of its bytes, or what can be read of them, is another. */
+  #listing(cpu: Cpu, bus: DevicePeek, symbols: SymbolSource, wish: DisassemblyWish): Listing {
+    const known = boundaryFor(symbols, wish);
+    const start = wish.before === 0 ? wish.address : (known ?? backBy(wish.address, wish.before * MAX_INSN_BYTES));
+    const code = readCode(cpu, bus, start, Number(wish.address - start) + wish.count * MAX_INSN_BYTES);
+    const found = this.#listings.find(
+      (one) => one.symbols === symbols && sameWish(one.wish, wish) && one.code.equals(code),
+    );
+    const listing = found ?? { code, symbols, wish, lines: this.#list(symbols, wish, code, known) };
+    if (listing !== this.#listings[0]) {
+      this.#listings = [listing, ...this.#listings.filter((one) => one !== found)].slice(0, MAX_LISTINGS);
+    }
+    return listing;
+  }
+
+  #list(
     symbols: SymbolSource,
+    wish: DisassemblyWish,
     code: GuestCode,
-    address: bigint,
-    breakpointAt: (address: bigint) => number | undefined,
-  ): DisassembledInsn {
-    const current = address === linearRip(cpu);
-    const symbol = symbols.lookup(address);
-    const common = {
-      address,
-      symbol: symbol?.offset === 0n ? symbol.symbol.name : undefined,
-      current,
-      breakpoint: breakpointAt(address),
-    };
+    known: bigint | undefined,
+  ): readonly ListedInsn[] {
+    const addresses = [...boundariesBefore(code, wish.address, wish.before, known)];
+    const lines = addresses.map((address) => this.#line(symbols, code, address));
+    let next = wish.address;
+    while (lines.length < addresses.length + wish.count && next < code.end) {
+      const line = this.#line(symbols, code, next);
+      lines.push(line);
+      next += BigInt(line.unreadable ? Number((code.unreadableAt(next)?.end ?? next + 1n) - next) : line.bytes.length);
+    }
+    return lines.map((line, i) => (i === 0 ? { ...line, symbol: nameAt(symbols, line.address) } : line));
+  }
+
+  #line(symbols: SymbolSource, code: GuestCode, address: bigint): ListedInsn {
+    const named = symbols.lookup(address);
+    const symbol = named?.offset === 0n ? named.symbol.name : undefined;
     const gap = code.unreadableAt(address);
     if (gap !== undefined) {
-      return { ...common, bytes: new Uint8Array(0), text: `(${gap.reason})`, unreadable: true, touches: undefined };
+      return { address, symbol, bytes: new Uint8Array(0), text: `(${gap.reason})`, unreadable: true };
     }
     const instruction = code.decode(address);
     try {
       const bytes = code.bytesAt(address, instruction.isInvalid ? 1 : instruction.length);
       const text = this.#text.format(instruction, (target) => nameAt(symbols, target));
-      const touches =
-        current && !instruction.isInvalid ? operandEffects(cpu, bus, code.bits, instruction, this.#infos) : undefined;
-      return { ...common, bytes, text, unreadable: false, touches };
+      return { address, symbol, bytes, text, unreadable: false };
+    } finally {
+      instruction.free();
+    }
+  }
+
+  #touches(cpu: Cpu, bus: DevicePeek, code: GuestCode, address: bigint): string | undefined {
+    const instruction = code.decode(address);
+    try {
+      return instruction.isInvalid ? undefined : operandEffects(cpu, bus, code.bits, instruction, this.#infos);
     } finally {
       instruction.free();
     }
   }
 }
+
+const sameWish = (a: DisassemblyWish, b: DisassemblyWish): boolean =>
+  a.address === b.address && a.before === b.before && a.count === b.count;
 
 /** Bytes of code by probes. */
 export function readCode(cpu: Cpu, bus: DevicePeek, start: bigint, length: number): GuestCode {

@@ -14,6 +14,7 @@ export type CodeVendor = 'Intel' | 'AMD';
 export class GuestCode {
   readonly start: bigint;
   readonly bits: CodeBits;
+  readonly #vendor: CodeVendor;
   readonly #spans: readonly MemorySpan[];
   readonly #bytes: Uint8Array;
   readonly #options: DecoderOptions;
@@ -22,6 +23,7 @@ export class GuestCode {
     this.start = start;
     this.bits = bits;
     this.#options = vendor === 'AMD' ? DecoderOptions.AMD : DecoderOptions.None;
+    this.#vendor = vendor;
     this.#spans = spans;
     this.#bytes = new Uint8Array(spans.reduce((end, span) => Math.max(end, span.offset + span.length), 0));
     for (const span of spans) if (span.kind === 'bytes') this.#bytes.set(span.bytes, span.offset);
@@ -29,6 +31,18 @@ export class GuestCode {
 
   get end(): bigint {
     return this.start + BigInt(this.#bytes.length);
+  }
+
+  /** Whether it decodes to the same instructions and has the same gaps for the same reasons. */
+  equals(other: GuestCode): boolean {
+    return (
+      this.start === other.start &&
+      this.bits === other.bits &&
+      this.#vendor === other.#vendor &&
+      this.#spans.length === other.#spans.length &&
+      this.#spans.every((span, i) => sameNature(span, other.#spans[i])) &&
+      this.#bytes.every((byte, i) => byte === other.#bytes[i])
+    );
   }
 
   /** Why the byte at an address is no code, and where that stretch ends; undefined when it can be read. */
@@ -58,4 +72,11 @@ export class GuestCode {
       decoder.free();
     }
   }
+}
+
+/** What bytes a span has is compared elsewhere. */
+function sameNature(a: MemorySpan, b: MemorySpan): boolean {
+  if (a.offset !== b.offset || a.length !== b.length) return false;
+  if (a.kind === 'unreadable') return b.kind === 'unreadable' && a.reason === b.reason;
+  return a.kind === 'mmio' ? b.kind === 'mmio' && a.device === b.device : b.kind === 'bytes';
 }
