@@ -6,7 +6,6 @@ import { decodeSpte } from '../../kvm/spte/spte-decode.ts';
 import type { RequestFamily } from '../request-table.ts';
 import { listShadowPages } from '../sptes/shadow-page-list.ts';
 import { readSpteLog } from '../sptes/spte-log.ts';
-import { spteHeat } from '../sptes/spte-heat.ts';
 import { spteRow } from '../sptes/spte-table.ts';
 import type { Session } from '../session.ts';
 import { presentMachine } from './present.ts';
@@ -25,8 +24,8 @@ export const spteRequests: RequestFamily<'sptes.pages' | 'sptes.rows' | 'sptes.h
     },
     'sptes.heat': (session, { start, length, buckets }) => {
       const { machine, sptes } = presentMachine(session);
-      const { index, moment } = sptes.refresh(machine.arena, session.moment(), () => session.platform.now());
-      return ok({ moment, ...spteHeat(index, start, length, buckets) });
+      const { moment } = sptes.refresh(machine.arena, session.moment(), () => session.platform.now());
+      return ok({ moment, ...sptes.heat(start, length, buckets) });
     },
     'spte.decode': (session, { value, era, mmu, maxPhyAddr }) => {
       const decoded = decodeSpte(value, era, mmu, maxPhyAddr, cacheBitsOf(session, era, mmu, maxPhyAddr));

@@ -8,6 +8,7 @@ import { ACC_USER_MASK, ACC_WRITE_MASK, mmioSpteAccess } from '../../kvm/spte/sp
 import type { ParsedParams } from '../../protocol/requests.ts';
 import type { Moment, SpteRow } from '../../protocol/snapshots.ts';
 import { radixOrder, type RowKeys } from './radix-order.ts';
+import { spteHeat, type SpteHeat } from './spte-heat.ts';
 import { pageTable, ENTRIES_PER_PAGE } from './shadow-page.ts';
 import { KIND_MMIO, SPTE_KINDS, indexSptes, type SpteFormat, type SpteIndex } from './spte-index.ts';
 
@@ -15,7 +16,9 @@ export type SpteFilter = ParsedParams<'sptes.rows'>['filter'];
 
 const LIVE_MS = 250;
 /** A million sptes take a tenth of a second to index and to order. Of a running guest's time that is to be one part in so many. */
-const LIVE_SHARE = 40;
+const LIVE_SHARE = 100;
+/** Heat strips that are on screen at once, and a few more. */
+const MAX_HEATS = 8;
 const TWO_32 = 0x1_0000_0000;
 const NX = 1 << 31;
 
@@ -25,6 +28,7 @@ export class SpteTable {
   #order: Uint32Array | undefined;
   #filterKey = '';
   #gfns: GfnExtent | undefined;
+  readonly #heats = new Map<string, SpteHeat>();
   #indexedAt = -Infinity;
   /** Host milliseconds that the present index and its orders have taken. */
   #spent = 0;
@@ -42,6 +46,7 @@ export class SpteTable {
       this.#index = indexSptes(arena);
       this.#moment = moment;
       this.#order = undefined;
+      this.#heats.clear();
       this.#indexedAt = now();
       this.#spent = this.#indexedAt - began;
     }
@@ -62,6 +67,19 @@ export class SpteTable {
       this.#spent += now() - began;
     }
     return this.#order;
+  }
+
+  /** {@link spteHeat} of the index. */
+  heat(start: bigint, length: bigint, buckets: number): SpteHeat {
+    const index = this.#index;
+    if (index === undefined) return { fresh: new Uint32Array(buckets), stale: new Uint32Array(buckets) };
+    const key = `${start} ${length} ${buckets}`;
+    const known = this.#heats.get(key);
+    if (known !== undefined) return known;
+    const heat = spteHeat(index, start, length, buckets);
+    if (this.#heats.size === MAX_HEATS) this.#heats.clear();
+    this.#heats.set(key, heat);
+    return heat;
   }
 
   /** Lowest and highest gfn of the rows in order. */
