@@ -11,11 +11,8 @@ export const LIVE_HERTZ = 30;
 /** The beat falls on the first frame after so long: half a frame of 60 a second before it is due. */
 const REST_MS = 1000 / LIVE_HERTZ - 8;
 
-/**
- * Who draws by software, on the processors that run the guest, draws less often: so many times as long as a frame takes the
- * window leaves the processors alone.
- */
-const RESTS_PER_DRAWING = 8;
+/** From the beginning of a frame to the next question, in times what the frame takes: the page is left some time for input. */
+const TURN_PER_DRAWING = 1.25;
 
 export interface Follower {
   /** Beats from one question to the next. */
@@ -31,6 +28,7 @@ export const useLiveClockStore = defineStore('live-clock', () => {
   const machine = useMachineStore();
   const followers = new Set<Follower>();
   let isBeating = false;
+  let drawingMs = 0;
 
   /** @returns how to leave */
   function join(follower: Follower): () => void {
@@ -38,19 +36,35 @@ export const useLiveClockStore = defineStore('live-clock', () => {
     return () => void followers.delete(follower);
   }
 
+  /**
+   * The next question is sent when a frame begins that shows the last answer: the engine is asked while the page draws, and
+   * neither waits for the other.
+   */
   async function beat(): Promise<void> {
     isBeating = true;
+    await nextFrame();
     for (let beats = 0; machine.isRunning; beats++) {
-      const began = await nextFrame();
-      if (!machine.isRunning) break;
+      const began = performance.now();
       const due = [...followers].filter(({ every }) => beats % every === 0);
       await Promise.all([machine.refreshStatus(), ...due.map(({ ask }) => ask())]);
-      const frame = await nextFrame();
-      await sleep(0);
-      const drawing = performance.now() - frame;
-      await sleep(Math.max(0, began + REST_MS - performance.now(), drawing * RESTS_PER_DRAWING));
+      await nextFrame();
+      const rest = Math.max(began + REST_MS - performance.now(), drawingMs * TURN_PER_DRAWING);
+      noteDrawing(performance.now());
+      if (rest <= 0) continue;
+      await sleep(rest);
+      await nextFrame();
     }
     isBeating = false;
+  }
+
+  /** To be called when a frame begins: how long the page takes over it. */
+  function noteDrawing(frame: number): void {
+    const { port1, port2 } = new MessageChannel();
+    port1.onmessage = () => {
+      drawingMs = performance.now() - frame;
+      port1.close();
+    };
+    port2.postMessage(undefined);
   }
 
   watch(
