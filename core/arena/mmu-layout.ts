@@ -29,8 +29,10 @@ export const VM_MMIO_SPTES = 84; // int32
 export const VM_COUNTERS_AT = 512;
 export const VM_BYTES = 4096;
 
-export const MMU_HASH_SHIFT = 10;
+/** Heads of mmu_page_hash: KVM_MMU_HASH_SHIFT is 12 since 4.8; until then it was 10, and only the first 1024 are in use. */
+export const MMU_HASH_SHIFT = 12;
 export const MMU_HASH_BUCKETS = 1 << MMU_HASH_SHIFT;
+export const MMU_HASH_BUCKETS_V3 = 1 << 10;
 
 /**
  * struct kvm_mmu_page: one 128-byte block per page of the pool (an index, not an address, names a page). Byte offsets.

@@ -13,6 +13,7 @@ import {
   VM_FREE_HEAD,
 } from '../../arena/mmu-layout.ts';
 import { VCPU_ROOT_HPA, VCPU_ROOT_LEVELS } from '../../arena/vcpu-layout.ts';
+import { hashOfGfn } from '../mmu/shadow-page-hash.ts';
 import type { AuditView } from './audit-view.ts';
 import { SP_HASH_PREV, VCPU_PAE_ROOT, VCPU_ROOT_VALID, VM_INVALID_LIST, VM_ZAPPED_OBSOLETE } from '../mmu/mmu-words.ts';
 import { NO_PAGE } from '../mmu/shadow-page-pool.ts';
@@ -100,7 +101,7 @@ export function auditHash(view: AuditView): void {
       const page = view.page(index);
       const at = { page: index, gfn: page?.gfn };
       if (page === undefined) view.report('hash-chain', `page ${index} is hashed but not in use`, at);
-      else if (page.gfn % MMU_HASH_BUCKETS !== bucket) {
+      else if (hashOfGfn(view.mmu, page.gfn) !== bucket) {
         view.reportPage(
           'hash-chain',
           page,

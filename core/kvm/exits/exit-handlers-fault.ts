@@ -20,7 +20,13 @@ import {
 import { gfnToPfn, KVM_PFN_NOSLOT } from '../memslots/memslots.ts';
 import { vcpuMatchMmioGpa } from '../mmio/mmio-cache.ts';
 import { gfnOf, predictMmioFault } from '../mmio/mmio-predict.ts';
-import { PFERR_FETCH_MASK, PFERR_PRESENT_MASK, PFERR_RSVD_MASK, PFERR_WRITE_MASK } from '../mmu/mmu-fault-error.ts';
+import {
+  PFERR_FETCH_MASK,
+  PFERR_PRESENT_MASK,
+  PFERR_RSVD_MASK,
+  PFERR_USER_MASK,
+  PFERR_WRITE_MASK,
+} from '../mmu/mmu-fault-error.ts';
 import { lastSptep } from '../mmu/mmu-walk.ts';
 import { isPaging } from '../shadow/guest-paging.ts';
 import { mmioBugText } from '../probe/probe-hierarchy.ts';
@@ -123,6 +129,17 @@ function finish(vcpu: VcpuContext, result: number): number {
   return result;
 }
 
+/** Of the access only "write" is kept, of the rights only "readable": v3.11 knows no more. */
+const eptErrorCode = (qualification: number): number =>
+  (qualification & PFERR_WRITE_MASK) | ((qualification >> 3) & PFERR_PRESENT_MASK);
+
+/** v6.8: a read is said as U, a fetch as F, and an entry is present that allows anything (vmx_handle_ept_violation). */
+const eptErrorCodeV68 = (qualification: number): number =>
+  ((qualification & 1) !== 0 ? PFERR_USER_MASK : 0) |
+  (qualification & PFERR_WRITE_MASK) |
+  ((qualification & 4) !== 0 ? PFERR_FETCH_MASK : 0) |
+  ((qualification & 0x38) !== 0 ? PFERR_PRESENT_MASK : 0);
+
 export function handleEptViolation(vcpu: VcpuContext): number {
   const { r, mmu } = vcpu;
   const qualification = r[VCPU_EXIT_QUALIFICATION];
@@ -137,8 +154,7 @@ export function handleEptViolation(vcpu: VcpuContext): number {
   }
   const access = (qualification & 2) !== 0 ? WRITE : (qualification & 4) !== 0 ? FETCH : READ;
   traceKvmPageFault(mmu.arena, vcpu.id, gpaLo, gpaHi, qualification);
-  // Of the access only "write" is kept, of the rights only "readable": v3.11 knows no more.
-  const errorCode = (qualification & PFERR_WRITE_MASK) | ((qualification >> 3) & PFERR_PRESENT_MASK);
+  const errorCode = mmu.era === ERA_V6_8 ? eptErrorCodeV68(qualification) : eptErrorCode(qualification);
   openFirst(vcpu, gvaLo, gvaHi, gpaLo, gpaHi, access);
   return finish(vcpu, mmuPageFault(vcpu, gpaLo, gpaHi, errorCode));
 }

@@ -54,6 +54,7 @@ import {
 } from './exit-handlers-paging.ts';
 import { handleCrAccess } from './exit-handlers-control.ts';
 import { handleHypercall, handleInvalidOpcode } from './exit-handlers-hypercall.ts';
+import { ERA_V6_8 } from '../eras.ts';
 import { MMU_NPT, MMU_SHADOW } from '../mmu/mmu.ts';
 import { mmuContext, mmuUnload } from '../mmu/mmu-roots.ts';
 import { mmuFlushTlb } from '../vcpu/requests.ts';
@@ -182,10 +183,14 @@ function handleHalt(vcpu: VcpuContext): number {
   return RESUME_GUEST;
 }
 
-/** kvm_mmu_invlpg; without guest paging there is nothing but the TLB (nonpaging_invlpg). */
+/**
+ * kvm_mmu_invlpg; without guest paging there is nothing but the TLB (nonpaging_invlpg). v3.11
+ * asks for a flush of all of it, v6.8 has the processor flush the one address at once (kvm_x86_flush_tlb_gva).
+ */
 function handleInvlpg(vcpu: VcpuContext): number {
   if (isShadowPaging(vcpu)) handlePagingInvlpg(vcpu);
-  mmuFlushTlb(vcpu.mmu, vcpu.id);
+  if (vcpu.mmu.era === ERA_V6_8) vcpu.cpu.flushTlb();
+  else mmuFlushTlb(vcpu.mmu, vcpu.id);
   vcpu.count(vcpu.cInvlpg);
   skipInstruction(vcpu);
   return RESUME_GUEST;

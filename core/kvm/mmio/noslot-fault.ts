@@ -10,12 +10,18 @@ import { KVM_PFN_ERR_FAULT, KVM_PFN_ERR_RO_FAULT, KVM_PFN_NOSLOT, memslotFlags }
 import { vcpuCacheMmioInfo } from './mmio-cache.ts';
 import type { Mmu } from '../mmu/mmu.ts';
 
-/** What a page fault handler answers: go on in the guest, emulate the instruction, or a negative errno. */
+/**
+ * What a page fault handler answers: go on in the guest, emulate the instruction, or a negative errno. RET_PF_* of later
+ * kernels tell apart why the guest goes on; nobody but their counters does.
+ */
 export const FAULT_RESUME = 0;
 export const FAULT_EMULATE = 1;
 export const FAULT_EFAULT = -14;
 /** Nothing yet: go on and map (or mark) it. */
 export const FAULT_CONTINUE = 2;
+/** RET_PF_FIXED: an entry has been made or changed. RET_PF_SPURIOUS: it was as it had to be. */
+export const FAULT_FIXED = 3;
+export const FAULT_SPURIOUS = 4;
 
 /**
  * @param gvaLo what the MMIO cache is to remember as the linear address: 0 with direct mapping in two dimensions

@@ -4,6 +4,7 @@
  */
 import { MEMSLOT_DIRTY_BITMAP } from '../../arena/memslot-layout.ts';
 import { gfnToMemslot, memslotIsReadonly, NO_SLOT, slotGfnToPfn } from '../memslots/memslots.ts';
+import { ERA_V6_8 } from '../eras.ts';
 import { MMU_SHADOW, mmuLock, mmuUnlock, PT_DIRECTORY_LEVEL, PT_PAGE_TABLE_LEVEL, type Mmu } from './mmu.ts';
 import { PFERR_WRITE_MASK } from './mmu-fault-error.ts';
 import { fastPageFault } from './mmu-fast-fault.ts';
@@ -13,10 +14,17 @@ import { mmuSetSpte } from './mmu-set-spte.ts';
 import { isLastSpte, isShadowPresent } from './mmu-spte.ts';
 import { entryOffset, walkLevel, walkRoot } from './mmu-walk.ts';
 import { getDirectPage, linkShadowPage } from './shadow-page.ts';
-import { answerLookup, FAULT_CONTINUE, FAULT_EFAULT, FAULT_EMULATE, FAULT_RESUME } from '../mmio/noslot-fault.ts';
+import {
+  answerLookup,
+  FAULT_CONTINUE,
+  FAULT_EFAULT,
+  FAULT_EMULATE,
+  FAULT_RESUME,
+  FAULT_SPURIOUS,
+} from '../mmio/noslot-fault.ts';
+import { countLeafSet, countPageFault } from './page-fault-stats.ts';
 import { makePagesAvailable } from './shadow-page-zap.ts';
 import { ACC_ALL, ACC_WRITE_MASK } from '../spte/spte-mmio.ts';
-import { vcpuCounterWord } from '../trace/stats.ts';
 import { traceMmuSpteRequested } from '../trace/trace-events.ts';
 
 export { FAULT_EFAULT, FAULT_EMULATE, FAULT_RESUME };
@@ -64,7 +72,8 @@ export function directPtePrefetch(mmu: Mmu, vcpuId: number, sptep: number, gfn: 
 }
 
 /**
- * __direct_map. True: the access must be emulated.
+ * __direct_map.
+ * @returns FAULT_*
  * @param level where the leaf goes; gfn and pfn are the first ones of its page
  */
 function directMap(
@@ -78,7 +87,7 @@ function directMap(
   gfn: number,
   pfn: number,
   mapWritable: boolean,
-): boolean {
+): number {
   const { i32 } = mmu;
   traceMmuSpteRequested(mmu.arena, vcpuId, lo, gfn, pfn, level);
   let table = walkRoot(r, lo);
@@ -91,29 +100,32 @@ function directMap(
       linkShadowPage(mmu, sptep, page);
     } else if (isLastSpte(spteLo, at)) {
       // A large page is mapped there already, and the kernel's walk ends at it: the guest tries again.
-      return false;
+      return FAULT_RESUME;
     }
     table = i32[sptep >> 2] & ~0xfff;
   }
   const sptep = table + entryOffset(lo, hi, level);
-  const emulate = mmuSetSpte(mmu, vcpuId, sptep, ACC_ALL, write, level, gfn, pfn, false, mapWritable);
-  if (level === PT_PAGE_TABLE_LEVEL) directPtePrefetch(mmu, vcpuId, sptep, gfn, ACC_ALL);
-  mmu.f64[vcpuCounterWord(mmu.arena, vcpuId, 'pf_fixed')] += 1;
-  return emulate;
+  const answer = mmuSetSpte(mmu, vcpuId, sptep, ACC_ALL, write, level, gfn, pfn, false, mapWritable);
+  const prefetches = level === PT_PAGE_TABLE_LEVEL && (mmu.era !== ERA_V6_8 || answer !== FAULT_SPURIOUS);
+  if (prefetches) directPtePrefetch(mmu, vcpuId, sptep, gfn, ACC_ALL);
+  countLeafSet(mmu, vcpuId);
+  return answer;
 }
 
 /**
  * The part of tdp_page_fault and nonpaging_map that they share: everything after the MMIO check.
  * @returns FAULT_RESUME, FAULT_EMULATE or a negative errno
  */
-export function directPageFault(
+export const directPageFault = (
   mmu: Mmu,
   r: Int32Array,
   vcpuId: number,
   lo: number,
   hi: number,
   errorCode: number,
-): number {
+): number => countPageFault(mmu, vcpuId, directFault(mmu, r, vcpuId, lo, hi, errorCode));
+
+function directFault(mmu: Mmu, r: Int32Array, vcpuId: number, lo: number, hi: number, errorCode: number): number {
   const { arena } = mmu;
   let gfn = (lo >>> 12) + (hi >>> 0) * 0x10_0000;
   const slot = gfnToMemslot(arena, gfn);
@@ -125,7 +137,8 @@ export function directPageFault(
     if (mmu.mode === MMU_SHADOW && level > PT_DIRECTORY_LEVEL) level = PT_DIRECTORY_LEVEL;
     gfn -= gfn % KVM_PAGES_PER_HPAGE[level];
   }
-  if (fastPageFault(mmu, r, vcpuId, lo, hi, level, errorCode)) return FAULT_RESUME;
+  const fast = fastPageFault(mmu, r, vcpuId, lo, hi, level, errorCode);
+  if (fast !== FAULT_CONTINUE) return fast;
 
   const write = (errorCode & PFERR_WRITE_MASK) !== 0;
   let pfn = slotGfnToPfn(arena, slot, gfn, write);
@@ -146,7 +159,7 @@ export function directPageFault(
     gfn -= gfn % KVM_PAGES_PER_HPAGE[level];
     pfn -= pfn % KVM_PAGES_PER_HPAGE[level];
   }
-  const emulate = directMap(mmu, r, vcpuId, lo, hi, write, level, gfn, pfn, mapWritable);
+  const mapped = directMap(mmu, r, vcpuId, lo, hi, write, level, gfn, pfn, mapWritable);
   mmuUnlock(mmu);
-  return emulate ? FAULT_EMULATE : FAULT_RESUME;
+  return mapped;
 }

@@ -5,8 +5,11 @@
 import { markPageDirtyInSlot } from '../memslots/dirty-log.ts';
 import { hasWrprotectedPage } from '../memslots/lpage-info.ts';
 import { gfnToMemslot } from '../memslots/memslots.ts';
+import { ERA_V6_8 } from '../eras.ts';
+import { vcpuCounterWord } from '../trace/stats.ts';
 import { traceMmuSetSpte } from '../trace/trace-events.ts';
 import { countLargePage } from '../mmio/mmio-bugs.ts';
+import { FAULT_EMULATE, FAULT_FIXED, FAULT_SPURIOUS } from '../mmio/noslot-fault.ts';
 import { setMmioSpte } from '../mmio/mmio-spte.ts';
 import { PT_PAGE_SIZE_MASK, PT_PAGE_TABLE_LEVEL, PT_WRITABLE_MASK, type Mmu } from './mmu.ts';
 import { dropSpte, isMmio, isShadowPresent, mmuSpteUpdate, rmapAdd, spteToPfn } from './mmu-spte.ts';
@@ -77,7 +80,7 @@ export function setSpte(
  * mmu_set_spte.
  * @param writeFault the access that faulted was a write: an entry that stays write-protected means emulation
  * @param speculative the guest did not ask for it (prefetch): the accessed bit stays clear
- * @returns whether the access must be emulated
+ * @returns FAULT_EMULATE, FAULT_FIXED or FAULT_SPURIOUS
  */
 export function mmuSetSpte(
   mmu: Mmu,
@@ -90,7 +93,7 @@ export function mmuSetSpte(
   pfn: number,
   speculative: boolean,
   hostWritable: boolean,
-): boolean {
+): number {
   const { i32 } = mmu;
   const word = sptep >> 2;
   const oldLo = i32[word];
@@ -116,12 +119,15 @@ export function mmuSetSpte(
   }
   const lo = i32[word];
   const hi = i32[word + 1];
-  if (isMmio(mmu, lo, hi)) emulate = true;
-  else if (lo !== beforeLo || hi !== beforeHi) traceMmuSetSpte(mmu.arena, vcpuId, gfn, sptep, level);
+  const changed = lo !== beforeLo || hi !== beforeHi;
+  if (isMmio(mmu, lo, hi)) {
+    emulate = true;
+    if (mmu.era === ERA_V6_8) mmu.f64[vcpuCounterWord(mmu.arena, vcpuId, 'pf_mmio_spte_created')] += 1;
+  } else if (changed) traceMmuSetSpte(mmu.arena, vcpuId, gfn, sptep, level);
   // KVM tests bit 7 of whatever was stored, and in an MMIO spte that is bit 4 of the generation: the counter drifts.
   if (!wasRmapped && (lo & PT_PAGE_SIZE_MASK) !== 0) countLargePage(mmu, lo, hi);
   if (isShadowPresent(mmu, lo, hi) && !wasRmapped && rmapAdd(mmu, sptep, gfn) > RMAP_RECYCLE_THRESHOLD) {
     rmapRecycle(mmu, sptep);
   }
-  return emulate;
+  return emulate ? FAULT_EMULATE : changed ? FAULT_FIXED : FAULT_SPURIOUS;
 }

@@ -14,7 +14,7 @@ import { BY_MMU_SPTE_CLEAR, BY_MMU_SPTE_SET, BY_MMU_SPTE_UPDATE, WATCH_SPTES } f
 import { gfnToMemslot, slotRmapWord } from '../memslots/memslots.ts';
 import { PT_PAGE_SIZE_MASK, PT_PAGE_TABLE_LEVEL, PT_PRESENT_MASK, PT_WRITABLE_MASK, type Mmu } from './mmu.ts';
 import { VM_MMIO_FRESH, VM_MMIO_FRESH_GEN } from './mmu-words.ts';
-import { pteListAdd, pteListRemove } from './rmap-list.ts';
+import { pteListAdd, pteListCount, pteListRemove } from './rmap-list.ts';
 import { gfnsWord, pageGfnWord, pageHeader, pageOfHpa } from './shadow-page-pool.ts';
 import { ROLE_DIRECT } from './shadow-page-role.ts';
 import { isMmioSpte, mmioSpteGeneration } from '../spte/spte-mmio.ts';
@@ -50,7 +50,7 @@ export function spteHasVolatileBits(mmu: Mmu, lo: number, hi: number): boolean {
 export const spteToPfn = (lo: number): number => lo >>> 12;
 
 /** Level of the page that an spte stands in. */
-const levelOf = (mmu: Mmu, page: number): number => mmu.i32[pageHeader(mmu, page) + (SP_ROLE >> 2)] & 0xf;
+export const levelOf = (mmu: Mmu, page: number): number => mmu.i32[pageHeader(mmu, page) + (SP_ROLE >> 2)] & 0xf;
 
 /**
  * kvm_mmu_page_get_gfn: of a direct page what the entry maps follows from where it stands; of an indirect one it was written
@@ -143,12 +143,12 @@ export function mmuSpteClear(mmu: Mmu, sptep: number): void {
   noteSpteChange(mmu, sptep, oldLo, oldHi, BY_MMU_SPTE_CLEAR);
 }
 
-/** int32 index of the rmap word of the frame an spte maps: gfn_to_rmap. */
-function rmapWordOf(mmu: Mmu, sptep: number): number {
+/** int32 index of the rmap word of the frame an spte of that level maps: gfn_to_rmap. */
+function rmapWordOf(mmu: Mmu, sptep: number, level: number): number {
   const gfn = spteGfn(mmu, sptep);
   const slot = gfnToMemslot(mmu.arena, gfn);
   if (slot < 0) throw new UmbraBug(`a present leaf maps gfn ${gfn.toString(16)}, which is in no slot`);
-  return slotRmapWord(mmu.arena, slot, gfn, levelOf(mmu, pageOfHpa(mmu, sptep))) >> 2;
+  return slotRmapWord(mmu.arena, slot, gfn, level) >> 2;
 }
 
 /** rmap_add, with kvm_mmu_page_set_gfn: answers how many sptes mapped the frame before. */
@@ -157,7 +157,18 @@ export function rmapAdd(mmu: Mmu, sptep: number, gfn: number): number {
   if ((mmu.i32[pageHeader(mmu, page) + (SP_ROLE >> 2)] & ROLE_DIRECT) === 0) {
     mmu.f64[gfnsWord(mmu, page) + ((sptep & 0xfff) >> 3)] = gfn;
   }
-  return pteListAdd(mmu, rmapWordOf(mmu, sptep), sptep);
+  const level = levelOf(mmu, page);
+  const word = rmapWordOf(mmu, sptep, level);
+  const before = pteListAdd(mmu, word, sptep);
+  // kvm_update_page_stats, and the length of the list as kernels count it that keep it.
+  mmu.f64[mmu.cPages + level - 1] += 1;
+  if (before > mmu.f64[mmu.cMaxRmapSize]) noteRmapSize(mmu, word);
+  return before;
+}
+
+/** Holes that a removal has left make pteListAdd answer more than there are. */
+function noteRmapSize(mmu: Mmu, word: number): void {
+  mmu.f64[mmu.cMaxRmapSize] = Math.max(mmu.f64[mmu.cMaxRmapSize], pteListCount(mmu, word) - 1);
 }
 
 /** drop_spte: clears a leaf and takes it out of the reverse map of its frame. */
@@ -165,5 +176,8 @@ export function dropSpte(mmu: Mmu, sptep: number): void {
   const word = sptep >> 2;
   const present = isShadowPresent(mmu, mmu.i32[word], mmu.i32[word + 1]);
   mmuSpteClear(mmu, sptep);
-  if (present) pteListRemove(mmu, rmapWordOf(mmu, sptep), sptep);
+  if (!present) return;
+  const level = levelOf(mmu, pageOfHpa(mmu, sptep));
+  pteListRemove(mmu, rmapWordOf(mmu, sptep, level), sptep);
+  mmu.f64[mmu.cPages + level - 1] -= 1;
 }

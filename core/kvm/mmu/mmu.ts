@@ -139,6 +139,11 @@ export class Mmu {
   readonly cPdeZapped: number;
   readonly cFlooded: number;
   readonly cUnsync: number;
+  readonly cRemoteTlbFlushRequests: number;
+  /** pages_4k; pages_2m and pages_1g follow. */
+  readonly cPages: number;
+  readonly cMaxRmapSize: number;
+  readonly cMaxHashCollisions: number;
 
   constructor(arena: Arena, hooks: KvmHooks) {
     const { layout, i32 } = arena;
@@ -210,6 +215,10 @@ export class Mmu {
     this.cPdeZapped = vmCounterWord(arena, 'mmu_pde_zapped');
     this.cFlooded = vmCounterWord(arena, 'mmu_flooded');
     this.cUnsync = vmCounterWord(arena, 'mmu_unsync');
+    this.cRemoteTlbFlushRequests = vmCounterWord(arena, 'remote_tlb_flush_requests');
+    this.cPages = vmCounterWord(arena, 'pages_4k');
+    this.cMaxRmapSize = vmCounterWord(arena, 'max_mmu_rmap_size');
+    this.cMaxHashCollisions = vmCounterWord(arena, 'max_mmu_page_hash_collisions');
   }
 
   /** int32 index of a vCPU's block. */

@@ -1,12 +1,52 @@
-/** mmu_page_hash (arch/x86/kvm/mmu.c of v3.11): shadow pages by gfn, invalid roots that are still in use included. */
-import { MMU_HASH_BUCKETS, SP_HASH_NEXT } from '../../arena/mmu-layout.ts';
+/** mmu_page_hash (arch/x86/kvm/mmu.c of v3.11, mmu/mmu.c of v6.8): shadow pages by gfn, invalid roots that are still in use included. */
+import { MMU_HASH_BUCKETS_V3, MMU_HASH_SHIFT, SP_HASH_NEXT } from '../../arena/mmu-layout.ts';
+import { ERA_V6_8 } from '../eras.ts';
 import type { Mmu } from './mmu.ts';
 import { SP_HASH_PREV } from './mmu-words.ts';
-import { NO_PAGE, pageGfnWord, pageHeader, pageRole } from './shadow-page-pool.ts';
+import { isObsolete, NO_PAGE, pageGfnWord, pageHeader, pageRole } from './shadow-page-pool.ts';
 import { ROLE_DIRECT, ROLE_INVALID } from './shadow-page-role.ts';
 
-/** int32 index of the head of gfn's hash chain: kvm_page_table_hashfn. */
-const bucketOf = (mmu: Mmu, gfn: number): number => (mmu.arena.layout.mmuHash >> 2) + (gfn % MMU_HASH_BUCKETS);
+/** GOLDEN_RATIO_64 of include/linux/hash.h, in quarters from the lowest, and its low half. */
+const GOLDEN_0 = 0x83eb;
+const GOLDEN_1 = 0x80b5;
+const GOLDEN_LOW = 0x80b5_83eb | 0;
+const GOLDEN_HIGH = 0x61c8_8646;
+
+/** hash_64: the highest bits of the low 64 bits of a product. */
+function hash64(value: number, bits: number): number {
+  const lo = value | 0;
+  const hi = (value / 0x1_0000_0000) | 0;
+  const lo0 = lo & 0xffff;
+  const lo1 = lo >>> 16;
+  // High half of the product of both low halves.
+  const middle = lo1 * GOLDEN_0 + Math.floor((lo0 * GOLDEN_0) / 0x1_0000);
+  const carry = (middle % 0x1_0000) + lo0 * GOLDEN_1;
+  const high = lo1 * GOLDEN_1 + Math.floor(middle / 0x1_0000) + Math.floor(carry / 0x1_0000);
+  return (((high | 0) + Math.imul(lo, GOLDEN_HIGH) + Math.imul(hi, GOLDEN_LOW)) | 0) >>> (32 - bits);
+}
+
+/** kvm_page_table_hashfn: the lowest bits of the gfn until 4.7, hash_64 since 4.8. */
+export const hashOfGfn = (mmu: Mmu, gfn: number): number =>
+  mmu.era === ERA_V6_8 ? hash64(gfn, MMU_HASH_SHIFT) : gfn % MMU_HASH_BUCKETS_V3;
+
+/** int32 index of the head of gfn's hash chain. */
+const bucketOf = (mmu: Mmu, gfn: number): number => (mmu.arena.layout.mmuHash >> 2) + hashOfGfn(mmu, gfn);
+
+/**
+ * What kvm_mmu_find_shadow_page of v6.8 comes by on its way: pages of other frames in the chain of this one, those that are
+ * not valid left out.
+ * @param end the page that was found, NO_PAGE when none was
+ */
+export function noteCollisions(mmu: Mmu, gfn: number, end: number): void {
+  const { i32, f64 } = mmu;
+  let collisions = 0;
+  for (let page = i32[bucketOf(mmu, gfn)]; page !== end && page !== NO_PAGE;) {
+    const valid = !isObsolete(mmu, page) && (pageRole(mmu, page) & ROLE_INVALID) === 0;
+    if (valid && f64[pageGfnWord(mmu, page)] !== gfn) collisions++;
+    page = i32[pageHeader(mmu, page) + (SP_HASH_NEXT >> 2)];
+  }
+  if (collisions > f64[mmu.cMaxHashCollisions]) f64[mmu.cMaxHashCollisions] = collisions;
+}
 
 export function hashAdd(mmu: Mmu, page: number, gfn: number): void {
   const { i32 } = mmu;

@@ -4,6 +4,7 @@
  */
 import { UmbraBug } from '../../base/assert.ts';
 import {
+  MMU_HASH_BUCKETS,
   MMU_PAGE_BYTES,
   SP_GFN,
   SP_IN_USE,
@@ -52,7 +53,7 @@ export function initPool(mmu: Mmu): void {
   i32[(vm + VM_FREE_HEAD) >> 2] = 0;
   i32[(vm + VM_ACTIVE_HEAD) >> 2] = NO_PAGE;
   i32[(vm + VM_ACTIVE_TAIL) >> 2] = NO_PAGE;
-  i32.fill(NO_PAGE, mmu.arena.layout.mmuHash >> 2, (mmu.arena.layout.mmuHash >> 2) + 1024);
+  i32.fill(NO_PAGE, mmu.arena.layout.mmuHash >> 2, (mmu.arena.layout.mmuHash >> 2) + MMU_HASH_BUCKETS);
 }
 
 /** Takes a page; its header and table hold what their last user left. The quota keeps the pool from running dry. */

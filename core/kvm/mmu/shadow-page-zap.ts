@@ -15,6 +15,7 @@ import {
   VM_ACTIVE_TAIL,
 } from '../../arena/mmu-layout.ts';
 import { TP_MMU_PREPARE_ZAP_PAGE } from '../../base/tracepoints.ts';
+import { ERA_V6_8 } from '../eras.ts';
 import { unaccountShadowed } from '../memslots/lpage-info.ts';
 import { mmuLock, mmuLockBreak, mmuUnlock, PT_PAGE_TABLE_LEVEL, type Mmu } from './mmu.ts';
 import { dropSpte, isLastSpte, isMmio, isShadowPresent, mmuSpteClear } from './mmu-spte.ts';
@@ -153,11 +154,15 @@ export function commitZapPage(mmu: Mmu, list: number): number {
   return freed;
 }
 
-/** prepare_zap_oldest_mmu_page: false when there is none. */
+/**
+ * prepare_zap_oldest_mmu_page: false when there is none. v6.8 has kvm_mmu_zap_oldest_mmu_pages for all that want the oldest
+ * pages gone, the quota that is lowered and the shrinker too, and counts there what went, with the unsync pages below.
+ */
 export function prepareZapOldest(mmu: Mmu): boolean {
   const page = mmu.i32[(mmu.vm + VM_ACTIVE_TAIL) >> 2];
   if (page === NO_PAGE) return false;
-  prepareZapPage(mmu, page, INVALID_LIST);
+  const zapped = prepareZapPage(mmu, page, INVALID_LIST);
+  if (mmu.era === ERA_V6_8) mmu.f64[mmu.cRecycled] += zapped;
   return true;
 }
 
@@ -186,7 +191,7 @@ export function makePagesAvailable(mmu: Mmu): void {
   if (availablePages(mmu) >= KVM_MIN_FREE_MMU_PAGES) return;
   while (availablePages(mmu) < KVM_REFILL_PAGES) {
     if (!prepareZapOldest(mmu)) break;
-    mmu.f64[mmu.cRecycled] += 1;
+    if (mmu.era !== ERA_V6_8) mmu.f64[mmu.cRecycled] += 1;
   }
   commitZapPage(mmu, INVALID_LIST);
 }

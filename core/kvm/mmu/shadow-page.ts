@@ -15,7 +15,7 @@ import { VCPU_BASE_ROLE } from './mmu-words.ts';
 import { flushRemoteTlbs, KVM_REQ_MMU_SYNC, makeRequest } from '../vcpu/requests.ts';
 import { pteListAdd, pteListRemove } from './rmap-list.ts';
 import { rmapWriteProtectGfn } from './rmap.ts';
-import { firstPageOfGfn, hashAdd, nextPageOfGfn } from './shadow-page-hash.ts';
+import { firstPageOfGfn, hashAdd, nextPageOfGfn, noteCollisions } from './shadow-page-hash.ts';
 import {
   activeListAdd,
   gfnsWord,
@@ -102,9 +102,11 @@ export function getPage(
     if (unsync) needSync = true;
     if (i32[header + (SP_ROLE >> 2)] !== role) continue;
     if (unsync && !syncPageTransient(mmu, r, vcpuId, page)) break;
+    noteCollisions(mmu, gfn, page);
     return reuse(mmu, vcpuId, page, parentPte);
   }
   mmu.f64[mmu.cCacheMiss] += 1;
+  noteCollisions(mmu, gfn, NO_PAGE);
   const page = makePage(mmu, gfn, role, parentPte);
   const header = pageHeader(mmu, page);
   if (!direct) {

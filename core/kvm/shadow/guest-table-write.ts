@@ -3,6 +3,7 @@
  * kvm_mmu_unprotect_page of arch/x86/kvm/mmu.c, v3.11). The memory has been written; the shadow follows.
  */
 import { SP_ROLE, SP_WRITE_FLOODING_COUNT, VM_INDIRECT_SHADOW_PAGES } from '../../arena/mmu-layout.ts';
+import { ERA_V6_8 } from '../eras.ts';
 import { isPae } from './guest-paging.ts';
 import { gfnToPfn } from '../memslots/memslots.ts';
 import { mmuLock, mmuUnlock, PT32_ROOT_LEVEL, PT_NX_MASK_HIGH, PT_PAGE_TABLE_LEVEL, type Mmu } from '../mmu/mmu.ts';
@@ -124,7 +125,10 @@ export function mmuPteWrite(
       const oldLo = i32[sptep >> 2];
       const oldHi = i32[(sptep >> 2) + 1];
       mmuPageZapPte(mmu, sptep, level);
-      if ((gpteLo | gpteHi) !== 0 && ((role ^ base) & SAME_FORMAT) === 0) {
+      // Since 5.10 nothing is made of the new entry at once, and its format is not asked for.
+      if ((gpteLo | gpteHi) !== 0 && mmu.era === ERA_V6_8) {
+        if (level !== PT_PAGE_TABLE_LEVEL) mmu.f64[mmu.cPdeZapped] += 1;
+      } else if ((gpteLo | gpteHi) !== 0 && ((role ^ base) & SAME_FORMAT) === 0) {
         if (level !== PT_PAGE_TABLE_LEVEL) {
           mmu.f64[mmu.cPdeZapped] += 1;
         } else {

@@ -21,6 +21,7 @@ import { pageHeader, pageOfHpa, pageRole } from '../mmu/shadow-page-pool.ts';
 import { ROLE_DIRECT, roleAccess } from '../mmu/shadow-page-role.ts';
 import { dropParentPte } from '../mmu/shadow-page-zap.ts';
 import { traceMmuSpteRequested } from '../trace/trace-events.ts';
+import { FAULT_RESUME, FAULT_SPURIOUS } from '../mmio/noslot-fault.ts';
 import { prefetchGpte } from './shadow-gpte.ts';
 
 /** FNAME(gpte_changed). At level 1 the eight entries around are read along, for prefetching. */
@@ -71,7 +72,7 @@ function ptePrefetch(mmu: Mmu, r: Int32Array, vcpuId: number, walker: GuestWalke
 /**
  * FNAME(fetch).
  * @param hlevel level of the leaf; for a large guest page that the host maps in smaller ones, below the guest's
- * @returns whether the access must be emulated. False, with nothing mapped, when the guest's tables have changed meanwhile.
+ * @returns FAULT_*: FAULT_RESUME, with nothing mapped, when the guest's tables have changed meanwhile
  */
 export function fetch(
   mmu: Mmu,
@@ -84,13 +85,13 @@ export function fetch(
   hlevel: number,
   pfn: number,
   mapWritable: boolean,
-): boolean {
+): number {
   const { i32 } = mmu;
   const rootLevel = guestRootLevel(r);
   const topLevel = rootLevel === PT32E_ROOT_LEVEL ? PT32_ROOT_LEVEL : rootLevel;
-  if (gpteChanged(mmu, r, walker, topLevel)) return false;
+  if (gpteChanged(mmu, r, walker, topLevel)) return FAULT_RESUME;
   let table = walkRoot(r, lo);
-  if (table === 0) return false;
+  if (table === 0) return FAULT_RESUME;
   let level = walkLevel(r);
   for (; level > walker.level; level--) {
     const sptep = table + entryOffset(lo, hi, level);
@@ -104,7 +105,7 @@ export function fetch(
     }
     if (gpteChanged(mmu, r, walker, level - 1)) {
       if (page >= 0) putPage(mmu, page, sptep);
-      return false;
+      return FAULT_RESUME;
     }
     if (page >= 0) linkShadowPage(mmu, sptep, page);
     table = i32[sptep >> 2] & ~0xfff;
@@ -125,7 +126,7 @@ export function fetch(
   const sptep = table + entryOffset(lo, hi, level);
   clearSpWriteFloodingCount(mmu, sptep);
   const { pteAccess, gfn } = walker;
-  const emulate = mmuSetSpte(mmu, vcpuId, sptep, pteAccess, writeFault, level, gfn, pfn, false, mapWritable);
-  ptePrefetch(mmu, r, vcpuId, walker, sptep);
-  return emulate;
+  const answer = mmuSetSpte(mmu, vcpuId, sptep, pteAccess, writeFault, level, gfn, pfn, false, mapWritable);
+  if (mmu.era !== ERA_V6_8 || answer !== FAULT_SPURIOUS) ptePrefetch(mmu, r, vcpuId, walker, sptep);
+  return answer;
 }

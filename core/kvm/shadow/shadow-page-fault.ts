@@ -21,7 +21,7 @@ import { lastSptep, signFree } from '../mmu/mmu-walk.ts';
 import { answerLookup, FAULT_CONTINUE, FAULT_EMULATE, FAULT_RESUME } from '../mmio/noslot-fault.ts';
 import { fetch } from './shadow-fetch.ts';
 import { makePagesAvailable } from '../mmu/shadow-page-zap.ts';
-import { vcpuCounterWord } from '../trace/stats.ts';
+import { countLeafSet, countPageFault } from '../mmu/page-fault-stats.ts';
 import type { VcpuContext } from '../vcpu/vcpu-context.ts';
 
 /**
@@ -67,12 +67,17 @@ function noteFirst(
 
 /** @returns FAULT_RESUME, FAULT_EMULATE or a negative errno */
 export function pagingPageFault(vcpu: VcpuContext, lo: number, hi: number, errorCode: number): number {
-  const { mmu, r, cpu, id } = vcpu;
-  const { arena, walker } = mmu;
+  const { mmu, r, id } = vcpu;
   if ((errorCode & PFERR_RSVD_MASK) !== 0) {
     const answer = handleMmioPageFaultCommon(mmu, r, id, lo, hi, false, vcpu.record);
     if (answer !== RET_MMIO_PF_INVALID) return answer;
   }
+  return countPageFault(mmu, id, mapPage(vcpu, lo, hi, errorCode));
+}
+
+function mapPage(vcpu: VcpuContext, lo: number, hi: number, errorCode: number): number {
+  const { mmu, r, cpu, id } = vcpu;
+  const { arena, walker } = mmu;
   const write = (errorCode & PFERR_WRITE_MASK) !== 0;
   const user = (errorCode & PFERR_USER_MASK) !== 0;
   const kind = errorCode & (PFERR_WRITE_MASK | PFERR_USER_MASK | PFERR_FETCH_MASK);
@@ -116,9 +121,9 @@ export function pagingPageFault(vcpu: VcpuContext, lo: number, hi: number, error
   const spteLo = sptep === 0 ? 0 : mmu.i32[sptep >> 2];
   const spteHi = sptep === 0 ? 0 : mmu.i32[(sptep >> 2) + 1];
   const { gfn } = walker;
-  const emulate = fetch(mmu, r, id, lo, hi, walker, write, level, pfn, mapWritable);
-  mmu.f64[vcpuCounterWord(arena, id, 'pf_fixed')] += 1;
+  const fetched = fetch(mmu, r, id, lo, hi, walker, write, level, pfn, mapWritable);
+  countLeafSet(mmu, id);
   mmuUnlock(mmu);
-  if (emulate && noslot) noteFirst(vcpu, lo, hi, gfn, errorCode, spteLo, spteHi);
-  return emulate ? FAULT_EMULATE : FAULT_RESUME;
+  if (fetched === FAULT_EMULATE && noslot) noteFirst(vcpu, lo, hi, gfn, errorCode, spteLo, spteHi);
+  return fetched;
 }

@@ -9,6 +9,7 @@ import {
   VCPU_REQUESTS,
 } from '../../arena/vcpu-layout.ts';
 import { VM_TLBS_DIRTY } from '../../arena/mmu-layout.ts';
+import { ERA_V6_8 } from '../eras.ts';
 import type { Mmu } from '../mmu/mmu.ts';
 import { vcpuCounterWord } from '../trace/stats.ts';
 
@@ -55,14 +56,20 @@ function makeAllVcpusRequest(mmu: Mmu, request: number): boolean {
   return kicked;
 }
 
-/** kvm_mmu_flush_tlb: this vCPU's own TLB, at its next entry. */
+/** kvm_mmu_flush_tlb: this vCPU's own TLB, at its next entry. Later kernels count where the request is served ({@link countTlbFlush}). */
 export function mmuFlushTlb(mmu: Mmu, vcpuId: number): void {
-  mmu.f64[vcpuCounterWord(mmu.arena, vcpuId, 'tlb_flush')] += 1;
+  if (mmu.era !== ERA_V6_8) mmu.f64[vcpuCounterWord(mmu.arena, vcpuId, 'tlb_flush')] += 1;
   makeRequest(mmu, vcpuId, KVM_REQ_TLB_FLUSH);
 }
 
-/** kvm_flush_remote_tlbs: counted only when somebody had to be interrupted for it. */
+/** kvm_vcpu_flush_tlb_all of v6.8: whoever asked for it. */
+export function countTlbFlush(mmu: Mmu, vcpuId: number): void {
+  if (mmu.era === ERA_V6_8) mmu.f64[vcpuCounterWord(mmu.arena, vcpuId, 'tlb_flush')] += 1;
+}
+
+/** kvm_flush_remote_tlbs: counted only when somebody had to be interrupted for it; in v6.8, for itself, also when not. */
 export function flushRemoteTlbs(mmu: Mmu): void {
+  mmu.f64[mmu.cRemoteTlbFlushRequests] += 1;
   const dirty = (mmu.vm + VM_TLBS_DIRTY) >> 2;
   const before = Atomics.load(mmu.i32, dirty);
   if (makeAllVcpusRequest(mmu, KVM_REQ_TLB_FLUSH)) mmu.f64[mmu.cRemoteTlbFlush] += 1;

@@ -29,12 +29,10 @@ export class VcpuContext {
   readonly cIoExits: number;
   readonly cMmioExits: number;
   readonly cHaltExits: number;
-  readonly cHaltWakeup: number;
   readonly cIrqWindow: number;
   readonly cIrqInjections: number;
   readonly cInsnEmulation: number;
   readonly cInsnEmulationFail: number;
-  readonly cTlbFlush: number;
   readonly cInvlpg: number;
   readonly cHypercalls: number;
 
@@ -64,12 +62,10 @@ export class VcpuContext {
     this.cIoExits = vcpuCounterWord(arena, id, 'io_exits');
     this.cMmioExits = vcpuCounterWord(arena, id, 'mmio_exits');
     this.cHaltExits = vcpuCounterWord(arena, id, 'halt_exits');
-    this.cHaltWakeup = vcpuCounterWord(arena, id, 'halt_wakeup');
     this.cIrqWindow = vcpuCounterWord(arena, id, 'irq_window');
     this.cIrqInjections = vcpuCounterWord(arena, id, 'irq_injections');
     this.cInsnEmulation = vcpuCounterWord(arena, id, 'insn_emulation');
     this.cInsnEmulationFail = vcpuCounterWord(arena, id, 'insn_emulation_fail');
-    this.cTlbFlush = vcpuCounterWord(arena, id, 'tlb_flush');
     this.cInvlpg = vcpuCounterWord(arena, id, 'invlpg');
     this.cHypercalls = vcpuCounterWord(arena, id, 'hypercalls');
   }

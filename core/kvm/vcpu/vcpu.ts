@@ -58,7 +58,13 @@ import {
   VCPU_PENDING_INTERRUPT,
   VCPU_ROOT_VALID,
 } from '../mmu/mmu-words.ts';
-import { KVM_REQ_MMU_RELOAD, KVM_REQ_MMU_SYNC, KVM_REQ_TLB_FLUSH, KVM_REQ_TRIPLE_FAULT } from './requests.ts';
+import {
+  countTlbFlush,
+  KVM_REQ_MMU_RELOAD,
+  KVM_REQ_MMU_SYNC,
+  KVM_REQ_TLB_FLUSH,
+  KVM_REQ_TRIPLE_FAULT,
+} from './requests.ts';
 import { mmuSyncRoots } from '../shadow/shadow-sync.ts';
 import { traceEnabled } from '../trace/trace.ts';
 import { KVM_ISA_SVM, KVM_ISA_VMX, traceKvmEntry, traceKvmExit, traceKvmInjVirq } from '../trace/trace-events.ts';
@@ -242,7 +248,10 @@ export class Vcpu {
       mmuSyncRoots(mmu, r, this.id);
       requests |= Atomics.exchange(r, VCPU_REQUESTS, 0);
     }
-    if ((requests & (1 << KVM_REQ_TLB_FLUSH)) !== 0) this.cpu.flushTlb();
+    if ((requests & (1 << KVM_REQ_TLB_FLUSH)) !== 0) {
+      this.cpu.flushTlb();
+      countTlbFlush(mmu, this.id);
+    }
     if ((requests & REQUEST_BUS_LOCK) !== 0) awaitBus(this.cpu);
     return (requests & (1 << KVM_REQ_TRIPLE_FAULT)) === 0;
   }
@@ -257,12 +266,14 @@ export class Vcpu {
     return this.id === 0 && this.context.bus.interruptPending() && this.interruptAllowed();
   }
 
-  /** kvm_vcpu_block. */
+  /**
+   * User space finds the vCPU runnable and calls KVM_RUN again: HLT has left KVM, since the interrupt controllers are user
+   * space's (kvm_emulate_halt), and so nobody sleeps in kvm_vcpu_block and is counted by halt_wakeup.
+   */
   private wake(): boolean {
     const { r } = this.context;
     if (r[VCPU_ACTIVITY] !== HALTED || !this.mayWake()) return false;
     r[VCPU_ACTIVITY] = ACTIVE;
-    this.context.count(this.context.cHaltWakeup);
     return true;
   }
 

@@ -58,7 +58,7 @@ export const useStatsStore = defineStore('stats', () => {
       growth: before ? value - (before.get(name) ?? 0) : 0,
       history: tables.slice(1).map((table, i) => (table.get(name) ?? 0) - (tables[i].get(name) ?? 0)),
     });
-    const entries = <K extends string>(table: Readonly<Record<K, number>>): [K, number][] =>
+    const entries = <K extends string>(table: Readonly<Partial<Record<K, number>>>): [K, number][] =>
       Object.entries(table) as [K, number][];
     return [
       ...entries(now.vcpu).map(([name, value]) => row(name, 'vcpu', value)),

@@ -17,6 +17,7 @@ import {
   VM_MMIO_SPTES,
   VM_N_USED_MMU_PAGES,
   VM_PTE_LIST_FREE,
+  MMU_HASH_BUCKETS,
 } from '../../../core/arena/mmu-layout.ts';
 import { VCPU_MMIO_GFN, VCPU_REQUESTS, VCPU_ROOT_PAGE } from '../../../core/arena/vcpu-layout.ts';
 import { HVA_BASE } from '../../../core/base/address.ts';
@@ -376,7 +377,7 @@ describe('a violation', () => {
 
   it('is told of a hundred times at most', () => {
     const kvm = populated('ept', 'patch');
-    kvm.arena.i32.fill(-1, kvm.arena.layout.mmuHash >> 2, (kvm.arena.layout.mmuHash >> 2) + 1024);
+    kvm.arena.i32.fill(-1, kvm.arena.layout.mmuHash >> 2, (kvm.arena.layout.mmuHash >> 2) + MMU_HASH_BUCKETS);
     expect(auditMmu(kvm.vm.mmu, { limit: 2 }).violations).toHaveLength(2);
   });
 });

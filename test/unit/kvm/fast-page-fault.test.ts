@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { RESUME_GUEST } from '../../../core/kvm/exits/exit-handlers-emulate.ts';
 import { fastPageFault } from '../../../core/kvm/mmu/mmu-fast-fault.ts';
+import { FAULT_CONTINUE } from '../../../core/kvm/mmio/noslot-fault.ts';
 import { mmuSpteUpdate, spteHasVolatileBits } from '../../../core/kvm/mmu/mmu-spte.ts';
 import { readVcpuCounters } from '../../../core/kvm/trace/stats.ts';
 import { KvmFixture, MIB, type FixtureOptions } from './kvm-fixture.ts';
@@ -32,7 +33,7 @@ function protectedPage(options: FixtureOptions = {}): KvmFixture {
 }
 
 const fast = (kvm: KvmFixture, gpa: bigint, code: number, level = 1): boolean =>
-  fastPageFault(kvm.vm.mmu, kvm.cpu.r, 0, Number(gpa), 0, level, code);
+  fastPageFault(kvm.vm.mmu, kvm.cpu.r, 0, Number(gpa), 0, level, code) !== FAULT_CONTINUE;
 
 afterEach(() => vi.restoreAllMocks());
 

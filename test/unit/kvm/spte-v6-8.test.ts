@@ -1,4 +1,5 @@
 /** Present sptes of v6.8: bit 11 says present, and the writeable bits have moved (arch/x86/kvm/mmu/spte.h). */
+import { readTrace } from '../../../core/debug/logs/trace-lines.ts';
 import { describe, expect, it } from 'vitest';
 import { ERAS, MMU_MODES, type Era, type MmuMode } from '../../../core/base/machine-modes.ts';
 import { explainSpte } from '../../../core/kvm/spte/spte-decode.ts';
@@ -61,9 +62,10 @@ describe('what KVM maps and links', () => {
 
 describe('dirty logging in v6.8', () => {
   it.each(MMU_MODES)('takes W alone under %s, and a write gets it back without mmu_lock', (mmu) => {
-    const kvm = new KvmFixture({ era: 'v6.8', mmu }).trace('fast_page_fault');
+    const kvm = new KvmFixture({ era: 'v6.8', mmu });
     kvm.slot(0, 0n, MIB);
     kvm.touch(0x1000n, true);
+    kvm.trace('fast_page_fault');
     const writable = kvm.spte(0x1000n);
     kvm.slot(0, 0n, MIB, 1);
     expect(kvm.spte(0x1000n)).toBe(writable & ~2n);
@@ -72,5 +74,19 @@ describe('dirty logging in v6.8', () => {
     else kvm.shadowFault(0x1000n, 3);
     expect(kvm.spte(0x1000n)).toBe(writable);
     expect(kvm.traced()).toHaveLength(1);
+  });
+
+  it('looks without mmu_lock for an entry that is not there, where EPT has no A/D flags: it may be tracked for accesses', () => {
+    const traced = (eptAd: boolean): string[] => {
+      const kvm = new KvmFixture({ era: 'v6.8', mmu: 'ept', eptAd });
+      kvm.slot(0, 0n, MIB);
+      kvm.trace('fast_page_fault').touch(0x1000n);
+      return readTrace(kvm.arena, 0, 8, 'modern').lines.map(({ text }) => text);
+    };
+    expect(traced(true)).toEqual([]);
+    // As in a trace of a real host: "error_code U", nothing there before or after, neither spurious nor fixed.
+    expect(traced(false)).toEqual([
+      expect.stringMatching(/^vcpu 0 gva 1000 error_code U sptep [0-9a-f]+ old 0x0 new 0 spurious 0 fixed 0$/),
+    ]);
   });
 });
