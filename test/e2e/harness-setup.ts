@@ -5,6 +5,7 @@ import { ensureAppBundle } from '../../scripts/build/app-bundle.mjs';
 import { ensureCliBundle } from '../../scripts/build/cli-bundle.mjs';
 import { inProject } from '../../scripts/project-root.mjs';
 import { resolveRuntime, runtimeSwitches } from '../../scripts/runtime/resolve-runtime.mjs';
+import { findDisplay } from '../../scripts/setup/display.mjs';
 import { ensureSystemLibraries } from '../../scripts/setup/system-libraries.mjs';
 import { openVirtualDisplay } from '../../scripts/setup/virtual-display.mjs';
 import type { ElectronRuntime } from '../../scripts/runtime/resolve-runtime.mjs';
@@ -32,7 +33,8 @@ export default async function setup(project: TestProject): Promise<() => void> {
   const screenshots = inProject('test', 'screenshots');
   await rm(screenshots, { recursive: true, force: true });
   project.provide('runtime', runtime);
-  project.provide('switches', runtimeSwitches(runtime, { present: true, native: 'x11' }));
+  const own = display ? ({ present: false, reason: 'tests have a virtual one' } as const) : await findDisplay();
+  project.provide('switches', runtimeSwitches(runtime, own));
   project.provide('screenshots', screenshots);
   return () => display?.close();
 }
