@@ -45,22 +45,39 @@ export function logTail<T extends { readonly seq: number }>(
     const probe = await ask(Number.MAX_SAFE_INTEGER, 1);
     if (probe === undefined) return;
     take(probe);
-    const next = (records.value.at(-1)?.seq ?? -1) + 1;
-    if (next >= total.value) return;
-    const most = probe.moment.live ? liveLimit : limit;
-    const piece = await ask(Math.max(next, total.value - most), most);
+    const { live } = probe.moment;
+    const most = live ? liveLimit : limit;
+    const from = Math.max(0, total.value - most);
+    // Of a machine that stands still nothing is left out that went by too fast before.
+    const since = live ? Math.max(from, (records.value.at(-1)?.seq ?? -1) + 1) : firstMissing(from);
+    if (since >= total.value) return;
+    const piece = await ask(since, most);
     if (piece !== undefined) take(piece);
+  }
+
+  function firstMissing(from: number): number {
+    let wanted = from;
+    for (const { seq } of records.value) {
+      if (seq > wanted) break;
+      if (seq === wanted) wanted += 1;
+    }
+    return wanted;
   }
 
   function take(piece: LogPiece<T>): void {
     const isRestarted = piece.total < total.value;
     onPiece?.(piece, isRestarted);
     const old = isRestarted ? [] : records.value;
-    const newest = old.at(-1)?.seq ?? -1;
-    const fresh = piece.records.filter(({ seq }) => seq > newest);
     moment.value = piece.moment;
     total.value = piece.total;
-    if (isRestarted || fresh.length > 0) records.value = [...old, ...fresh].slice(-kept);
+    const first = piece.records.at(0)?.seq;
+    const last = piece.records.at(-1)?.seq;
+    if (first === undefined || last === undefined) {
+      if (isRestarted) records.value = old;
+    } else if (isRestarted || firstMissing(first) <= last) {
+      const before = old.filter(({ seq }) => seq < first);
+      records.value = [...before, ...piece.records, ...old.filter(({ seq }) => seq > last)].slice(-kept);
+    }
   }
 
   function clear(): void {

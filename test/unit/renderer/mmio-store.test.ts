@@ -43,6 +43,21 @@ describe('the log of MMIO faults', () => {
     expect(mmio.shown.length).toBeLessThanOrEqual(50);
   });
 
+  it('leaves nothing of the last hundreds out when the guest stands again', async () => {
+    const mmio = useMmioStore();
+    engine.state = 'running';
+    touchTimes(30);
+    await mmio.refreshLog();
+    touchTimes(200);
+    await mmio.refreshLog();
+    const live = mmio.shown.map(({ seq }) => seq);
+    expect(live).not.toContain(100);
+    expect(live).toEqual(expect.arrayContaining([0, 229]));
+    engine.stop({ kind: 'paused' });
+    await mmio.refreshLog();
+    expect(mmio.shown.map(({ seq }) => seq)).toEqual(Array.from({ length: 230 }, (_unused, i) => 229 - i));
+  });
+
   it('begins anew with a new machine', async () => {
     const mmio = useMmioStore();
     touchTimes(5);
