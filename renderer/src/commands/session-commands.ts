@@ -62,6 +62,24 @@ export function sessionCommands(): readonly Command[] {
       run: tour.restart,
     },
     {
+      id: 'tour-next',
+      title: 'Next step of the tour',
+      isEnabled: () => !tour.isDismissed && !tour.isLast,
+      run: () => tour.move(1),
+    },
+    {
+      id: 'tour-previous',
+      title: 'Previous step of the tour',
+      isEnabled: () => !tour.isDismissed && tour.step > 0,
+      run: () => tour.move(-1),
+    },
+    {
+      id: 'tour-dismiss',
+      title: 'Dismiss the tour for good',
+      isEnabled: () => !tour.isDismissed,
+      run: tour.dismiss,
+    },
+    {
       id: 'laboratories',
       title: 'Laboratories and recent files',
       menu: 'Help',

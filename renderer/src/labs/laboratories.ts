@@ -39,8 +39,8 @@ export interface Laboratory {
 }
 
 const POLLED = 0xe000_0000n;
-const polledPage = (freshness: 'any' | 'stale', once = false): Params<'breakpoints.add'> => ({
-  spec: { kind: 'mmio', start: POLLED, length: 0x1000n, access: 'any', outcomes: [], freshness },
+const polledPage = (outcomes: readonly MmioOutcome[], once = false): Params<'breakpoints.add'> => ({
+  spec: { kind: 'mmio', start: POLLED, length: 0x1000n, access: 'any', outcomes: [...outcomes], freshness: 'any' },
   once,
 });
 
@@ -54,7 +54,8 @@ export const LABORATORIES: readonly Laboratory[] = [
     title: 'A memslot change makes every MMIO spte stale',
     guest: 'poller',
     options: { mmu: 'ept', era: 'patch' },
-    breakpoints: [polledPage('stale')],
+    // Not the accesses before it that the vCPU's MMIO cache may answer.
+    breakpoints: [polledPage(['INVALID'])],
     panels: ['mmio', 'sptes', 'memslots'],
     steps: [
       {
@@ -141,7 +142,7 @@ export const LABORATORIES: readonly Laboratory[] = [
     title: 'Shadow paging of a 32-bit guest',
     guest: 'poller',
     options: { mmu: 'shadow', era: 'v3.11', append: 'mode=32' },
-    breakpoints: [polledPage('any', true)],
+    breakpoints: [polledPage([], true)],
     panels: ['statistics', 'sptes', 'walk'],
     steps: [
       {

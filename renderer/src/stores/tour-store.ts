@@ -11,21 +11,25 @@ export interface TourStep {
 
 const STORAGE_KEY = 'umbra.tour';
 
+/**
+ * The outcome is EMULATE so that the machine stands in front of an access that looks at the spte: between them the kernel of the
+ * demo's era answers from the vCPU's MMIO cache, whatever the memslots have become (56f17dd3fbc4).
+ */
 export const TOUR_STEPS: readonly TourStep[] = [
   {
     panel: 'breakpoints',
-    text: 'Add a breakpoint on MMIO faults of gpa 0xe0000000, the page that the demo guest polls.',
+    text: 'Add a breakpoint on MMIO faults of gpa 0xe0000000, which the demo guest polls: outcome EMULATE.',
   },
   {
     panel: 'sptes',
-    text: 'Run (F5) until it stops with an MMIO spte: its generation stands beside the current one.',
+    text: 'Run (F5): it stops in front of an access to an MMIO spte, whose generation is the current one.',
   },
   {
     panel: 'memslots',
     text: 'Make a memslot over the page (New slot). The preview says what it costs before you apply it.',
   },
-  { panel: 'sptes', text: 'Apply it: one number grew by one, and every MMIO spte has turned stale.' },
-  { panel: 'mmio', text: 'Run on: the next access finds the stale spte (INVALID), and reaches RAM.' },
+  { panel: 'sptes', text: 'Apply it (Ctrl+Enter): one number grows by one, and every MMIO spte turns stale.' },
+  { panel: 'mmio', text: 'Run on (F5): the access finds the spte stale (INVALID), and reaches RAM.' },
 ];
 
 export const useTourStore = defineStore('tour', () => {
@@ -33,6 +37,7 @@ export const useTourStore = defineStore('tour', () => {
   const step = ref(0);
   const isDismissed = ref(localStorage.getItem(STORAGE_KEY) === 'dismissed');
   const current = computed(() => TOUR_STEPS[step.value]);
+  const isLast = computed(() => step.value === TOUR_STEPS.length - 1);
 
   function move(distance: number): void {
     step.value = Math.min(TOUR_STEPS.length - 1, Math.max(0, step.value + distance));
@@ -51,5 +56,5 @@ export const useTourStore = defineStore('tour', () => {
     layout.open(current.value.panel);
   }
 
-  return { step, isDismissed, current, move, dismiss, restart };
+  return { step, isDismissed, current, isLast, move, dismiss, restart };
 });
