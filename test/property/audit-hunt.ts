@@ -72,6 +72,7 @@ export function ruleOf(reason: string): string {
   if (reason.includes('its dirty log does not say so')) return 'the dirty log that was read';
   if (reason.includes('came to')) return 'what the guest sees';
   if (reason.includes('a store went astray')) return 'memory after stores';
+  if (reason.includes('makes no progress')) return 'a guest that makes no progress';
   return 'an assertion';
 }
 

@@ -28,7 +28,7 @@ import { HVA_BASE } from '../../core/base/address.ts';
 import type { HostPages } from '../../core/base/host-pages.ts';
 import type { Era, MmuMode } from '../../core/base/machine-modes.ts';
 import { TRACEPOINTS } from '../../core/base/tracepoints.ts';
-import { RUN_HLT, RUN_NAMES, Vm, type Vcpu } from '../../core/kvm/index.ts';
+import { RUN_HLT, RUN_NAMES, RUN_VMM_STOP, Vm, type Vcpu } from '../../core/kvm/index.ts';
 import { memslotsOf } from '../../core/kvm/memslots/limits.ts';
 import { setTraceEnabled } from '../../core/kvm/trace/trace.ts';
 import { enterImage } from '../../core/machine/boot-state.ts';
@@ -137,6 +137,19 @@ export interface Control {
   readonly noExecute: boolean;
 }
 
+/** More than any few instructions lead to; a guest whose fault is mended for ever and never made good has no end otherwise. */
+const EXITS = 1000;
+
+class WorldBus extends RecordingBus {
+  exitsLeft = EXITS;
+
+  /** Asked after every exit. */
+  override stopRequested(): boolean {
+    this.exitsLeft -= 1;
+    return this.exitsLeft < 0;
+  }
+}
+
 /** How a few instructions ended. */
 export interface Ending {
   readonly kind: 'done' | 'fault';
@@ -150,7 +163,7 @@ const HLT = 0xf4;
 export class World {
   readonly arena: Arena;
   readonly vm: Vm;
-  readonly bus = new RecordingBus();
+  readonly bus = new WorldBus();
   readonly era: Era;
   /** The vCPU that runs what follows. */
   current = 0;
@@ -299,7 +312,11 @@ export class World {
     r[VCPU_RIP] = at;
     r[VCPU_RIP + 1] = 0;
     cpu.successor = 0;
+    this.bus.exitsLeft = EXITS;
     const ended = this.vcpu.run(200, false);
+    if (ended === RUN_VMM_STOP) {
+      throw new Error(`the guest makes no progress at 0x${r[VCPU_RIP].toString(16)}: ${EXITS} exits, and no end`);
+    }
     if (ended !== RUN_HLT) {
       throw new Error(
         `the guest ended with ${RUN_NAMES[ended]} at 0x${r[VCPU_RIP].toString(16)}: ${this.vcpu.internalError}`,
