@@ -1,7 +1,8 @@
 /**
  * What memory should hold, said without any of KVM: guest tables walked in RAM, memslots as they were set. The processor may
  * use a translation that its TLB still has until the guest invalidates it, so for each page of a window there is a set of
- * translations that are good.
+ * translations that are good. Where it walks the guest's tables itself it may also begin at an upper entry that it has cached,
+ * and find new entries below it (SDM vol 3A, "Paging-Structure Caches").
  */
 import { VCPU_MMIO_GFN, VCPU_MMIO_GVA } from '../../core/arena/vcpu-layout.ts';
 import type { World } from './audit-world.ts';
@@ -24,6 +25,25 @@ export interface Translation {
   readonly executable: boolean;
 }
 
+/** Where a walk arrives at a page directory, and with what rights. */
+interface DirectoryFound {
+  readonly directory: number;
+  readonly rights: number;
+}
+
+/** An entry of a page directory as it was read, with the rights above it. */
+interface DirectoryEntry {
+  readonly low: number;
+  readonly high: number;
+  readonly rights: number;
+}
+
+/** What the paging-structure caches may know of the way to a page. */
+interface CachedWays {
+  readonly directories: DirectoryFound[];
+  readonly entries: DirectoryEntry[];
+}
+
 /** Who accesses, and how. */
 export interface Access {
   readonly kind: 'read' | 'write' | 'fetch';
@@ -41,6 +61,15 @@ export const hex = (value: number): string => `0x${value.toString(16)}`;
 const sameTranslation = (a: Translation, b: Translation): boolean =>
   a.gpa === b.gpa && a.writable === b.writable && a.user === b.user && a.executable === b.executable;
 
+const sameDirectory = (a: DirectoryFound, b: DirectoryFound): boolean =>
+  a.directory === b.directory && a.rights === b.rights;
+const sameEntry = (a: DirectoryEntry, b: DirectoryEntry): boolean =>
+  a.low === b.low && a.high === b.high && a.rights === b.rights;
+
+function addTo<T>(list: T[], item: T, same: (a: T, b: T) => boolean): void {
+  if (!list.some((old) => same(old, item))) list.push(item);
+}
+
 export class Oracle {
   readonly slots = new Map<number, OracleSlot>();
   /** Pages written through slots that log since their log was read: by slot. */
@@ -48,6 +77,8 @@ export class Oracle {
   readonly #world: World;
   /** By vCPU and gva page. Absent: just what the tables say. */
   readonly #allGood: Map<number, Translation[]>[];
+  /** By vCPU and gva page. Absent: nothing but what the tables say. */
+  readonly #allWays: Map<number, CachedWays>[];
   readonly #mirror: Uint8Array;
 
   constructor(world: World) {
@@ -55,6 +86,7 @@ export class Oracle {
     this.slots.set(0, { id: 0, gpa: 0, bytes: HOME_BYTES, host: 0, flags: 0 });
     this.#mirror = this.#data().slice();
     this.#allGood = world.vm.vcpus.map(() => new Map<number, Translation[]>());
+    this.#allWays = world.vm.vcpus.map(() => new Map<number, CachedWays>());
     this.noteTables();
   }
 
@@ -73,6 +105,10 @@ export class Oracle {
     return this.#allGood[this.#world.current];
   }
 
+  get #ways(): Map<number, CachedWays> {
+    return this.#allWays[this.#world.current];
+  }
+
   /** Guest tables may have changed: what they say now is good as well, on every vCPU. */
   noteTables(): void {
     const { current } = this.#world;
@@ -85,15 +121,32 @@ export class Oracle {
 
   #noteTables(): void {
     for (const page of WINDOW_GVAS) {
-      const now = this.walk(page);
       const good = this.#good.get(page) ?? [];
-      if (!good.some((old) => sameTranslation(old, now))) good.push(now);
       this.#good.set(page, good);
+      addTo(good, this.walk(page), sameTranslation);
+      // KVM's shadow has no such caches of the guest's entries: a write to an upper one zaps what hangs below it.
+      if (this.#world.vm.config.mmu === 'shadow' || this.#world.control.paging === 'flat') continue;
+      for (const entry of this.#waysTo(page).entries) addTo(good, this.#leaf(entry, page), sameTranslation);
     }
+  }
+
+  /** With what the tables say now added to it. */
+  #waysTo(page: number): CachedWays {
+    const ways = this.#ways.get(page) ?? { directories: [], entries: [] };
+    this.#ways.set(page, ways);
+    const now = this.#directoryOf(page);
+    if (now !== undefined) addTo(ways.directories, now, sameDirectory);
+    for (const found of ways.directories) {
+      const entry = this.#directoryEntry(found, page);
+      if ((entry.low & 1) !== 0) addTo(ways.entries, entry, sameEntry);
+    }
+    return ways;
   }
 
   invalidate(gva: number): void {
     const page = gva - (gva % PAGE);
+    // INVLPG empties the paging-structure caches, whatever its address.
+    this.#ways.clear();
     // A large page is one translation, whatever its pages.
     const inLarge = (each: number): boolean => each >= WINDOWS[2] && each < WINDOWS[2] + 0x40_0000;
     const same = inLarge(page) ? WINDOW_GVAS.filter(inLarge) : [page];
@@ -101,6 +154,7 @@ export class Oracle {
   }
 
   invalidateAll(): void {
+    this.#ways.clear();
     for (const page of WINDOW_GVAS) this.#good.set(page, [this.walk(page)]);
   }
 
@@ -186,41 +240,54 @@ export class Oracle {
 
   /** The guest's tables, read through the slots. */
   walk(gva: number): Translation {
-    const { control } = this.#world;
-    if (control.paging === 'flat') return { gpa: gva, writable: true, user: true, executable: true };
+    if (this.#world.control.paging === 'flat') return { gpa: gva, writable: true, user: true, executable: true };
+    const found = this.#directoryOf(gva);
+    return found === undefined ? NOT_PRESENT : this.#leaf(this.#directoryEntry(found, gva), gva);
+  }
+
+  #directoryOf(gva: number): DirectoryFound | undefined {
+    const { paging } = this.#world.control;
     const cr3 = this.#world.cr3();
-    if (control.paging === '32-bit') {
-      return this.#directory(cr3 + (gva >>> 22) * 4, gva, 0x3f_ffff, 4, 6);
-    }
+    if (paging === '32-bit') return { directory: cr3, rights: 6 };
     let rights = 6;
     let table = cr3;
-    if (control.paging === '4-level') {
+    if (paging === '4-level') {
       const pml4e = this.#entry(table);
       rights &= pml4e;
       table = pml4e & ~0xfff;
     }
     const pdpte = this.#entry(table + (gva >>> 30) * 8);
-    if ((pdpte & 1) === 0) return NOT_PRESENT;
-    if (control.paging === '4-level') rights &= pdpte;
-    return this.#directory((pdpte & ~0xfff) + ((gva >>> 21) & 0x1ff) * 8, gva, 0x1f_ffff, 8, rights);
+    if ((pdpte & 1) === 0) return undefined;
+    if (paging === '4-level') rights &= pdpte;
+    return { directory: pdpte & ~0xfff, rights };
   }
 
-  /** From the page directory's entry on. */
-  #directory(pdeAt: number, gva: number, largeMask: number, entryBytes: number, above: number): Translation {
-    const pde = this.#entry(pdeAt);
+  #directoryEntry({ directory, rights }: DirectoryFound, gva: number): DirectoryEntry {
+    if (this.#world.control.paging === '32-bit') {
+      return { low: this.#entry(directory + (gva >>> 22) * 4), high: 0, rights };
+    }
+    const at = directory + ((gva >>> 21) & 0x1ff) * 8;
+    return { low: this.#entry(at), high: this.#entry(at + 4), rights };
+  }
+
+  /** From an entry of the page directory on. */
+  #leaf({ low: pde, high, rights: above }: DirectoryEntry, gva: number): Translation {
+    const { paging, noExecute } = this.#world.control;
+    const narrow = paging === '32-bit';
+    const largeMask = narrow ? 0x3f_ffff : 0x1f_ffff;
     if ((pde & 1) === 0) return NOT_PRESENT;
     const rights = above & pde;
-    const directoryForbids = entryBytes === 8 && this.#entry(pdeAt + 4) !== 0;
-    if (directoryForbids && !this.#world.control.noExecute) return NOT_PRESENT;
+    const directoryForbids = high !== 0;
+    if (directoryForbids && !noExecute) return NOT_PRESENT;
     if ((pde & 0x80) !== 0) {
       const gpa = ((pde & ~largeMask) | (gva & largeMask & ~0xfff)) >>> 0;
       return { gpa, writable: (rights & 2) !== 0, user: (rights & 4) !== 0, executable: !directoryForbids };
     }
-    const at = (pde & ~0xfff) + ((gva & largeMask) >>> 12) * entryBytes;
+    const at = (pde & ~0xfff) + ((gva & largeMask) >>> 12) * (narrow ? 4 : 8);
     const pte = this.#entry(at);
-    const forbids = entryBytes === 8 && this.#entry(at + 4) !== 0;
+    const forbids = !narrow && this.#entry(at + 4) !== 0;
     // Bit 63 is reserved while EFER.NXE is clear.
-    if ((pte & 1) === 0 || (forbids && !this.#world.control.noExecute)) return NOT_PRESENT;
+    if ((pte & 1) === 0 || (forbids && !noExecute)) return NOT_PRESENT;
     const both = rights & pte;
     const executable = !forbids && !directoryForbids;
     return { gpa: (pte & ~0xfff) >>> 0, writable: (both & 2) !== 0, user: (both & 4) !== 0, executable };

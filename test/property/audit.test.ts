@@ -24,6 +24,19 @@ describe.each(MMU_MODES.flatMap((mmu) => ERAS.map((era) => [mmu, era] as const))
   }, 600_000);
 });
 
+test('the processor may find a new leaf entry below a directory entry that it has cached', () => {
+  // In the table that the directory named before: bit 63, which is reserved.
+  playScript({ mmu: 'npt', era: 'patch', hostPages: '4k', vcpus: 1, eptAd: false }, [
+    { do: 'paging', paging: 'pae', space: 0, wp: false, nx: false, all: true },
+    { do: 'slot', id: 1, place: 0, pages: 16, host: 0, flags: 0 },
+    { do: 'slot', id: 2, place: 2, pages: 512, host: 1, flags: 0 },
+    { do: 'write', at: 4, byte: false, user: false },
+    { do: 'direct', window: 0, to: 2, bits: 7, invlpg: false },
+    { do: 'no-execute', at: 2, upper: false, on: true, invlpg: false },
+    { do: 'read', at: 5, user: false },
+  ]);
+});
+
 test('a flush that is lost is found by the next step', () => {
   const script = playScript({ mmu: 'npt', era: 'v3.11' }, [
     { do: 'slot', id: 1, place: 0, pages: 16, host: 0, flags: 1 },
