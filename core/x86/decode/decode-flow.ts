@@ -44,7 +44,8 @@ import {
   REPEAT_NOT_EQUAL,
   REPEAT_SHIFT,
 } from '../exec/exec-string.ts';
-import { executeFarDirect, executeFarIndirect, executePopSegment, executePushSegment } from '../exec/exec-system.ts';
+import { executeFarDirect, executeFarIndirect } from '../exec/exec-far.ts';
+import { executePopSegment, executePushSegment } from '../exec/exec-segment.ts';
 import {
   BYTE,
   DWORD,

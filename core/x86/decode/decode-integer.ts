@@ -70,12 +70,8 @@ import {
   OP_SHL,
   OP_SHR,
 } from '../exec/exec-shift.ts';
-import {
-  executeMoveFromSegment,
-  executeMoveToSegment,
-  executeReadControl,
-  executeWriteControl,
-} from '../exec/exec-system.ts';
+import { executeMoveFromSegment, executeMoveToSegment } from '../exec/exec-segment.ts';
+import { executeReadControl, executeWriteControl } from '../exec/exec-system.ts';
 import {
   DWORD,
   EA_16,

@@ -3,7 +3,9 @@ import { Code, CpuidFeature, Mnemonic } from 'iced-x86';
 import { FS, GS, DS, ES, SS } from '../../arena/vcpu-layout.ts';
 import type { Draft, DraftBuilder, FamilyTable } from './decode-draft.ts';
 import * as control from '../exec/exec-control.ts';
+import * as far from '../exec/exec-far.ts';
 import { executeUnimplementedSse, executeX87 } from '../exec/exec-scalar.ts';
+import * as segments from '../exec/exec-segment.ts';
 import * as system from '../exec/exec-system.ts';
 import { DWORD, I_OPERATION, type InstructionHandler, operation, QWORD, WORD } from './instruction.ts';
 
@@ -20,14 +22,14 @@ const sizeByName = (draft: Draft, stem: string): number => {
 
 const farReturn: DraftBuilder = (draft) => {
   draft.setImmediate(draft.instruction.opCount === 0 ? 0 : draft.instruction.immediate16);
-  return draft.plain(0, sizeByName(draft, 'Retf'), system.executeFarReturn);
+  return draft.plain(0, sizeByName(draft, 'Retf'), far.executeFarReturn);
 };
 
 /** LDS and its kin: offset of the register's size and a selector. */
 const farPointer =
   (segment: number): DraftBuilder =>
   (draft) =>
-    draft.plain(segment, draft.size(0), system.executeLoadFarPointer);
+    draft.plain(segment, draft.size(0), segments.executeLoadFarPointer);
 
 const descriptorTable =
   (number: number): DraftBuilder =>
@@ -36,7 +38,7 @@ const descriptorTable =
     return draft.plain(
       number,
       name.includes('_m1664') ? QWORD : name.includes('w_') ? WORD : DWORD,
-      system.executeDescriptorTable,
+      segments.executeDescriptorTable,
     );
   };
 
@@ -58,7 +60,7 @@ const readWord =
 const rights =
   (number: number): DraftBuilder =>
   (draft) =>
-    draft.extend(number, draft.size(0), system.executeLoadRights);
+    draft.extend(number, draft.size(0), segments.executeLoadRights);
 
 const segmentBase =
   (segment: number, handler: InstructionHandler): DraftBuilder =>
@@ -69,19 +71,19 @@ const segmentBase =
 
 export const SYSTEM_TABLE: FamilyTable = new Map<number, DraftBuilder>([
   [Mnemonic.Retf, farReturn],
-  [Mnemonic.Iret, (draft) => draft.plain(0, WORD, system.executeInterruptReturn)],
-  [Mnemonic.Iretd, (draft) => draft.plain(0, DWORD, system.executeInterruptReturn)],
-  [Mnemonic.Iretq, (draft) => draft.plain(0, QWORD, system.executeInterruptReturn)],
-  [Mnemonic.Int, simple(system.executeInterrupt, 0)],
-  [Mnemonic.Int3, simple(system.executeInterrupt, 1)],
-  [Mnemonic.Int1, simple(system.executeInterrupt, 2)],
-  [Mnemonic.Into, simple(system.executeInterrupt, 3)],
-  [Mnemonic.Syscall, simple(system.executeSyscall)],
-  [Mnemonic.Sysret, (draft) => draft.plain(0, DWORD, system.executeSysret)],
-  [Mnemonic.Sysretq, (draft) => draft.plain(0, QWORD, system.executeSysret)],
-  [Mnemonic.Sysenter, simple(system.executeSysenter)],
-  [Mnemonic.Sysexit, (draft) => draft.plain(0, DWORD, system.executeSysexit)],
-  [Mnemonic.Sysexitq, (draft) => draft.plain(0, QWORD, system.executeSysexit)],
+  [Mnemonic.Iret, (draft) => draft.plain(0, WORD, far.executeInterruptReturn)],
+  [Mnemonic.Iretd, (draft) => draft.plain(0, DWORD, far.executeInterruptReturn)],
+  [Mnemonic.Iretq, (draft) => draft.plain(0, QWORD, far.executeInterruptReturn)],
+  [Mnemonic.Int, simple(far.executeInterrupt, 0)],
+  [Mnemonic.Int3, simple(far.executeInterrupt, 1)],
+  [Mnemonic.Int1, simple(far.executeInterrupt, 2)],
+  [Mnemonic.Into, simple(far.executeInterrupt, 3)],
+  [Mnemonic.Syscall, simple(far.executeSyscall)],
+  [Mnemonic.Sysret, (draft) => draft.plain(0, DWORD, far.executeSysret)],
+  [Mnemonic.Sysretq, (draft) => draft.plain(0, QWORD, far.executeSysret)],
+  [Mnemonic.Sysenter, simple(far.executeSysenter)],
+  [Mnemonic.Sysexit, (draft) => draft.plain(0, DWORD, far.executeSysexit)],
+  [Mnemonic.Sysexitq, (draft) => draft.plain(0, QWORD, far.executeSysexit)],
   [Mnemonic.Lds, farPointer(DS)],
   [Mnemonic.Les, farPointer(ES)],
   [Mnemonic.Lss, farPointer(SS)],
@@ -91,14 +93,14 @@ export const SYSTEM_TABLE: FamilyTable = new Map<number, DraftBuilder>([
   [Mnemonic.Lidt, descriptorTable(1)],
   [Mnemonic.Sgdt, descriptorTable(2)],
   [Mnemonic.Sidt, descriptorTable(3)],
-  [Mnemonic.Sldt, storeWord(0, system.executeStoreSelector)],
-  [Mnemonic.Str, storeWord(1, system.executeStoreSelector)],
+  [Mnemonic.Sldt, storeWord(0, segments.executeStoreSelector)],
+  [Mnemonic.Str, storeWord(1, segments.executeStoreSelector)],
   [Mnemonic.Smsw, storeWord(0, system.executeSmsw)],
   [Mnemonic.Lmsw, readWord(0, system.executeLmsw)],
-  [Mnemonic.Lldt, readWord(0, system.executeLoadSelector)],
-  [Mnemonic.Ltr, readWord(1, system.executeLoadSelector)],
-  [Mnemonic.Verr, storeWord(0, system.executeVerify)],
-  [Mnemonic.Verw, storeWord(1, system.executeVerify)],
+  [Mnemonic.Lldt, readWord(0, segments.executeLoadSelector)],
+  [Mnemonic.Ltr, readWord(1, segments.executeLoadSelector)],
+  [Mnemonic.Verr, storeWord(0, segments.executeVerify)],
+  [Mnemonic.Verw, storeWord(1, segments.executeVerify)],
   [Mnemonic.Lar, rights(0)],
   [Mnemonic.Lsl, rights(1)],
   [Mnemonic.Clts, simple(system.executeClts)],
@@ -112,11 +114,11 @@ export const SYSTEM_TABLE: FamilyTable = new Map<number, DraftBuilder>([
   [Mnemonic.Cpuid, simple(system.executeCpuidOrExit)],
   [Mnemonic.Rdmsr, simple(system.executeReadMsr)],
   [Mnemonic.Wrmsr, simple(system.executeWriteMsr)],
-  [Mnemonic.Swapgs, simple(system.executeSwapgs)],
-  [Mnemonic.Rdfsbase, segmentBase(FS, system.executeReadBase)],
-  [Mnemonic.Rdgsbase, segmentBase(GS, system.executeReadBase)],
-  [Mnemonic.Wrfsbase, segmentBase(FS, system.executeWriteBase)],
-  [Mnemonic.Wrgsbase, segmentBase(GS, system.executeWriteBase)],
+  [Mnemonic.Swapgs, simple(segments.executeSwapgs)],
+  [Mnemonic.Rdfsbase, segmentBase(FS, segments.executeReadBase)],
+  [Mnemonic.Rdgsbase, segmentBase(GS, segments.executeReadBase)],
+  [Mnemonic.Wrfsbase, segmentBase(FS, segments.executeWriteBase)],
+  [Mnemonic.Wrgsbase, segmentBase(GS, segments.executeWriteBase)],
   [Mnemonic.Rdtsc, simple(control.executeReadTimestamp)],
   [Mnemonic.Rdtscp, simple(control.executeReadTimestampAndProcessor)],
   [Mnemonic.Rdpmc, simple(control.executeReadCounter)],
