@@ -28,11 +28,12 @@ const RATE_UNITS = [
   { at: 1e3, sign: 'k' },
 ] as const;
 
-/** `23.4 M/s` */
-export function formatRate(perSecond: number): string {
+/** `23.4 M/s`, or with what is counted `23.4 M insns/s` */
+export function formatRate(perSecond: number, counted = ''): string {
   const unit = RATE_UNITS.find(({ at }) => perSecond >= at);
-  if (unit === undefined) return `${perSecond.toFixed(0)}${GROUP}/s`;
-  return `${(perSecond / unit.at).toFixed(1)}${GROUP}${unit.sign}/s`;
+  const per = counted === '' ? '/s' : `${GROUP}${counted}/s`;
+  if (unit === undefined) return `${perSecond.toFixed(0)}${counted === '' ? GROUP : ''}${per}`;
+  return `${(perSecond / unit.at).toFixed(1)}${GROUP}${unit.sign}${per}`;
 }
 
 /** `1 page`, `3 pages` */

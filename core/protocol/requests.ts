@@ -94,6 +94,15 @@ export const spteFilterSchema = v.strictObject({
 });
 
 const none = v.strictObject({});
+/** What a segment register has beside its selector. */
+const hiddenSegment = v.strictObject({
+  base: u64,
+  limit: integer(0, 0xffff_ffff),
+  attributes: v.pipe(
+    integer(0, 0x1_ffff),
+    v.check((bits) => (bits & 0xf00) === 0, 'no bits of the limit'),
+  ),
+});
 
 /** Parameter schemas by request name. */
 export const REQUEST_SCHEMAS = {
@@ -111,21 +120,16 @@ export const REQUEST_SCHEMAS = {
   'run.stepOut': v.strictObject({ vcpu }),
   'run.to': v.strictObject({ vcpu, address: u64 }),
   'registers.read': v.strictObject({ vcpu }),
-  /** As KVM_SET_REGS, KVM_SET_SREGS, KVM_SET_DEBUGREGS or KVM_SET_MSRS would; `hidden`: of a segment register, instead of its descriptor's. */
+  /**
+   * As KVM_SET_REGS, KVM_SET_SREGS, KVM_SET_DEBUGREGS or KVM_SET_MSRS would; `hidden`: of a segment register, instead of its
+   * descriptor's; `pair`: of cs or ss, the other one, which is written with it: privilege changes with both.
+   */
   'registers.write': v.strictObject({
     vcpu,
     name: text(32),
     value: u64,
-    hidden: v.optional(
-      v.strictObject({
-        base: u64,
-        limit: integer(0, 0xffff_ffff),
-        attributes: v.pipe(
-          integer(0, 0x1_ffff),
-          v.check((bits) => (bits & 0xf00) === 0, 'no bits of the limit'),
-        ),
-      }),
-    ),
+    hidden: v.optional(hiddenSegment),
+    pair: v.optional(v.strictObject({ name: v.picklist(['cs', 'ss']), value: u64, hidden: v.optional(hiddenSegment) })),
   }),
   'memory.read': v.strictObject({
     space: v.picklist(['gva', 'gpa', 'hva']),

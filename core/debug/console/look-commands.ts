@@ -131,6 +131,24 @@ function setFlags(
   });
 }
 
+/** `cs=0x1b ss=0x23`: the privilege of the guest changes with both. */
+function setBoth(
+  { ask, vcpu, values }: Pick<ConsoleContext, 'ask' | 'vcpu' | 'values'>,
+  [text, one, oneText, other, otherText]: RegExpExecArray,
+  at: number,
+): ConsoleOutcome {
+  const value = values.evaluate(oneText, at + text.indexOf(oneText));
+  if (!value.ok) return value;
+  const otherValue = values.evaluate(otherText, at + text.lastIndexOf(otherText));
+  if (!otherValue.ok) return otherValue;
+  const [name, pair] = [one, other].map((each) => each.toLowerCase());
+  if (name === pair || (pair !== 'cs' && pair !== 'ss')) return misused('name cs and ss, each once.');
+  const wish = { vcpu, name, value: value.value.value, pair: { name: pair, value: otherValue.value.value } } as const;
+  return answered(ask('registers.write', wish), ({ registers }) =>
+    said(...registers.filter((register) => register.name === name || register.name === pair).map(registerLine)),
+  );
+}
+
 const DISASSEMBLED = 10;
 
 export const LOOK_COMMANDS: readonly ConsoleCommand[] = [
@@ -159,10 +177,12 @@ export const LOOK_COMMANDS: readonly ConsoleCommand[] = [
   },
   {
     names: ['set'],
-    usage: 'REGISTER=EXPR, REGISTER ±FLAG…',
+    usage: 'REGISTER=EXPR, REGISTER ±FLAG…, cs=EXPR ss=EXPR',
     summary: 'puts a value into a register, or sets and clears flags of it by name: set cr4 +smep -pge',
     run({ ask, vcpu, values }, { text, at, words }) {
       if (/^[a-z]\w*(\s+[-+][a-z]\w*)+\s*$/i.test(text)) return setFlags({ ask, vcpu }, words);
+      const both = /^(cs|ss)\s*=\s*(\S+)\s+(cs|ss)\s*=\s*(\S+)\s*$/i.exec(text);
+      if (both !== null) return setBoth({ ask, vcpu, values }, both, at);
       const match = /^([a-z][a-z0-9_]*)\s*=\s*/i.exec(text);
       if (match === null)
         return misused('say which register and what: set rip=main, set rax=0x10.', {

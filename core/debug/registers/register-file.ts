@@ -1,9 +1,9 @@
 /** Reading and editing a vCPU's registers by name. */
-import { VCPU_CODE_BITS, VCPU_CR0, VCPU_EFER } from '../../arena/vcpu-layout.ts';
+import { CS, SS, VCPU_CODE_BITS, VCPU_CPL, VCPU_CR0, VCPU_EFER } from '../../arena/vcpu-layout.ts';
 import { UmbraBug } from '../../base/assert.ts';
 import { highHalf, lowHalf, u64FromHalves } from '../../base/address.ts';
 import { err, ok, type Result } from '../../base/result.ts';
-import type { RegisterRefusal, SpecialRegister, Vcpu } from '../../kvm/index.ts';
+import type { KvmSegment, RegisterRefusal, SpecialRegister, Vcpu } from '../../kvm/index.ts';
 import type { HiddenSegment, RegisterValue } from '../../protocol/register-snapshots.ts';
 import { computeFlags } from '../../x86/exec/flags.ts';
 import type { Cpu } from '../../x86/index.ts';
@@ -84,12 +84,47 @@ function writeSelector(vcpu: Vcpu, name: string, selector: number, hidden: Hidde
   const { cpu } = vcpu;
   const segment = segmentNamed(name);
   if (segment === undefined) throw new UmbraBug(`${name} is in the table as a selector and is none`);
-  const loaded = hidden === undefined ? loadSegment(cpu, name, segment, selector) : ok({ selector, ...hidden });
-  if (!loaded.ok) return complain(loaded.error);
-  // Real-address mode knows no types; a descriptor's were looked at when it was read.
-  const isChecked = hidden !== undefined && (cpu.r[VCPU_CR0] & CR0_PE) !== 0;
-  const complaint = isChecked ? segmentComplaint(cpu, name, segment, loaded.value) : undefined;
-  return complaint === undefined ? vcpu.setSegmentRegister(segment, loaded.value) : complain(complaint);
+  const loaded = loadedSegment(cpu, { name, value: BigInt(selector), hidden }, segment, cpu.r[VCPU_CPL]);
+  return loaded.ok ? vcpu.setSegmentRegister(segment, loaded.value) : complain(loaded.error);
+}
+
+/** CS or SS, in a write of both. */
+export interface SelectorWrite {
+  readonly name: string;
+  readonly value: bigint;
+  readonly hidden?: HiddenSegment | undefined;
+}
+
+/** Both at once, as KVM_SET_SREGS has them: one alone cannot leave the present privilege. The CPL is SS's. */
+export function writeCsAndSs(vcpu: Vcpu, one: SelectorWrite, other: SelectorWrite): Result<undefined, RegisterRefusal> {
+  const cs = [one, other].find(({ name }) => name === 'cs');
+  const ss = [one, other].find(({ name }) => name === 'ss');
+  if (cs === undefined || ss === undefined) return complain('cs and ss are written together, and no other two.');
+  for (const { name, value } of [cs, ss]) {
+    if (value > 0xffffn) return complain(`${name} has 16 bits; 0x${value.toString(16)} does not fit.`);
+  }
+  const cpl = (ss.hidden === undefined ? Number(ss.value) : ss.hidden.attributes >> 5) & 3;
+  const code = loadedSegment(vcpu.cpu, cs, CS, cpl);
+  const stack = loadedSegment(vcpu.cpu, ss, SS, cpl);
+  if (!code.ok) return complain(code.error);
+  if (!stack.ok) return complain(stack.error);
+  const written = vcpu.setSegmentRegister(CS, code.value);
+  return written.ok ? vcpu.setSegmentRegister(SS, stack.value) : written;
+}
+
+function loadedSegment(
+  cpu: Cpu,
+  { name, value, hidden }: SelectorWrite,
+  segment: number,
+  cpl: number,
+): Result<KvmSegment, string> {
+  const selector = Number(value);
+  if (hidden === undefined) return loadSegment(cpu, name, segment, selector, cpl);
+  const loaded = { selector, ...hidden };
+  // Real-address mode knows no types; a descriptor's are looked at when it is read.
+  const isChecked = (cpu.r[VCPU_CR0] & CR0_PE) !== 0;
+  const complaint = isChecked ? segmentComplaint(cpu, name, segment, loaded, cpl) : undefined;
+  return complaint === undefined ? ok(loaded) : err(complaint);
 }
 
 function readPlace(cpu: Cpu, place: RegisterPlace): bigint {

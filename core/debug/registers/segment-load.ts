@@ -41,6 +41,8 @@ const LONG = 0x2000;
 const BIG = 0x4000;
 const GRANULARITY = 0x80_0000;
 
+const ONE_PRIVILEGE = 'VM entry wants SS and CS of one privilege; write both at once, as in cs=1b ss=23.';
+
 const words = (segment: number): number => VCPU_SEGMENTS + segment * SEGMENT_WORDS;
 const dplOf = (attributes: number): number => (attributes >> 5) & 3;
 
@@ -54,14 +56,23 @@ export function readSegment({ r }: Cpu, segment: number): KvmSegment {
   };
 }
 
-/** @returns the segment register as loading the selector would leave it, or a sentence */
-export function loadSegment(cpu: Cpu, name: string, segment: number, selector: number): Result<KvmSegment, string> {
+/**
+ * @param cpl of the guest when it is loaded: its own, unless CS and SS are loaded together
+ * @returns the segment register as loading the selector would leave it, or a sentence
+ */
+export function loadSegment(
+  cpu: Cpu,
+  name: string,
+  segment: number,
+  selector: number,
+  cpl = cpu.r[VCPU_CPL],
+): Result<KvmSegment, string> {
   const { r } = cpu;
   const old = readSegment(cpu, segment);
   if ((r[VCPU_CR0] & CR0_PE) === 0 && segment !== LDTR && segment !== TR) {
     return ok({ ...old, selector, base: BigInt(selector) << 4n });
   }
-  if ((selector & 0xfffc) === 0) return loadNull(cpu, name, segment, selector);
+  if ((selector & 0xfffc) === 0) return loadNull(cpu, name, segment, selector, cpl);
   const descriptor = readDescriptor(cpu, segment, selector);
   if (!descriptor.ok) return err(`${name}: selector ${formatHex(selector)}: ${descriptor.error}.`);
   const { low, high, upper } = descriptor.value;
@@ -75,16 +86,22 @@ export function loadSegment(cpu: Cpu, name: string, segment: number, selector: n
     limit: (high & GRANULARITY) !== 0 ? ((scaled << 12) | 0xfff) >>> 0 : scaled,
     base: u64FromHalves((low >>> 16) | ((high & 0xff) << 16) | (high & 0xff00_0000), upper),
   };
-  const complaint = segmentComplaint(cpu, name, segment, loaded);
+  const complaint = segmentComplaint(cpu, name, segment, loaded, cpl);
   return complaint === undefined ? ok(loaded) : err(complaint);
 }
 
-function loadNull({ r }: Cpu, name: string, segment: number, selector: number): Result<KvmSegment, string> {
-  const mayStack = segment === SS && r[VCPU_CODE_BITS] === 64 && r[VCPU_CPL] === (selector & 3) && (selector & 3) < 3;
+function loadNull(
+  { r }: Cpu,
+  name: string,
+  segment: number,
+  selector: number,
+  cpl: number,
+): Result<KvmSegment, string> {
+  const mayStack = segment === SS && r[VCPU_CODE_BITS] === 64 && cpl === (selector & 3) && (selector & 3) < 3;
   if (segment === CS || segment === TR || (segment === SS && !mayStack)) {
     return err(`${name} cannot hold the null selector ${formatHex(selector)}.`);
   }
-  const attributes = SEG_UNUSABLE | (segment === SS ? r[VCPU_CPL] << 5 : 0);
+  const attributes = SEG_UNUSABLE | (segment === SS ? cpl << 5 : 0);
   return ok({ selector, attributes, limit: 0, base: 0n });
 }
 
@@ -132,12 +149,12 @@ export function segmentComplaint(
   name: string,
   segment: number,
   { selector, attributes }: KvmSegment,
+  cpl = r[VCPU_CPL],
 ): string | undefined {
   if ((attributes & SEG_UNUSABLE) !== 0) {
     return segment === CS || segment === TR ? `${name} must be usable.` : undefined;
   }
   const dpl = dplOf(attributes);
-  const cpl = r[VCPU_CPL];
   const of = `${name}: the descriptor of selector ${formatHex(selector)}`;
   if ((attributes & PRESENT) === 0) return `${of} is not present.`;
   const isSystem = (attributes & S) === 0;
@@ -148,13 +165,13 @@ export function segmentComplaint(
       if ((r[VCPU_EFER] & EFER_LMA) !== 0 && (attributes & (LONG | BIG)) === (LONG | BIG))
         return `${of} has both L and D.`;
       if ((attributes & CONFORMING) === 0 ? dpl !== cpl : dpl > cpl) {
-        return `${of} has DPL ${dpl}, and the guest is at CPL ${cpl}: VM entry wants SS and CS of one privilege.`;
+        return `${of} has DPL ${dpl}, and the guest is at CPL ${cpl}: ${ONE_PRIVILEGE}`;
       }
       return undefined;
     case SS:
       if (isSystem || isCode || (attributes & WRITABLE) === 0) return `${of} is no writable data segment.`;
       if (dpl !== cpl || (selector & 3) !== cpl) {
-        return `${of} has DPL ${dpl} and RPL ${selector & 3}, and the guest is at CPL ${cpl}: VM entry wants SS and CS of one privilege.`;
+        return `${of} has DPL ${dpl} and RPL ${selector & 3}, and the guest is at CPL ${cpl}: ${ONE_PRIVILEGE}`;
       }
       return undefined;
     case LDTR:

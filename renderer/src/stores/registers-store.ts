@@ -14,6 +14,35 @@ import { useNoticesStore } from './notices-store.ts';
 export const REGISTER_GROUPS = ['general', 'segment', 'control', 'msr', 'debug'] as const;
 export type RegisterGroup = (typeof REGISTER_GROUPS)[number];
 
+/** CS or SS, with what it had beside its selector where that is not what its descriptor says by now. */
+export interface CodeOrStack {
+  readonly name: 'cs' | 'ss';
+  readonly value: bigint;
+  readonly hidden?: HiddenSegment;
+}
+
+interface RegisterEdit {
+  readonly name: string;
+  readonly value: bigint;
+  readonly hidden?: HiddenSegment;
+  readonly pair?: CodeOrStack;
+}
+
+/** What takes an edit back; undefined where it changes nothing. */
+function editBack(registers: readonly RegisterValue[], { name, value, pair }: RegisterEdit): RegisterEdit | undefined {
+  const find = (wanted: string) => registers.find((register) => register.name === wanted);
+  const old = find(name);
+  const oldPair = pair && find(pair.name);
+  if (old === undefined || (old.value === value && oldPair?.value === pair?.value)) return undefined;
+  return {
+    name,
+    value: old.value,
+    ...(old.hidden && { hidden: old.hidden }),
+    ...(pair &&
+      oldPair && { pair: { ...pair, value: oldPair.value, ...(oldPair.hidden && { hidden: oldPair.hidden }) } }),
+  };
+}
+
 export const useRegistersStore = defineStore('registers', () => {
   const desktop = useDesktopStore();
   const machine = useMachineStore();
@@ -58,37 +87,37 @@ export const useRegistersStore = defineStore('registers', () => {
   }
 
   /** @returns why not, undefined when it is done */
-  async function put(
-    vcpu: number,
-    name: string,
-    value: bigint,
-    hidden?: HiddenSegment,
-  ): Promise<RequestError | undefined> {
-    const answer = await desktop.call('registers.write', { vcpu, name, value, ...(hidden && { hidden }) });
+  async function put(vcpu: number, edit: RegisterEdit): Promise<RequestError | undefined> {
+    const answer = await desktop.call('registers.write', { vcpu, ...edit });
     if (!answer.ok) return answer.error;
     if (vcpu === machine.selectedVcpu) apply(answer.value);
     return undefined;
   }
 
-  /** The edit can be taken back. @returns why not, undefined when it is done */
-  async function write(name: string, value: bigint): Promise<RequestError | undefined> {
+  /**
+   * The edit can be taken back.
+   * @param pair of cs or ss, the other one, which is written with it
+   * @returns why not, undefined when it is done
+   */
+  async function write(name: string, value: bigint, pair?: CodeOrStack): Promise<RequestError | undefined> {
     const vcpu = machine.selectedVcpu;
     const before = await desktop.call('registers.read', { vcpu });
     if (!before.ok) return before.error;
-    const old = before.value.registers.find((register) => register.name === name);
-    const refusal = await put(vcpu, name, value);
-    if (refusal || old === undefined || old.value === value) return refusal;
-    /** @param hidden of a segment register as it was: its descriptor may say another thing by now */
-    const again = async (wanted: bigint, hidden?: HiddenSegment): Promise<boolean> => {
-      const reason = await put(vcpu, name, wanted, hidden);
+    const wanted: RegisterEdit = { name, value, ...(pair && { pair }) };
+    const refusal = await put(vcpu, wanted);
+    const old = editBack(before.value.registers, wanted);
+    if (refusal || old === undefined) return refusal;
+    const again = async (edit: RegisterEdit): Promise<boolean> => {
+      const reason = await put(vcpu, edit);
       if (reason) notices.addError(reason);
       return reason === undefined;
     };
     const of = (machine.status?.vcpus.length ?? 1) > 1 ? `vCPU ${vcpu}: ` : '';
+    const and = pair === undefined ? '' : `, ${pair.name} = ${formatHex(pair.value)}`;
     edits.record({
-      title: `${of}${name} = ${formatHex(value)}`,
-      undo: () => again(old.value, old.hidden),
-      redo: () => again(value),
+      title: `${of}${name} = ${formatHex(value)}${and}`,
+      undo: () => again(old),
+      redo: () => again(wanted),
     });
     return undefined;
   }

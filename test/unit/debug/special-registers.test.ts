@@ -278,6 +278,69 @@ describe('a selector', () => {
     write(session, 'gdtr_limit', selector + 7n);
     expect(refusal(session, 'cs', selector | 3n)).toContain('has DPL 3, and the guest is at CPL 0');
   });
+
+  describe('with the other of CS and SS', () => {
+    const cpl = (session: TestSession) => session.ask('machine.status', {}).vcpus[0].cpl;
+    /** Code and data of privilege 3 at the end of the table. */
+    function userSegments(session: TestSession): { readonly cs: bigint; readonly ss: bigint } {
+      const base = read(session, 'gdtr_base');
+      const selector = (read(session, 'gdtr_limit') + 1n) & ~7n;
+      poke(session, base + selector, [0xff, 0xff, 0, 0, 0, 0xfb, 0xaf, 0, 0xff, 0xff, 0, 0, 0, 0xf3, 0xcf, 0]);
+      write(session, 'gdtr_limit', selector + 15n);
+      return { cs: selector | 3n, ss: (selector + 8n) | 3n };
+    }
+
+    it('changes the privilege, and back', () => {
+      const session = longMode();
+      const { cs, ss } = userSegments(session);
+      const [oldCs, oldSs] = [register(session, 'cs'), register(session, 'ss')];
+      session.ask('registers.write', { vcpu: 0, name: 'cs', value: cs, pair: { name: 'ss', value: ss } });
+      expect([read(session, 'cs'), read(session, 'ss'), cpl(session)]).toEqual([cs, ss, 3]);
+      const pair = { name: 'cs', value: oldCs.value, hidden: oldCs.hidden } as const;
+      session.ask('registers.write', { vcpu: 0, name: 'ss', value: oldSs.value, hidden: oldSs.hidden, pair });
+      expect([register(session, 'cs'), register(session, 'ss')]).toEqual([oldCs, oldSs]);
+      expect(cpl(session)).toBe(0);
+      step(session, 100);
+    });
+
+    it('is written at the console as well', () => {
+      const session = longMode();
+      const { cs, ss } = userSegments(session);
+      const said = session.ask('console.run', { line: `set ss=${ss} cs=${cs}`, vcpu: 0 });
+      expect(said.refusal).toBeUndefined();
+      expect(said.lines).toHaveLength(2);
+      expect(cpl(session)).toBe(3);
+    });
+
+    it.each([
+      ['two of different privileges', 'present', 'VM entry wants SS and CS of one privilege'],
+      ['one that is no stack', 'code', 'is no writable data segment'],
+    ] as const)('%s are refused, and nothing has changed', (_title, which, sentence) => {
+      const session = longMode();
+      const { cs } = userSegments(session);
+      const before = session.arenaBytes();
+      const stack = which === 'code' ? cs : read(session, 'ss');
+      const answer = session.engine.handle('registers.write', {
+        vcpu: 0,
+        name: 'cs',
+        value: cs,
+        pair: { name: 'ss', value: stack },
+      });
+      expect(answer.ok ? 'done' : answer.error.message).toContain(sentence);
+      expect(session.isAt(before)).toBe(true);
+    });
+
+    it('and no other two', () => {
+      const session = longMode();
+      const answer = session.engine.handle('registers.write', {
+        vcpu: 0,
+        name: 'ds',
+        value: 0n,
+        pair: { name: 'ss', value: 0n },
+      });
+      expect(answer.ok ? 'done' : answer.error.message).toContain('cs and ss are written together');
+    });
+  });
 });
 
 describe('MSRs and debug registers', () => {
