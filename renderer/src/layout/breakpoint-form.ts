@@ -168,7 +168,7 @@ interface Range {
 function rangeOf(form: BreakpointForm, whole: bigint | undefined): Range | ParsedBreakpoint {
   if (whole !== undefined && form.start.trim() === '') return { start: 0n, length: whole };
   const start = parseHex(form.start);
-  if (start === undefined) return mistake('start', 'a hexadecimal number');
+  if (start === undefined) return mistake('start', 'Where it begins is a hexadecimal number.');
   const length = parseSize(form.length);
   if (length === undefined || length === 0n) return mistake('length', 'a size such as 4K or 0x1000');
   return { start, length };

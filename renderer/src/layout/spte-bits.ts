@@ -61,7 +61,7 @@ export function fieldRows({ fields, gen }: DecodedSpte, currentGeneration: numbe
     value: formatHex(value),
     meaning:
       role === 'generation' && gen !== undefined && currentGeneration >= 0
-        ? `${meaning} (together ${formatHex(gen)}, current ${formatHex(currentGeneration)})`
+        ? `${meaning}, current ${formatHex(currentGeneration)}`
         : meaning,
   }));
 }
