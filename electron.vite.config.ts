@@ -3,6 +3,7 @@ import vue from '@vitejs/plugin-vue';
 import { defineConfig } from 'electron-vite';
 import { copyGuestImages } from './scripts/build/guest-images.mjs';
 import { inlineConstants } from './scripts/build/inline-constants.mjs';
+import { preloadFonts } from './scripts/build/preload-fonts.mjs';
 import { nodeBundle } from './scripts/build/node-bundle.mjs';
 import { sharedDecoder } from './scripts/build/shared-decoder.mjs';
 
@@ -50,7 +51,7 @@ export default defineConfig({
   renderer: {
     root: inProject('renderer'),
     resolve,
-    plugins: [vue()],
+    plugins: [vue(), preloadFonts()],
     build: {
       target: 'chrome130',
       minify: 'oxc',
