@@ -23,10 +23,11 @@ import DockTab from './components/frame/DockTab.vue';
 const PATIENCE_MS = 250;
 
 const pinia = createPinia();
-// The answer is there before the page could be drawn without it; an engine that has none keeps nobody from the window.
-await Promise.race([
-  connectStores(pinia, throughPort(window.umbra)),
-  new Promise((resolve) => setTimeout(resolve, PATIENCE_MS)),
-]);
+const connected = connectStores(pinia, throughPort(window.umbra));
+// The page is made while the engine answers, and shown with the answer in it; an engine that has none keeps nobody from the window.
+const page = document.querySelector<HTMLElement>('#app');
+page?.classList.add('is-connecting');
 // The docking library finds its parts by these names, which saved layouts contain.
 createApp(App).use(pinia).component('DockPanel', DockPanel).component('DockTab', DockTab).mount('#app');
+await Promise.race([connected, new Promise((resolve) => setTimeout(resolve, PATIENCE_MS))]);
+page?.classList.remove('is-connecting');

@@ -1,8 +1,9 @@
 /** The best matches of what somebody types, best first. */
 import UFuzzy from '@leeoniya/ufuzzy';
 
-/** One wrong, missing or swapped letter in a word is forgiven; words may come in any order. */
-const fuzzy = new UFuzzy({ intraMode: 1 });
+let searcher: UFuzzy | undefined;
+/** One wrong, missing or swapped letter in a word is forgiven; words may come in any order. Made when somebody searches: it takes ten milliseconds. */
+const fuzzy = (): UFuzzy => (searcher ??= new UFuzzy({ intraMode: 1 }));
 const MAX_TERMS_REORDERED = 4;
 const MAX_QUERY = 200;
 
@@ -14,7 +15,7 @@ export function fuzzyRank<T>(items: readonly T[], query: string, textOf: (item: 
   const wanted = query.trim().slice(0, MAX_QUERY);
   if (wanted === '') return items;
   const texts = items.map(textOf);
-  const [matches, info, order] = fuzzy.search(texts, wanted, MAX_TERMS_REORDERED);
+  const [matches, info, order] = fuzzy().search(texts, wanted, MAX_TERMS_REORDERED);
   // Signs alone are nothing that it can search.
   if (matches === null) {
     const plain = wanted.toLowerCase();
