@@ -46,6 +46,14 @@ export function mappingLevel(mmu: Mmu, slot: number, gfn: number): number {
   return level;
 }
 
+/** kvm_mmu_max_mapping_level of v6.8, which sees transparent huge pages in the host's tables too. */
+export function maxMappingLevel(mmu: Mmu, slot: number, gfn: number): number {
+  const level = mappingLevel(mmu, slot, gfn);
+  if (level > PT_PAGE_TABLE_LEVEL) return level;
+  const pfn = slotGfnToPfn(mmu.arena, slot, gfn, false);
+  return pfn >= 0 && canAdjustToHugePage(mmu, slot, gfn, pfn) ? PT_DIRECTORY_LEVEL : level;
+}
+
 /** mapping_level_dirty_bitmap: no large page in a slot that logs dirty pages, goes away or is not there. */
 export const mappingLevelDirtyBitmap = (mmu: Mmu, slot: number): boolean =>
   slot === NO_SLOT ||

@@ -8,13 +8,13 @@ import { WATCH_MEMSLOTS, WATCH_WRAP } from '../hooks.ts';
 import type { DirtyLogMmu } from '../memslots/dirty-log.ts';
 import { ERAS } from '../../base/machine-modes.ts';
 import { ERA_PATCH, ERA_V3_10, ERA_V6_8, settlesGeneration, zapsAtGeneration } from '../eras.ts';
-import { KVM_MEM_LOG_DIRTY_PAGES } from '../memslots/limits.ts';
+import { KVM_MEM_LOG_DIRTY_PAGES, KVM_MEM_READONLY } from '../memslots/limits.ts';
 import type { MemslotCommit, MemslotMmu } from '../memslots/memslot-update.ts';
 import { memslotAt, memslotCount, memslotsGeneration } from '../memslots/memslots.ts';
 import { synchronizeSrcu } from '../vcpu/guest-mode.ts';
 import type { Mmu } from './mmu.ts';
 import { flushRemoteTlbs } from '../vcpu/requests.ts';
-import { slotRemoveWriteAccess, writeProtectPtMasked } from './rmap.ts';
+import { slotRemoveWriteAccess, writeProtectPtMasked, zapCollapsibleSptes } from './rmap.ts';
 import { changeMmuPages, invalidateZapAllPages, zapAllPages, zapMmioSptes } from './shadow-page-zap.ts';
 
 export const KVM_PERMILLE_MMU_PAGES = 20;
@@ -46,6 +46,16 @@ function invalidateMmioSptes(mmu: Mmu, generation: bigint): void {
   invalidateZapAllPages(mmu);
 }
 
+/**
+ * kvm_mmu_slot_apply_flags of v6.8: only where flags change and nothing else, and not of a read-only slot. Logging that ends
+ * makes room for large pages again; that a slot is made or moved with it on leaves nothing to protect.
+ */
+function applyFlags(mmu: Mmu, { change, slot, newFlags }: MemslotCommit): void {
+  if (change !== 'FLAGS_ONLY' || (newFlags & KVM_MEM_READONLY) !== 0) return;
+  if ((newFlags & KVM_MEM_LOG_DIRTY_PAGES) !== 0) slotRemoveWriteAccess(mmu, slot);
+  else zapCollapsibleSptes(mmu, slot);
+}
+
 export class MmuMemslots implements MemslotMmu, DirtyLogMmu {
   private readonly mmu: Mmu;
 
@@ -69,7 +79,8 @@ export class MmuMemslots implements MemslotMmu, DirtyLogMmu {
       watch.onMemslotChange(commit.change, commit.slotId, commit.npages);
     }
     if (mmu.i32[(mmu.vm + VM_N_REQUESTED_MMU_PAGES) >> 2] === 0) changeMmuPages(mmu, calculateMmuPages(mmu));
-    if (commit.change !== 'DELETE' && (commit.newFlags & KVM_MEM_LOG_DIRTY_PAGES) !== 0) {
+    if (mmu.era === ERA_V6_8) applyFlags(mmu, commit);
+    else if (commit.change !== 'DELETE' && (commit.newFlags & KVM_MEM_LOG_DIRTY_PAGES) !== 0) {
       slotRemoveWriteAccess(mmu, commit.slot);
     }
     if (settlesGeneration(ERAS[mmu.era])) return;

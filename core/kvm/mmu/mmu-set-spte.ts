@@ -71,6 +71,9 @@ export function setSpte(
         markPageDirtyInSlot(mmu.arena, gfnToMemslot(mmu.arena, gfn), gfn);
       }
     }
+    // make_spte of v6.8: what may be written from now on is dirty from the start.
+    const gained = lo & ~mmu.i32[sptep >> 2] & PT_WRITABLE_MASK;
+    if (mmu.era === ERA_V6_8 && gained !== 0) lo |= mmu.dirtyMask;
   }
   if (mmuSpteUpdate(mmu, sptep, lo, hi)) flushRemoteTlbs(mmu);
   return protect;

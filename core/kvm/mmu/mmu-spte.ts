@@ -9,7 +9,7 @@
  */
 import { UmbraBug } from '../../base/assert.ts';
 import { SP_ROLE, VM_MMIO_SPTES } from '../../arena/mmu-layout.ts';
-import { currentMmioGeneration } from '../eras.ts';
+import { currentMmioGeneration, ERA_V3_17, ERA_V6_8 } from '../eras.ts';
 import { BY_MMU_SPTE_CLEAR, BY_MMU_SPTE_SET, BY_MMU_SPTE_UPDATE, WATCH_SPTES } from '../hooks.ts';
 import { gfnToMemslot, slotRmapWord } from '../memslots/memslots.ts';
 import { PT_PAGE_SIZE_MASK, PT_PAGE_TABLE_LEVEL, PT_PRESENT_MASK, PT_WRITABLE_MASK, type Mmu } from './mmu.ts';
@@ -127,7 +127,19 @@ export function mmuSpteUpdate(mmu: Mmu, sptep: number, lo: number, hi: number): 
   if (spteHasVolatileBits(mmu, oldLo, oldHi)) oldLo = Atomics.exchange(mmu.i32, word, lo);
   else mmu.i32[word] = lo;
   noteSpteChange(mmu, sptep, oldLo, oldHi, BY_MMU_SPTE_UPDATE);
-  return (oldLo & PT_WRITABLE_MASK) !== 0 && (lo & PT_WRITABLE_MASK) === 0;
+  return needsFlush(mmu, oldLo, oldHi, lo);
+}
+
+/**
+ * Until 3.15 only W that was there is missed. Since 3.16 (7f31c9595e3c) W that the fast path may have given and a TLB may have
+ * is enough; and since 4.9 so are A and D that the entry has lost.
+ */
+function needsFlush(mmu: Mmu, oldLo: number, oldHi: number, lo: number): boolean {
+  if ((lo & PT_WRITABLE_MASK) === 0) {
+    if ((oldLo & PT_WRITABLE_MASK) !== 0) return true;
+    if ((mmu.era === ERA_V3_17 || mmu.era === ERA_V6_8) && isLocklesslyModifiable(mmu, oldLo, oldHi)) return true;
+  }
+  return mmu.era === ERA_V6_8 && (oldLo & ~lo & (mmu.accessedMask | mmu.dirtyMask)) !== 0;
 }
 
 /** mmu_spte_clear_no_track: for links and MMIO sptes, which have neither rmap nor accessed state. */

@@ -5,12 +5,22 @@
 import { MEMSLOT_BASE_GFN, MEMSLOT_NPAGES } from '../../arena/memslot-layout.ts';
 import { dropLargeSpteNoFlush } from './large-page-drop.ts';
 import { gfnToIndex, gfnToMemslot, slotRmapWord } from '../memslots/memslots.ts';
-import { mmuLock, mmuLockBreak, mmuLockWanted, mmuUnlock, PT_WRITABLE_MASK, type Mmu } from './mmu.ts';
+import { maxMappingLevel } from './large-page-level.ts';
+import {
+  mmuLock,
+  mmuLockBreak,
+  mmuLockWanted,
+  mmuUnlock,
+  PT_PAGE_TABLE_LEVEL,
+  PT_PDPE_LEVEL,
+  PT_WRITABLE_MASK,
+  type Mmu,
+} from './mmu.ts';
 import { dropSpte, isLocklesslyModifiable, mmuSpteUpdate, spteGfn } from './mmu-spte.ts';
 import { flushRemoteTlbs } from '../vcpu/requests.ts';
 import { pteListAt, pteListFirst } from './rmap-list.ts';
-import { pageHeader, pageOfHpa } from './shadow-page-pool.ts';
-import { roleLevel } from './shadow-page-role.ts';
+import { pageGfnWord, pageHeader, pageOfHpa, pageRole } from './shadow-page-pool.ts';
+import { ROLE_DIRECT, roleLevel } from './shadow-page-role.ts';
 import { SP_ROLE } from '../../arena/mmu-layout.ts';
 
 /** int32 index of the rmap word of a frame at a level. */
@@ -82,6 +92,43 @@ export function slotRemoveWriteAccess(mmu: Mmu, slot: number): void {
     }
   }
   flushRemoteTlbs(mmu);
+  mmuUnlock(mmu);
+}
+
+/**
+ * kvm_rmap_zap_collapsible_sptes of v6.8: sptes of direct pages that could be larger than they are. The next access maps what
+ * fits. Not those that mirror entries of the guest's own tables.
+ */
+export function zapCollapsibleSptes(mmu: Mmu, slot: number): void {
+  const base = mmu.f64[(slot + MEMSLOT_BASE_GFN) >> 3];
+  const last = base + mmu.f64[(slot + MEMSLOT_NPAGES) >> 3] - 1;
+  let flush = false;
+  mmuLock(mmu);
+  for (let level = PT_PAGE_TABLE_LEVEL; level < PT_PDPE_LEVEL; level++) {
+    const first = rmapWord(mmu, slot, base, level);
+    const count = gfnToIndex(last, base, level) + 1;
+    for (let index = 0; index < count; index++) {
+      for (let position = 0; ;) {
+        const sptep = pteListAt(mmu, first + 2 * index, position);
+        if (sptep === 0) break;
+        const page = pageOfHpa(mmu, sptep);
+        const role = pageRole(mmu, page);
+        if (
+          (role & ROLE_DIRECT) !== 0 &&
+          roleLevel(role) < maxMappingLevel(mmu, slot, mmu.f64[pageGfnWord(mmu, page)])
+        ) {
+          dropSpte(mmu, sptep);
+          flush = true;
+          position = 0;
+        } else position++;
+      }
+      if (!mmuLockWanted(mmu)) continue;
+      if (flush) flushRemoteTlbs(mmu);
+      flush = false;
+      mmuLockBreak(mmu);
+    }
+  }
+  if (flush) flushRemoteTlbs(mmu);
   mmuUnlock(mmu);
 }
 

@@ -41,8 +41,7 @@ export function noteCollisions(mmu: Mmu, gfn: number, end: number): void {
   const { i32, f64 } = mmu;
   let collisions = 0;
   for (let page = i32[bucketOf(mmu, gfn)]; page !== end && page !== NO_PAGE;) {
-    const valid = !isObsolete(mmu, page) && (pageRole(mmu, page) & ROLE_INVALID) === 0;
-    if (valid && f64[pageGfnWord(mmu, page)] !== gfn) collisions++;
+    if (!isObsolete(mmu, page) && f64[pageGfnWord(mmu, page)] !== gfn) collisions++;
     page = i32[pageHeader(mmu, page) + (SP_HASH_NEXT >> 2)];
   }
   if (collisions > f64[mmu.cMaxHashCollisions]) f64[mmu.cMaxHashCollisions] = collisions;

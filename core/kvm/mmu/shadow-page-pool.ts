@@ -16,7 +16,9 @@ import {
   VM_ACTIVE_TAIL,
   VM_FREE_HEAD,
 } from '../../arena/mmu-layout.ts';
+import { ERA_V6_8 } from '../eras.ts';
 import type { Mmu } from './mmu.ts';
+import { ROLE_INVALID } from './shadow-page-role.ts';
 
 export const NO_PAGE = -1;
 
@@ -39,9 +41,10 @@ export const pageOfHpa = (mmu: Mmu, hpa: number): number => (hpa - mmu.arena.lay
 
 export const pageRole = (mmu: Mmu, page: number): number => mmu.i32[pageHeader(mmu, page) + (SP_ROLE >> 2)];
 
-/** is_obsolete_sp. */
+/** is_obsolete_sp. Since 5.4 mmu_valid_gen is 0 or 1, and what is invalid is told by that. */
 export const isObsolete = (mmu: Mmu, page: number): boolean =>
-  mmu.i32[pageHeader(mmu, page) + (SP_MMU_VALID_GEN >> 2)] !== mmu.i32[mmu.validGen];
+  mmu.i32[pageHeader(mmu, page) + (SP_MMU_VALID_GEN >> 2)] !== mmu.i32[mmu.validGen] ||
+  (mmu.era === ERA_V6_8 && (pageRole(mmu, page) & ROLE_INVALID) !== 0);
 
 /** Links every page of a fresh arena into the free list, lowest first. */
 export function initPool(mmu: Mmu): void {

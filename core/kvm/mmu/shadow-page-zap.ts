@@ -114,6 +114,7 @@ export function prepareZapPage(mmu: Mmu, page: number, list: number): number {
   while (i32[parents] !== 0) dropParentPte(mmu, page, pteListFirst(mmu, parents));
 
   const invalid = (role & ROLE_INVALID) !== 0;
+  const obsolete = isObsolete(mmu, page);
   if (!invalid && (role & ROLE_DIRECT) === 0) unaccountShadowed(mmu, mmu.f64[pageGfnWord(mmu, page)]);
   if (isUnsync(mmu, page)) unlinkUnsyncPage(mmu, 0, page);
   i32[header + (SP_ROLE >> 2)] = role | ROLE_INVALID;
@@ -127,7 +128,7 @@ export function prepareZapPage(mmu: Mmu, page: number, list: number): number {
     return zapped;
   }
   activeListAdd(mmu, page);
-  if (!invalid && !isObsolete(mmu, page)) reloadRemoteMmus(mmu);
+  if (!invalid && !obsolete) reloadRemoteMmus(mmu);
   return zapped;
 }
 
@@ -237,12 +238,12 @@ function zapObsoletePages(mmu: Mmu): void {
   commitZapPage(mmu, ZAPPED_OBSOLETE_PAGES);
 }
 
-/** kvm_mmu_invalidate_zap_all_pages: every page turns obsolete at once, vCPUs leave their roots, then the pages go. */
+/** kvm_mmu_invalidate_zap_all_pages (kvm_mmu_zap_all_fast, which toggles a generation of one bit): every page turns obsolete at once, vCPUs leave their roots, then the pages go. */
 export function invalidateZapAllPages(mmu: Mmu): void {
   const { arena, i32 } = mmu;
   mmuLock(mmu);
   traceInvalidateZapAllPages(arena, 0, i32[mmu.validGen], i32[mmu.usedPages]);
-  i32[mmu.validGen] += 1;
+  i32[mmu.validGen] = mmu.era === ERA_V6_8 ? i32[mmu.validGen] ^ 1 : i32[mmu.validGen] + 1;
   reloadRemoteMmus(mmu);
   zapObsoletePages(mmu);
   mmuUnlock(mmu);
