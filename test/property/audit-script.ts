@@ -3,17 +3,16 @@ import { HVA_BASE } from '../../core/base/address.ts';
 import type { Era } from '../../core/base/machine-modes.ts';
 import { auditMmu } from '../../core/kvm/audit/audit.ts';
 import { mmioGenerationOf } from '../../core/kvm/eras.ts';
+import { GVAS, HOSTS, pick, PLACES, SMALL_PAGES, TARGETS } from './audit-addresses.ts';
+import { Crossing } from './audit-crossing.ts';
 import { hex, Oracle, type OracleSlot } from './audit-oracle.ts';
 import type { Step } from './audit-steps.ts';
 import {
-  ALIAS,
   CODE_OFFSET,
   DATA_OFFSET,
   FIRST_DATA_FRAME,
   PAGE,
   TABLES,
-  TABLES_SEEN,
-  UPPER_HALF,
   WINDOW_PAGES,
   WINDOWS,
   World,
@@ -23,49 +22,6 @@ import {
 const LOG = 1;
 /** Bytes of a store. */
 type Size = 1 | 2 | 4;
-
-/** Where slots may lie: two that overlap, one for large pages, one over a hole that is also read without a slot. */
-const PLACES = [0x100_0000, 0x100_4000, 0x200_0000, 0xe000_0000] as const;
-/** Host memory of slots, by frame: data, data at a 2 MiB boundary, the home's data, the guest's tables. */
-const HOSTS = [0x140, 0x200, 0x90, 0x10] as const;
-
-/** gpas that guest entries may map and that a guest without paging touches. */
-const TARGETS: readonly number[] = [
-  PLACES[0],
-  PLACES[0] + 4 * PAGE,
-  PLACES[0] + 5 * PAGE,
-  PLACES[2],
-  PLACES[2] + 9 * PAGE,
-  PLACES[3],
-  PLACES[3] + PAGE,
-  0xe800_0000,
-  0x9_0000,
-  0x9_1000,
-  TABLES.window32,
-  TABLES.window64,
-];
-
-/** gvas under paging, the busiest first: windows of 4 KiB pages, a large page, a table, the home's data. */
-const GVAS: readonly number[] = [
-  WINDOWS[0],
-  WINDOWS[1],
-  WINDOWS[2],
-  WINDOWS[0] + PAGE,
-  ALIAS,
-  ALIAS + PAGE,
-  UPPER_HALF,
-  WINDOWS[2] + PAGE,
-  WINDOWS[1] + PAGE,
-  UPPER_HALF + 2 * PAGE,
-  WINDOWS[0] + 3 * PAGE,
-  UPPER_HALF + PAGE,
-  WINDOWS[1] + 2 * PAGE,
-  ...TABLES_SEEN,
-  0x9_0000,
-];
-const SMALL_PAGES: readonly number[] = GVAS.filter((gva) => gva >= WINDOWS[0] && (gva < WINDOWS[2] || gva >= ALIAS));
-
-const pick = <T>(list: readonly T[], n: number): T => list[n % list.length];
 
 /** Where the eras' generations go round or are zapped. */
 const GENERATION_END: Readonly<Record<Era, number>> = {
@@ -110,13 +66,15 @@ export class Script {
       case 'read':
         return this.#read(this.#addressOf(step.at), step.user);
       case 'fetch':
-        return this.#fetch(this.#addressOf(step.at) - DATA_OFFSET + CODE_OFFSET);
+        return this.#fetch(this.#addressOf(step.at) - DATA_OFFSET + CODE_OFFSET, step.user);
       case 'write':
         return this.#store(this.#addressOf(step.at), step.byte ? 1 : 4, step.user);
+      case 'cross':
+        return this.#cross(this.#addressOf(step.at) - DATA_OFFSET + PAGE - 2, step.write, step.user);
       case 'spread':
         return this.#spread(step.tables);
       case 'add':
-        return this.#add(this.#addressOf(step.at));
+        return this.#add(this.#addressOf(step.at), step.locked);
       case 'map': {
         const gva = this.#windowGva(step.at);
         this.#writeEntry(this.#leafEntry(gva), (pick(TARGETS, step.to) | step.bits) >>> 0, 4);
@@ -274,8 +232,8 @@ export class Script {
     if (!allowed.has(seen)) this.#wrong(`a read of ${hex(gva)}`, seen, [...allowed]);
   }
 
-  #fetch(gva: number): void {
-    const access = { kind: 'fetch', user: false } as const;
+  #fetch(gva: number, user: boolean): void {
+    const access = { kind: 'fetch', user } as const;
     const frames: (number | 'fault' | 'mmio')[] = this.oracle.targets(gva, access).map((gpa) => {
       const host = this.oracle.hostOf(gpa);
       return host === undefined ? 'mmio' : Math.floor(host / PAGE);
@@ -283,7 +241,7 @@ export class Script {
     if (this.oracle.mayFault(gva, access)) frames.push('fault');
     // What is not data has no code, and devices have none that KVM could execute.
     if (frames.some((frame) => frame === 'mmio' || (typeof frame === 'number' && frame < FIRST_DATA_FRAME))) return;
-    const { kind, eax } = this.world.fetch(gva);
+    const { kind, eax } = this.world.fetch(gva, user);
     const seen = kind === 'fault' ? kind : eax;
     if (!frames.includes(seen)) this.#wrong(`a fetch from ${hex(gva)}`, seen, frames);
   }
@@ -292,6 +250,15 @@ export class Script {
     this.#value = (this.#value + 0x0101_0203) >>> 0;
     if (this.oracle.endangers(this.oracle.targets(gva, { kind: 'write', user }))) return;
     this.#write(gva, this.#value, size, user);
+  }
+
+  /** Four bytes over the end of a page, two in each. */
+  #cross(gva: number, write: boolean, user: boolean): void {
+    this.#value = (this.#value + 0x0101_0203) >>> 0;
+    const crossing = new Crossing(this.world, this.oracle, gva, user);
+    if (!crossing.isTracked || (write && crossing.endangers())) return;
+    const wrong = write ? crossing.write(this.#value) : crossing.read();
+    if (wrong !== undefined) throw new Error(wrong);
   }
 
   #write(gva: number, value: number, size: Size, user: boolean): void {
@@ -305,7 +272,7 @@ export class Script {
     this.#settle(`a write of ${hex(value)} to ${hex(gva)}`, kind, targets, stale, mayFault, value, size, before);
   }
 
-  #add(gva: number): void {
+  #add(gva: number, locked: boolean): void {
     if (this.oracle.translations(gva).length !== 1) return;
     const [target] = this.oracle.targets(gva, { kind: 'write', user: false } as const);
     if (target !== undefined && this.oracle.endangers([target])) return;
@@ -314,7 +281,7 @@ export class Script {
     const old = host === undefined ? 0xffff_ffff : this.world.peek32(host);
     const mayFault = this.oracle.mayFault(gva, { kind: 'write', user: false } as const);
     const before = this.world.bus.accesses.length;
-    const { kind } = this.world.add(gva, 3);
+    const { kind } = this.world.add(gva, 3, locked);
     const value = (stale.length > 0 && this.world.bus.accesses.length > before ? 2 : old + 3) >>> 0;
     const targets = target === undefined ? [] : [target];
     this.#settle(`an addition at ${hex(gva)}`, kind, targets, stale, mayFault, value, 4, before);

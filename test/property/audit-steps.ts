@@ -5,9 +5,11 @@ import { PAGINGS, type Paging } from './audit-world.ts';
 /** Addresses are drawn by number; what a number means depends on the paging mode (see #addressOf). */
 export type Step =
   | { readonly do: 'read'; readonly at: number; readonly user: boolean }
-  | { readonly do: 'fetch'; readonly at: number }
+  | { readonly do: 'fetch'; readonly at: number; readonly user: boolean }
   | { readonly do: 'write'; readonly at: number; readonly byte: boolean; readonly user: boolean }
-  | { readonly do: 'add'; readonly at: number }
+  | { readonly do: 'add'; readonly at: number; readonly locked: boolean }
+  /** A load or a store over the end of the page. */
+  | { readonly do: 'cross'; readonly at: number; readonly write: boolean; readonly user: boolean }
   /** Reads all over guest memory where nothing is, each in a page table of its own: uses the quota up. Without paging only. */
   | { readonly do: 'spread'; readonly tables: number }
   /** A guest's entry: written by the guest itself, then invalidated or not. `via` reaches the table through a slot that aliases it. */
@@ -77,7 +79,7 @@ const LEAF_BITS = [7, 7, 5, 3, 1, 0, 0x27, 0x67, 0x67, 0x25, 0x23] as const;
 /** Weights are whole numbers, factors are not. */
 const WEIGHT_UNIT = 10;
 const SIZES = [1, 5, 16, 512] as const;
-/** As many as there are in audit-script.ts. */
+/** As many as there are in audit-addresses.ts. */
 const TARGETS = 12;
 /** All that an entry of a page directory may lead to; the last two only where a theme is about them, and now and then. */
 const DIRECTORIES = [0, 0, 1, 1, 2, 2, 3, 4, 5] as const;
@@ -280,8 +282,9 @@ export const arbitraryStep = (
   return fc.oneof(
     step(14, 'read', fc.record({ do: fc.constant('read' as const), at, user })),
     step(14, 'write', fc.record({ do: fc.constant('write' as const), at, byte: fc.boolean(), user })),
-    step(2, 'add', fc.record({ do: fc.constant('add' as const), at })),
-    step(3, 'fetch', fc.record({ do: fc.constant('fetch' as const), at })),
+    step(2, 'add', fc.record({ do: fc.constant('add' as const), at, locked: fc.boolean() })),
+    step(3, 'fetch', fc.record({ do: fc.constant('fetch' as const), at, user })),
+    step(2, 'cross', fc.record({ do: fc.constant('cross' as const), at, write: fc.boolean(), user })),
     step(
       14,
       'map',

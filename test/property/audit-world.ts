@@ -216,6 +216,10 @@ export class World {
     return this.arena.view.getUint32(this.host(offset), true);
   }
 
+  peek16(offset: number): number {
+    return this.arena.view.getUint16(this.host(offset), true);
+  }
+
   poke32(offset: number, value: number): void {
     this.arena.view.setUint32(this.host(offset), value, true);
   }
@@ -230,12 +234,12 @@ export class World {
   }
 
   /** A load and a store of one instruction: add [ebx], ecx. */
-  add(gva: number, value: number): Ending {
-    return this.execute([0x01, 0x0b, HLT], gva, value);
+  add(gva: number, value: number, locked: boolean): Ending {
+    return this.execute([...(locked ? [0xf0] : []), 0x01, 0x0b, HLT], gva, value);
   }
 
-  fetch(gva: number): Ending {
-    return this.execute([0xff, 0xe3], gva, 0);
+  fetch(gva: number, user: boolean): Ending {
+    return this.execute([0xff, 0xe3], gva, 0, user);
   }
 
   invlpg(gva: number): Ending {

@@ -24,6 +24,7 @@ export interface InjectedFault {
 const MMU = 'core/kvm/mmu';
 const SHADOW = 'core/kvm/shadow';
 const MMIO = 'core/kvm/mmio';
+const EXITS = 'core/kvm/exits';
 
 const shadowPaging = { mmu: 'shadow', era: 'v3.11' } as const;
 const directMap = { mmu: 'npt', era: 'v3.11' } as const;
@@ -34,8 +35,8 @@ const REVERSE_MAP_FAULTS: readonly InjectedFault[] = [
     name: 'drop-keeps-rmap',
     what: '`drop_spte` leaves one spte in eight in its rmap',
     file: `${MMU}/mmu-spte.ts`,
-    find: 'if (present) pteListRemove(',
-    replace: 'if (present && (sptep & 0x38) !== 0) pteListRemove(',
+    find: 'pteListRemove(mmu, rmapWordOf(',
+    replace: 'if ((sptep & 0x38) !== 0) pteListRemove(mmu, rmapWordOf(',
     ...directMap,
   },
   {
@@ -390,8 +391,33 @@ const MMIO_FAULTS: readonly InjectedFault[] = [
   },
 ];
 
+/** What KVM's emulator does with an instruction's memory. */
+const EMULATOR_FAULTS: readonly InjectedFault[] = [
+  {
+    name: 'crossing-stays',
+    what: 'a load over the end of a page goes on in the page that it began in',
+    file: `${EXITS}/emulator.ts`,
+    find: 'const fromB = kindB === MEMORY ? this.frameOf(gpaBLo, gpaBHi, false) : -1;',
+    replace: 'const fromB = kindB === MEMORY ? this.frameOf(gpaALo, gpaAHi, false) : -1;',
+    mmu: 'ept',
+    era: 'v3.11',
+    dwelling: 'leaf tables',
+  },
+  {
+    name: 'fetch-by-sptes',
+    what: 'an instruction under emulation is fetched by sptes, MMIO sptes too',
+    file: `${EXITS}/emulator.ts`,
+    find: 'if (!this.walk(cpu, gvaLo, gvaHi, user | PFERR_FETCH_MASK)) return -1;',
+    replace: 'if (user >= 0 || PFERR_FETCH_MASK < 0) cpu.abort = ABORT_EXIT;\n    if (user >= 0) return -1;',
+    mmu: 'ept',
+    era: 'v3.11',
+    dwelling: 'slots over MMIO',
+  },
+];
+
 export const INJECTED_FAULTS: readonly InjectedFault[] = [
   ...REVERSE_MAP_FAULTS,
   ...SHADOW_PAGING_FAULTS,
   ...MMIO_FAULTS,
+  ...EMULATOR_FAULTS,
 ];
