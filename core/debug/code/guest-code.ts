@@ -54,9 +54,10 @@ export class GuestCode {
     return { reason, end: this.start + BigInt(span.offset + span.length) };
   }
 
+  /** A view: those of one piece of code share their buffer, and are sent as one. */
   bytesAt(address: bigint, length: number): Uint8Array {
     const offset = Number(address - this.start);
-    return this.#bytes.slice(offset, offset + length);
+    return this.#bytes.subarray(offset, offset + length);
   }
 
   /** The instruction at a readable address; the caller frees it. It is invalid when its bytes make none or are cut short. */
