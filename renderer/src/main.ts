@@ -10,6 +10,7 @@ import 'uplot/dist/uPlot.min.css';
 import './styles/colors.css';
 import './styles/base.css';
 import './styles/controls.css';
+import './styles/memory.css';
 import './styles/tables.css';
 import './styles/dock.css';
 import { createPinia } from 'pinia';
