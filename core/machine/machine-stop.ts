@@ -29,16 +29,21 @@ export type MachineStop =
   /** The machine cannot go on: something is not implemented, or KVM met what it calls a bug. */
   | { readonly kind: 'error'; readonly vcpu: number; readonly message: string };
 
+/** SDM vol 3A, "Interrupt 8—Double Fault Exception (#DF)": an exception while a double fault is delivered shuts the processor down. */
+export const tripleFault = (vcpu: number): MachineStop => ({
+  kind: 'shutdown',
+  vcpu,
+  message: 'triple fault: an exception could not be delivered, nor the double fault',
+});
+
 /** What a vCPU came back with, where that is for its machine's user. */
 export function stopOfVcpu(
   vcpu: Vcpu,
   code: Exclude<RunCode, typeof RUN_BUDGET | typeof RUN_VMM_STOP | typeof RUN_HLT>,
 ): MachineStop {
   switch (code) {
-    case RUN_SHUTDOWN: {
-      const message = 'Triple fault: an exception could not be delivered, nor the double fault.';
-      return { kind: 'shutdown', vcpu: vcpu.id, message };
-    }
+    case RUN_SHUTDOWN:
+      return tripleFault(vcpu.id);
     case RUN_DEBUG_EXEC:
       return { kind: 'exec-breakpoint', vcpu: vcpu.id };
     case RUN_DEBUG_EVENT:

@@ -375,7 +375,7 @@ export class Machine {
     if (status !== undefined) return { kind: 'exit', status };
     const resetSource = requests.resetSource();
     if (resetSource !== undefined) {
-      return { kind: 'shutdown', vcpu, message: `The guest reset the machine through ${resetSource}.` };
+      return { kind: 'shutdown', vcpu, message: `the guest reset the machine through ${resetSource}` };
     }
     return requests.isA20Open()
       ? undefined

@@ -14,7 +14,7 @@ import {
   RUN_SHUTDOWN,
   type Vm,
 } from '../kvm/index.ts';
-import type { MachineStop } from './machine-stop.ts';
+import { tripleFault, type MachineStop } from './machine-stop.ts';
 import {
   COMMAND,
   COMMAND_ATTACH,
@@ -275,11 +275,7 @@ export class ParallelRun {
         return stop;
       }
       case RUN_SHUTDOWN:
-        return {
-          kind: 'shutdown',
-          vcpu: id,
-          message: 'Triple fault: an exception could not be delivered, nor the double fault.',
-        };
+        return tripleFault(id);
       case RUN_INTERNAL_ERROR:
         return { kind: 'error', vcpu: id, message: this.#board.text(id) };
       case RUN_DEBUG_EXEC:

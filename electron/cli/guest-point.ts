@@ -69,6 +69,8 @@ export function holdGuest(image: string, options: GuestPointOptions, io: CliIo):
 
 function held(engine: EngineSession, io: CliIo): HeldGuest {
   const status = engine.ask('machine.status', {});
-  io.complain(`umbra: ${describeStop(status.reason) || status.state}, after ${status.moment.insns} instructions`);
+  io.complain(
+    `umbra: ${describeStop(status.reason) || status.state}, after ${status.moment.insns} instruction${status.moment.insns === 1 ? '' : 's'}`,
+  );
   return { engine, status };
 }

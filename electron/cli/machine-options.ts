@@ -21,7 +21,11 @@ export interface MachineRunOptions {
 
 export function machineOptions(command: Command): Command {
   return command
-    .option('--mem <size>', 'guest memory: 1M to 1536M, a multiple of 4 KiB', parseMemory, 128 * 1024 * 1024)
+    .addOption(
+      new Option('--mem <size>', 'guest memory: 1M to 1536M, a multiple of 4 KiB')
+        .argParser(parseMemory)
+        .default(128 * 1024 * 1024, '128M'),
+    )
     .addOption(new Option('--mmu <mode>', 'second-level translation').choices(MMU_MODES).default('ept'))
     .addOption(new Option('--era <era>', 'which KVM the MMIO machinery follows').choices(ERAS).default('patch'))
     .option('--maxphyaddr <bits>', 'physical address bits of the host: 32 to 52', integerIn(32, 52), 40)

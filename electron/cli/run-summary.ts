@@ -31,7 +31,7 @@ export function summaryLine(status: MachineStatus, limit: number, end: RunEnd): 
   const { reason, moment, state } = status;
   const isLimit = reason.kind === 'paused' && moment.insns >= limit;
   const stop = isLimit ? `stopped at --max-insns ${limit}` : describeStop(reason) || state;
-  return `${end === 'stopped' ? stop : ENDS[end]}, after ${moment.insns} instructions`;
+  return `${end === 'stopped' ? stop : ENDS[end]}, after ${moment.insns} instruction${moment.insns === 1 ? '' : 's'}`;
 }
 
 export interface RunSummary {
