@@ -43,13 +43,13 @@ export const useBreakpointsStore = defineStore('breakpoints', () => {
   }
 
   async function refreshLog(): Promise<void> {
-    const answer = await desktop.call('breakpoints.log', {
-      since: Math.max(0, logTotal.value - LOG_LINES),
-      limit: LOG_LINES * 2,
-    });
+    const since = Math.max(0, logTotal.value - LOG_LINES);
+    const answer = await desktop.call('breakpoints.log', { since, limit: LOG_LINES * 2 });
     if (!answer.ok) return;
     logTotal.value = answer.value.total;
-    logLines.value = answer.value.lines.slice(-LOG_LINES);
+    // More has been written than was asked for: what came is not the end of it.
+    if (answer.value.total > since + LOG_LINES * 2) await refreshLog();
+    else logLines.value = answer.value.lines.slice(-LOG_LINES);
   }
 
   async function settle(

@@ -59,6 +59,8 @@ export class FakeEngine extends FakeDesktop implements UmbraDesktop {
   readonly ports = new Map<number, number>();
   tracepoints: readonly string[] = [];
   traced: TraceLine[] = [];
+  /** Lines that log breakpoints have written. */
+  logLines: Reply<'breakpoints.log'>['lines'][number][] = [];
   /** Four columns, two rows of character and attribute. */
   screen = Uint8Array.from([65, 7, 66, 7, 0xc9, 0x1f, 67, 0x1f, 68, 7, 69, 7, 70, 7, 71, 0x87]);
   changes: Reply<'generation.read'>['events'][number][] = [];
@@ -406,7 +408,12 @@ export class FakeEngine extends FakeDesktop implements UmbraDesktop {
       );
       return this.breakpoints;
     },
-    'breakpoints.log': () => ({ moment: this.moment, total: 0, missed: 0, lines: [] }),
+    'breakpoints.log': ({ since, limit }) => ({
+      moment: this.moment,
+      total: this.logLines.length,
+      missed: 0,
+      lines: this.logLines.slice(since, since + limit),
+    }),
     'generation.read': () => ({
       moment: this.moment,
       mask: 0x7ffff,
