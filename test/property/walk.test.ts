@@ -1,13 +1,13 @@
 /**
  * A walk foretells what happens: the guest makes the access, and the exit, its code, its address, the MMIO outcome, what KVM does
- * then and what stands in the tables behind it are those. Over eras, MMUs, paging modes, kinds of access, fresh and stale sptes,
+ * then and what stands in the tables behind it are those. Over eras, MMUs, paging modes, kinds and privileges of access, fresh and stale sptes,
  * read-only slots, and slots that are INVALID because their update is held between two steps.
  */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { HVA_BASE } from '../../core/base/address.ts';
 import { ERAS, MMU_MODES, type Era, type MmuMode } from '../../core/base/machine-modes.ts';
-import type { AddressWalk, WalkKvmAction } from '../../core/protocol/index.ts';
+import type { AddressWalk, HiddenSegment, WalkKvmAction } from '../../core/protocol/index.ts';
 import { sessionWith, type TestSession } from '../unit/debug/debug-guest.ts';
 
 const MIB = 0x10_0000n;
@@ -36,6 +36,8 @@ interface Step {
   readonly access: 'read' | 'write' | 'fetch';
   /** Of an update that is held: at which step. */
   readonly at: number;
+  /** At CPL 3. The guest's own pages are the supervisor's: with paging only a fetch gets as far as its own access. */
+  readonly user?: boolean;
 }
 
 const steps: fc.Arbitrary<readonly Step[]> = fc.array(
@@ -57,6 +59,7 @@ const steps: fc.Arbitrary<readonly Step[]> = fc.array(
     ),
     access: fc.constantFrom('read', 'write', 'read', 'write', 'fetch'),
     at: fc.integer({ min: 0, max: 8 }),
+    user: fc.constantFrom(false, false, true),
   }),
   { minLength: 10, maxLength: 20 },
 );
@@ -92,6 +95,13 @@ const PROTECTED: readonly Step[] = [
   { edit: 'nothing', address: HOLE, access: 'write', at: 0 },
   { edit: 'nothing', address: HOLE, access: 'fetch', at: 0 },
 ];
+
+/** A user's accesses of every kind, to memory and to MMIO. */
+const BY_USER: readonly Step[] = [HOLE, 0x30_0000n, 0x48_0000n].flatMap((address) =>
+  (['read', 'write', 'fetch'] as const)
+    .filter((kind) => address !== HOLE || kind !== 'fetch')
+    .map((kind): Step => ({ edit: 'nothing', address, access: kind, at: 0, user: true })),
+);
 
 /** Slot 1 is the guest's memory from 1 MiB; slot 5 lies in the hole while it is there. */
 interface Slots {
@@ -158,7 +168,7 @@ const STORE = [0x88, 0x06]; // mov [esi], al
 /** Lets the guest make the access with an instruction of its own; the page of the instruction is there by then. */
 function access(
   session: TestSession,
-  { address, access: kind }: Step,
+  { address, access: kind, user = false }: Step,
   /** In the middle of the page that the guest was running in. */
   rip: bigint,
 ): { walk: AddressWalk; events: string[]; alive: boolean } {
@@ -177,7 +187,12 @@ function access(
     session.ask('registers.write', { vcpu: 0, name: 'rip', value: address });
   }
   const look = () => session.ask('walk.read', { vcpu: 0, space: 'gva', address, access: kind }).walk;
+  const [cs, ss] = [segment(session, 'cs'), segment(session, 'ss')];
+  // Asked for a user while the guest is at CPL 0, a walk says what it says at CPL 3.
+  const asked = session.ask('walk.read', { vcpu: 0, space: 'gva', address, access: kind, user }).walk;
+  if (user) session.ask('registers.write', { vcpu: 0, ...lowered(cs), pair: { ...lowered(ss), name: 'ss' } });
   const walk = look();
+  if (walk.tlb === undefined) expect(walk).toEqual(asked);
   const since = session.ask('trace.read', { since: 0, limit: 1 }).total;
   const logged = session.ask('mmio.log', { since: 0, limit: 1 }).total;
 
@@ -218,6 +233,7 @@ function access(
     default:
       throw new Error(`unexpected end: ${end.kind}`);
   }
+  if (user && alive(session)) session.ask('registers.write', { vcpu: 0, ...cs, pair: { ...ss, name: 'ss' } });
   const record = session.ask('mmio.log', { since: logged, limit: 1 }).records.at(0);
   if (kvm?.mmio !== undefined) {
     // Answered by the vCPU's cache, KVM looks at no spte; the probe does.
@@ -227,7 +243,12 @@ function access(
   if (kvm?.action === 'fast-page-fault') expect(events.join('\n')).toMatch(/fast_page_fault: .* fixed 1/);
   if (kvm?.action === 'map') expect(events.join('\n')).not.toMatch(/fast_page_fault: .* fixed 1/);
   const { state } = session.ask('machine.status', {});
-  if (kvm !== undefined) followed(kvm.action, { walk, after: look(), arrived, state, events });
+  // Where an exit of the tables' own comes first, the guest's fault is still to come, and what its handler does.
+  const isGuestFaultBehind = user && walk.guest?.mode !== 'none' && end.kind !== 'shadow-page-fault';
+  if (isGuestFaultBehind) return { walk, events, alive: false };
+  // On the way to a guest's table it is another page that is mapped, and other exits follow. The maps are identities.
+  const isOfAccess = end.gpa === undefined || end.gpa >> 12n === address >> 12n;
+  if (kvm !== undefined && isOfAccess) followed(kvm.action, { walk, after: look(), arrived, state, events });
   return { walk, events, alive: state === 'paused' && end.kind !== 'guest-page-fault' };
 }
 
@@ -275,6 +296,27 @@ function step(session: TestSession): void {
   session.settle();
 }
 
+const alive = (session: TestSession): boolean => session.ask('machine.status', {}).state === 'paused';
+
+interface Segment {
+  readonly name: string;
+  readonly value: bigint;
+  readonly hidden: HiddenSegment;
+}
+
+function segment(session: TestSession, wanted: string): Segment {
+  const found = session.ask('registers.read', { vcpu: 0 }).registers.find(({ name }) => name === wanted);
+  if (found?.hidden === undefined) throw new Error(`${wanted} is no segment register`);
+  return { name: wanted, value: found.value, hidden: found.hidden };
+}
+
+/** The same segment with DPL and RPL 3. */
+const lowered = ({ name, value, hidden }: Segment): Segment => ({
+  name,
+  value: value | 3n,
+  hidden: { ...hidden, attributes: hidden.attributes | 0x60 },
+});
+
 const register = (session: TestSession, name: string): bigint =>
   session.ask('registers.read', { vcpu: 0 }).registers.find((each) => each.name === name)?.value ?? 0n;
 
@@ -293,12 +335,14 @@ describe.each(CASES)('the walk of an address under $mmu in era $era', ({ mmu, er
         const state: Slots = { slot5: false, logging: false, isGone: false };
         for (const each of script) {
           apply(session, each, state);
-          const { walk, alive } = access(session, each, rip);
-          seen.add(
+          const user = each.user === true && (mode === 'flat' || each.access === 'fetch');
+          const { walk, alive } = access(session, { ...each, user }, rip);
+          const outcome =
             walk.tlb !== undefined
               ? 'tlb'
-              : `${walk.end.kind} ${walk.kvm?.mmio?.outcome ?? walk.kvm?.action ?? ''}`.trim(),
-          );
+              : `${walk.end.kind} ${walk.kvm?.mmio?.outcome ?? walk.kvm?.action ?? ''}`.trim();
+          seen.add(outcome);
+          if (user) seen.add(`user: ${outcome}`);
           if (session.ask('hold.read', {}).held !== undefined) session.ask('hold.finish', {});
           if (!alive) return;
         }
@@ -312,6 +356,8 @@ describe.each(CASES)('the walk of an address under $mmu in era $era', ({ mmu, er
           ['pae', MOVED_ON],
           ['long', HELD],
           ['32', PROTECTED],
+          ['flat', BY_USER],
+          ['long', [{ edit: 'nothing', address: 0x48_0000n, access: 'fetch', at: 0, user: true }]],
         ],
       },
     );
@@ -329,6 +375,9 @@ describe.each(CASES)('the walk of an address under $mmu in era $era', ({ mmu, er
       `${first} map`,
       `${first} fast-page-fault`,
       `${last} CACHED`,
+      `user: ${last} CACHED`,
+      `user: ${first} map`,
+      mmu === 'shadow' ? 'user: shadow-page-fault inject-page-fault' : 'user: guest-page-fault',
     ];
     expect([...seen]).toEqual(expect.arrayContaining(expected));
     if (era !== 'v3.10') expect(seen).toContain(`${last} INVALID`);

@@ -43,8 +43,17 @@ const hex = (value: bigint | number): string => `0x${value.toString(16)}`;
 export function foreseeFault(mmu: Mmu, r: Int32Array, fault: ForeseenFault): WalkKvm {
   const foreseen = foreseeAnswer(mmu, r, fault);
   if (fault.access !== 'fetch' || !foreseen.action.endsWith('emulate')) return foreseen;
+  if (isFetchable(mmu, fault.gpa)) {
+    return { ...foreseen, text: `${foreseen.text}; the instruction is fetched through the memslot` };
+  }
   const text = `${foreseen.text}; but the emulator cannot fetch an instruction from MMIO: KVM_RUN ends with KVM_EXIT_INTERNAL_ERROR`;
   return { ...foreseen, action: 'fetch-fails', text };
+}
+
+/** kvm_fetch_guest_virt reads memslots, whatever the MMIO cache and the sptes say of the frame. */
+function isFetchable({ arena }: Mmu, gpa: bigint): boolean {
+  const gfn = gfnOf(lowHalf(gpa), highHalf(gpa));
+  return slotGfnToPfn(arena, gfnToMemslot(arena, gfn), gfn, false) >= 0;
 }
 
 function foreseeAnswer(mmu: Mmu, r: Int32Array, fault: ForeseenFault): WalkKvm {
