@@ -97,7 +97,7 @@ const gfnOf = (lo: number, hi: number): number => (lo >>> 12) + (hi >>> 0) * 0x1
 const slotId = (mmu: Mmu, slot: number): number => mmu.i32[(slot + MEMSLOT_ID) >> 2];
 
 /** The slot that maps a frame for such an access; −1 when MMIO is what the access should come to. */
-function mappingSlot(mmu: Mmu, gfn: number, write: boolean): number {
+export function mappingSlot(mmu: Mmu, gfn: number, write: boolean): number {
   const slot = gfnToMemslot(mmu.arena, gfn);
   if (slot < 0) return -1;
   const flags = memslotFlags(mmu.arena, slot);
@@ -154,12 +154,17 @@ export function nameServedMmio(
 
 /**
  * An MMIO spte of a generation that counts as fresh is about to be written. The frame was found to be without slot, but maybe
- * not in the table that is active now.
+ * not in the table that is active now, where this slot maps it.
  * @param resynced sync_mmio_spte writes it, which asks no table at all
  */
-export function nameCorruptMark(mmu: Mmu, vcpuId: number, gfn: number, gen: number, resynced: boolean): void {
-  const slot = mappingSlot(mmu, gfn, false);
-  if (slot < 0) return;
+export function nameCorruptMark(
+  mmu: Mmu,
+  vcpuId: number,
+  gfn: number,
+  gen: number,
+  slot: number,
+  resynced: boolean,
+): void {
   mmu.i32[mmu.mmioWatch] = resynced ? WATCH_RESYNCED : WATCH_CORRUPT;
   const spte = `vCPU ${vcpuId} writes an MMIO spte of the current generation ${hex(gen)} for gfn ${hex(gfn)}, which slot ${slotId(mmu, slot)} maps`;
   if (resynced) {

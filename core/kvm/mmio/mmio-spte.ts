@@ -7,7 +7,7 @@ import { VCPU_MMIO_GFN } from '../../arena/vcpu-layout.ts';
 import { ERA_PATCH, ERA_V3_10, ERA_V6_8 } from '../eras.ts';
 import { KVM_PFN_NOSLOT } from '../memslots/memslots.ts';
 import { generationWord } from './mmio-cache.ts';
-import { nameCorruptMark } from './mmio-bugs.ts';
+import { mappingSlot, nameCorruptMark } from './mmio-bugs.ts';
 import type { Mmu } from '../mmu/mmu.ts';
 import { VCPU_MMIO_GEN } from '../mmu/mmu-words.ts';
 import { mmuSpteSet } from '../mmu/mmu-spte.ts';
@@ -62,8 +62,11 @@ export function markMmioSpte(
   const block = mmu.vcpuBlock(vcpuId);
   const looked =
     mmu.i32[block + VCPU_MMIO_GFN] === (gfn | 0) && mmu.i32[block + VCPU_MMIO_GEN] === mmu.i32[generationWord(mmu)];
-  if (!looked && mmu.era !== ERA_V3_10 && (gen >>> mmu.mmio.genShift) << mmu.mmio.genShift === freshGeneration(mmu)) {
-    nameCorruptMark(mmu, vcpuId, gfn, gen, resynced);
+  if (!looked && mmu.era !== ERA_V3_10) {
+    // The slot first: an update that is published between the two looks makes the entry stale, and no mistake.
+    const slot = mappingSlot(mmu, gfn, false);
+    const stored = (gen >>> mmu.mmio.genShift) << mmu.mmio.genShift;
+    if (slot >= 0 && stored === freshGeneration(mmu)) nameCorruptMark(mmu, vcpuId, gfn, gen, slot, resynced);
   }
   const lo = mmioSpteLow(mmu.mmio, gfn, stored, gen);
   // Later kernels take the access of the event from the entry's lowest bits, whatever they mean there.
