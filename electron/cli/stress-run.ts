@@ -11,6 +11,7 @@ import { mmioFaultCount } from '../../core/debug/logs/mmio-records.ts';
 import { createMachine, type LaunchVcpu, type Machine, type MachineStop } from '../../core/machine/index.ts';
 import { allocateArena } from '../host/arena-memory.ts';
 import { CliFailure, STATUS_MACHINE } from './exit-status.ts';
+import { StressWatch } from './stress-watch.ts';
 
 export interface StressOptions {
   readonly image: Uint8Array;
@@ -23,6 +24,8 @@ export interface StressOptions {
   readonly changes: number;
   /** Changes between two audits of the parked machine. */
   readonly auditEvery: number;
+  /** After so many seconds it gives up and says what it has seen; never when left out. */
+  readonly seconds?: number | undefined;
 }
 
 export const STRESS_MODES = ['flat', '32', 'pae', 'long'] as const;
@@ -100,7 +103,8 @@ export function runStress(options: StressOptions): StressReport {
     if (!loaded.ok) throw new CliFailure(loaded.error.message, STATUS_MACHINE);
     const board = boardOf(machine);
     const { i32 } = machine.arena;
-    awaitHammering(machine, board, vcpus);
+    const watch = new StressWatch(machine, options.seconds);
+    awaitHammering(machine, board, vcpus, watch);
 
     const microseconds: number[] = [];
     const violations: string[] = [];
@@ -126,6 +130,7 @@ export function runStress(options: StressOptions): StressReport {
         userspaceAddr: HVA_BASE + BigInt(backing),
       });
       microseconds.push((performance.now() - began) * 1000);
+      watch.check(`${change} of ${changes} memslot changes have returned`);
       Atomics.store(i32, (board + RETURNED) >> 2, change);
       if (!set.ok) throw new CliFailure(`change ${change} was refused: ${set.error.message}`, STATUS_MACHINE);
       if (change % LOG_EVERY === 0) readDirtyLog(machine, change % (2 * LOG_EVERY) === 0);
@@ -138,7 +143,10 @@ export function runStress(options: StressOptions): StressReport {
       }
     }
     Atomics.store(i32, (board + STOP) >> 2, 1);
-    while (stop.kind === 'budget') stop = run();
+    while (stop.kind === 'budget') {
+      stop = run();
+      watch.check(`all ${changes} memslot changes have returned, and the guest has been told to end`);
+    }
     machine.park();
     const sum = (offset: number): number =>
       machine.vm.vcpus.reduce((all, { id }) => all + i32[(board + ACCOUNTS + id * ACCOUNT_BYTES + offset) >> 2], 0);
@@ -174,11 +182,12 @@ function boardOf(machine: Machine): number {
 }
 
 /** Until every vCPU has read the window. */
-function awaitHammering(machine: Machine, board: number, vcpus: number): void {
+function awaitHammering(machine: Machine, board: number, vcpus: number, watch: StressWatch): void {
   const hasRead = (id: number): boolean =>
     machine.arena.i32[(board + ACCOUNTS + id * ACCOUNT_BYTES + READS) >> 2] !== 0;
   while (!Array.from({ length: vcpus }, (_unused, id) => id).every(hasRead)) {
     const stop = machine.run(1);
+    watch.check('not every vCPU has begun');
     if (stop.kind !== 'budget') throw new CliFailure(`the guest stopped: ${JSON.stringify(stop)}`, STATUS_MACHINE);
   }
 }
