@@ -1,6 +1,8 @@
 /** Carries scripts out against the oracle and the auditor, and prints them as code. */
+import { VCPU_F_INSNS } from '../../core/arena/vcpu-layout.ts';
 import { HVA_BASE } from '../../core/base/address.ts';
 import type { Era } from '../../core/base/machine-modes.ts';
+import { violationLines } from '../../core/format/audit-text.ts';
 import { auditMmu } from '../../core/kvm/audit/audit.ts';
 import { mmioGenerationOf } from '../../core/kvm/eras.ts';
 import { GVAS, HOSTS, pick, PLACES, SMALL_PAGES, TARGETS } from './audit-addresses.ts';
@@ -52,7 +54,10 @@ export class Script {
     if (this.#steps % 4 === 0) this.seekStrayStore();
     const { violations } = auditMmu(this.world.vm.mmu, { limit: 3, descriptors: this.#steps % 16 === 0 });
     const own = violations.filter(({ eraBug }) => eraBug === undefined);
-    if (own.length > 0) throw new Error(`audit: ${own.map(({ rule, text }) => `${rule}: ${text}`).join('; ')}`);
+    if (own.length === 0) return;
+    const insns = this.world.vcpu.cpu.f[VCPU_F_INSNS];
+    const found = own.map(({ rule, text }) => `${rule}: ${text}`).join('; ');
+    throw new Error([`audit: ${found}`, ...violationLines(insns, own[0])].join('\n'));
   }
 
   seekStrayStore(): void {

@@ -7,6 +7,7 @@
 import { describe, expect, test } from 'vitest';
 import { VCPU_REQUESTS } from '../../core/arena/vcpu-layout.ts';
 import { ERAS, MMU_MODES } from '../../core/base/machine-modes.ts';
+import { lastSptep } from '../../core/kvm/mmu/mmu-walk.ts';
 import { NESTED_TLB, NESTED_TLB_END, PAGING_CACHES_END, PDE_CACHE } from '../../core/x86/tlb/tlb-layout.ts';
 import { hunt, quarryText } from './audit-hunt.ts';
 import { playScript, scriptText } from './audit-script.ts';
@@ -46,6 +47,18 @@ test('a flush that is lost is found by the next step', () => {
   script.world.vcpu.cpu.r[VCPU_REQUESTS] = 0;
   expect(() => script.play({ do: 'quota', pages: 64 })).toThrow(
     /audit: tlb: the TLB of vCPU 0 translates gva 0x1000000 /,
+  );
+});
+
+test('a violation is told with its rule, the spte and the last events that touched it', () => {
+  const script = playScript({ mmu: 'npt', era: 'v3.11' }, [
+    { do: 'slot', id: 1, place: 0, pages: 16, host: 0, flags: 0 },
+    { do: 'write', at: 0, byte: false, user: false },
+  ]);
+  const { vm, vcpu } = script.world;
+  vm.mmu.i32[lastSptep(vm.mmu, vcpu.cpu.r, 0x100_0000, 0) >> 2] ^= 1 << 12;
+  expect(() => script.play({ do: 'quota', pages: 64 })).toThrow(
+    /audit: .*mapping: [^]* rule: [^]* sptep 0x[^]* last events that touched it:\n +[0-9]+ vcpu 0 [a-z_]+: /,
   );
 });
 
