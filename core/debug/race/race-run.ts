@@ -67,6 +67,8 @@ class RaceRun {
   private published = 0;
   private update: MemslotUpdate | undefined;
   private next = 0;
+  /** What a vCPU that was held comes to is told at the line that lets it go. */
+  private released: RaceLine | undefined;
 
   constructor(script: RaceScript, host: RaceHost) {
     this.script = script;
@@ -103,7 +105,8 @@ class RaceRun {
     const after = bugStrikes(this.bench.arena);
     const told = new Set(inner.flatMap(({ bugs }) => bugs));
     const bugs = RACE_BUGS.filter((id) => after[id] > struck[id] && !told.has(id));
-    this.tell(line, what, log, bugs);
+    this.tell(this.released ?? line, what, log, bugs);
+    this.released = undefined;
   }
 
   private tell(line: RaceLine, what: string, log: readonly string[], bugs: readonly KvmBugId[]): void {
@@ -183,6 +186,7 @@ class RaceRun {
       if (action.kind === 'release' && action.vcpu === vcpu) break;
       this.line();
     }
+    this.released = this.script.lines[this.next];
     this.next += 1;
     this.held.delete(vcpu);
   }
