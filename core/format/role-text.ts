@@ -15,3 +15,10 @@ export function roleText(role: number): string {
   const nxe = ((role >>> 18) & 1) === 0 ? '!nxe' : 'nxe';
   return `${level}${pae} q${quadrant}${direct} ${accessText(role >>> 14)}${invalid} ${nxe}`;
 }
+
+/** Which part of a table of 1024 entries a shadow page is for; undefined where tables have 512. */
+export function quadrantOf(role: number): number | undefined {
+  const isDirect = ((role >>> 13) & 1) !== 0;
+  const isPae = ((role >>> 4) & 1) !== 0;
+  return isDirect || isPae ? undefined : (role >>> 5) & 3;
+}
