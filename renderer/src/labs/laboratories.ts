@@ -17,8 +17,8 @@ export interface LabFacts {
   readonly generation: GenerationSnapshot;
   readonly slots: MemslotsSnapshot;
   readonly stats: StatsSnapshot;
-  /** Outcomes of MMIO faults since the machine was set up. */
-  readonly outcomes: ReadonlySet<MmioOutcome>;
+  /** Outcomes of MMIO faults of the polled page since the machine was set up. */
+  readonly polls: ReadonlySet<MmioOutcome>;
 }
 
 export interface LabStep {
@@ -38,11 +38,10 @@ export interface Laboratory {
   readonly steps: readonly LabStep[];
 }
 
-const POLLED = 0xe000_0000n;
-const polledPage = (outcomes: readonly MmioOutcome[], once = false): Params<'breakpoints.add'> => ({
-  spec: { kind: 'mmio', start: POLLED, length: 0x1000n, access: 'any', outcomes: [...outcomes], freshness: 'any' },
-  once,
-});
+export const POLLED = 0xe000_0000n;
+const INVALID_POLL: Params<'breakpoints.add'> = {
+  spec: { kind: 'mmio', start: POLLED, length: 0x1000n, access: 'any', outcomes: ['INVALID'], freshness: 'any' },
+};
 
 const changed = ({ generation, startGeneration }: LabFacts): boolean =>
   generation.moment.memslotsGeneration !== startGeneration;
@@ -55,7 +54,7 @@ export const LABORATORIES: readonly Laboratory[] = [
     guest: 'poller',
     options: { mmu: 'ept', era: 'patch' },
     // Not the accesses before it that the vCPU's MMIO cache may answer.
-    breakpoints: [polledPage(['INVALID'])],
+    breakpoints: [INVALID_POLL],
     panels: ['mmio', 'sptes', 'memslots'],
     steps: [
       {
@@ -83,7 +82,7 @@ export const LABORATORIES: readonly Laboratory[] = [
         todo: 'Step once (F11).',
         sees: 'The fault came to INVALID: the memslots were looked up anew, and now there is RAM.',
         panel: 'mmio',
-        isSeen: ({ outcomes }) => outcomes.has('INVALID'),
+        isSeen: ({ polls }) => polls.has('INVALID'),
       },
     ],
   },
@@ -118,20 +117,26 @@ export const LABORATORIES: readonly Laboratory[] = [
   {
     id: 'dirty-log',
     title: 'Dirty page logging',
-    guest: 'timer',
+    guest: 'poller',
     options: { mmu: 'ept', era: 'v3.11' },
     breakpoints: [],
-    panels: ['sptes', 'statistics', 'memslots'],
+    panels: ['sptes', 'memslots'],
     steps: [
       {
-        todo: 'Edit slot 1 and turn dirty logging on.',
-        sees: 'A change of flags only; it adds to the generation like any other.',
+        todo: 'Run (F5), and pause after a moment. In the Spte inspector choose RAM.',
+        sees: 'What the guest has written may be written: rwx.',
+        panel: 'sptes',
+        isSeen: ({ stats }) => stats.vcpu.pf_fixed > 0,
+      },
+      {
+        todo: 'Edit slot 1, turn dirty logging on, and apply it.',
+        sees: 'A change of flags only; it adds to the generation like any other. The leaves of the slot are r-x.',
         panel: 'memslots',
         isSeen: ({ slots }) => slots.slots.some(({ logDirtyPages }) => logDirtyPages),
       },
       {
-        todo: 'Run (F5), and pause after a moment.',
-        sees: 'The slot counts the pages that were written to.',
+        todo: 'Run on (F5), and pause after a moment.',
+        sees: 'The slot counts the pages that were written to, and these are rwx again.',
         panel: 'memslots',
         isSeen: ({ slots }) => slots.slots.some(({ dirtyPages }) => dirtyPages > 0),
       },
@@ -140,28 +145,33 @@ export const LABORATORIES: readonly Laboratory[] = [
   {
     id: 'shadow-paging',
     title: 'Shadow paging of a 32-bit guest',
-    guest: 'poller',
+    guest: 'faults',
     options: { mmu: 'shadow', era: 'v3.11', append: 'mode=32' },
-    breakpoints: [polledPage([], true)],
+    breakpoints: [
+      {
+        spec: {
+          kind: 'page-fault',
+          start: 0n,
+          length: 1n << 64n,
+          access: 'any',
+          cause: 'any',
+          privilege: 'any',
+        },
+      },
+    ],
     panels: ['statistics', 'sptes', 'walk'],
     steps: [
       {
-        todo: 'Run (F5): the machine stops in front of the first MMIO fault.',
-        sees: 'Pages of the guest’s tables are shadowed.',
-        panel: 'sptes',
-        isSeen: ({ stats }) => stats.usedMmuPages > 4,
-      },
-      {
-        todo: 'Look the polled page up in Walk: type 0xe0000000.',
-        sees: 'Guest page faults and shadow faults were counted meanwhile.',
+        todo: 'Run (F5): the machine stops in front of the first page fault that is the guest’s own.',
+        sees: 'Its tables are shadowed. In Walk, the address of the fault has both trees beside each other.',
         panel: 'walk',
-        isSeen: ({ stats }) => stats.vcpu.pf_fixed > 0,
+        isSeen: ({ stats }) => stats.vcpu.pf_guest > 0 && stats.vm.mmu_pte_write > 0,
       },
       {
-        todo: 'Run on (F5), and pause after a moment.',
-        sees: 'The fault left an MMIO spte: a reserved bit is set in it.',
-        panel: 'sptes',
-        isSeen: hasMmioSpte,
+        todo: 'Run on (F5), to the next one.',
+        sees: 'In Statistics pf_guest has grown by one. The screen’s MMIO spte, gfn 0xb8, has a reserved bit set.',
+        panel: 'statistics',
+        isSeen: (facts) => facts.stats.vcpu.pf_guest > 1 && hasMmioSpte(facts),
       },
     ],
   },

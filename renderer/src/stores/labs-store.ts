@@ -2,11 +2,13 @@
 import { defineStore } from 'pinia';
 import { computed, ref, shallowRef, watch } from 'vue';
 import type { MmioOutcome } from '../api/contract-words.ts';
-import { LABORATORIES, type LabFacts, type Laboratory } from '../labs/laboratories.ts';
+import { LABORATORIES, POLLED, type LabFacts, type Laboratory } from '../labs/laboratories.ts';
 import { useBreakpointsStore } from './breakpoints-store.ts';
 import { useDesktopStore } from './desktop-store.ts';
 import { useLayoutStore } from './layout-store.ts';
 import { useMachineStore } from './machine-store.ts';
+
+const LOG_PIECE = 1000;
 
 export const useLabsStore = defineStore('labs', () => {
   const desktop = useDesktopStore();
@@ -20,7 +22,7 @@ export const useLabsStore = defineStore('labs', () => {
   const seen = ref<readonly number[]>([]);
   const startGeneration = ref(0n);
   const logged = ref(0);
-  const outcomes = shallowRef<ReadonlySet<MmioOutcome>>(new Set());
+  const polls = shallowRef<ReadonlySet<MmioOutcome>>(new Set());
   const load = ref(-1);
 
   const opened = computed(() => LABORATORIES.find(({ id }) => id === openId.value));
@@ -33,20 +35,30 @@ export const useLabsStore = defineStore('labs', () => {
     layout.open('start');
     activeId.value = lab.id;
     seen.value = [];
-    outcomes.value = new Set();
+    polls.value = new Set();
     logged.value = 0;
     load.value = machine.loads;
     startGeneration.value = machine.status?.moment.memslotsGeneration ?? 0n;
     return true;
   }
 
+  /** All of the log since the last look, as far as the engine still has it. */
+  async function readPolls(): Promise<void> {
+    for (let total = Infinity; logged.value < total;) {
+      const log = await desktop.call('mmio.log', { since: logged.value, limit: LOG_PIECE });
+      if (!log.ok) return;
+      const { records } = log.value;
+      ({ total } = log.value);
+      const here = records.filter(({ gpa }) => gpa >> 12n === POLLED >> 12n);
+      polls.value = new Set([...polls.value, ...here.map(({ outcome }) => outcome)]);
+      // A machine that was reset begins its log anew.
+      logged.value = total < logged.value ? 0 : (records.at(-1)?.seq ?? total - 1) + 1;
+    }
+  }
+
   async function factsNow(): Promise<LabFacts | undefined> {
     const { status } = machine;
-    const log = await desktop.call('mmio.log', { since: logged.value, limit: 1000 });
-    if (log.ok) {
-      logged.value = log.value.total;
-      outcomes.value = new Set([...outcomes.value, ...log.value.records.map(({ outcome }) => outcome)]);
-    }
+    await readPolls();
     const [generation, slots, stats] = await Promise.all([
       desktop.call('generation.read', {}),
       desktop.call('memslots.read', {}),
@@ -59,7 +71,7 @@ export const useLabsStore = defineStore('labs', () => {
       generation: generation.value,
       slots: slots.value,
       stats: stats.value,
-      outcomes: outcomes.value,
+      polls: polls.value,
     };
   }
 
