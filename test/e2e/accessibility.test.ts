@@ -1,16 +1,10 @@
 /** Every panel and every dialog by axe-core's rules for WCAG 2.1 A and AA, dark and light, in a small and a large window. */
-import { readFile } from 'node:fs/promises';
-import { createRequire } from 'node:module';
-import type { AxeResults } from 'axe-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { axeComplaints } from './axe.ts';
 import { launchUmbra } from './harness.ts';
 import type { LaunchedUmbra } from './harness.ts';
 import { workbench } from './workbench.ts';
 import type { PanelName, Workbench } from './workbench.ts';
-
-const RULES = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'best-practice'];
-/** Rules for documents with headings and landmarks to jump by, which a workbench of panels is not. */
-const NOT_FOR_A_WORKBENCH = ['region', 'page-has-heading-one', 'heading-order'];
 
 const PANELS: readonly PanelName[] = [
   'disassembly',
@@ -58,7 +52,6 @@ beforeAll(async () => {
   umbra = await launchUmbra();
   bench = workbench(umbra.page);
   await bench.waitForState('paused');
-  await umbra.page.evaluate(await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8'));
 });
 afterAll(() => umbra.close());
 
@@ -78,22 +71,7 @@ it('every panel has something to show', async () => {
   await walk.locator('[data-reading=walk-kvm]').waitFor();
 });
 
-/** @returns one line for each element that breaks a rule */
-async function complaints(selector: string): Promise<readonly string[]> {
-  const { violations } = await umbra.page.evaluate(
-    ({ element, rules, without }) =>
-      Reflect.get(globalThis, 'axe').run(element, {
-        runOnly: rules,
-        rules: Object.fromEntries(without.map((rule: string) => [rule, { enabled: false }])),
-      }) as Promise<AxeResults>,
-    { element: selector, rules: RULES, without: NOT_FOR_A_WORKBENCH },
-  );
-  return violations.flatMap(({ id, nodes }) =>
-    nodes.map(
-      ({ target, failureSummary }) => `${id}: ${target.join(' ')}: ${failureSummary?.split('\n').at(1)?.trim()}`,
-    ),
-  );
-}
+const complaints = (selector: string): Promise<readonly string[]> => axeComplaints(umbra.page, selector);
 
 describe.each(SIZES)('in a window of $width × $height', (size) => {
   describe.each(SCHEMES)('%s', (colorScheme) => {

@@ -5,6 +5,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { projectRoot } from '../../scripts/project-root.mjs';
+import { axeComplaints } from './axe.ts';
 import { launchUmbra } from './harness.ts';
 import type { LaunchedUmbra } from './harness.ts';
 import { pausedWorkbench } from './workbench.ts';
@@ -148,6 +149,10 @@ it('says that the image of a workspace is missing or another, and takes the one 
   await openFile(file);
   await bench.eventually(() => bar.innerText(), /The image of the workspace is missing: .*moved\.elf/, 'it is missing');
   await umbra.screenshot('24-image-missing');
+  for (const colorScheme of ['light', 'dark'] as const) {
+    await umbra.page.emulateMedia({ colorScheme });
+    expect(await axeComplaints(umbra.page, '.workbench')).toEqual([]);
+  }
   await bar.getByRole('button', { name: 'Leave it' }).click();
   await bar.waitFor({ state: 'detached' });
   expect(await image()).toBe('dropped.elf');

@@ -348,7 +348,7 @@ describe.each(CASES)('the walk of an address under $mmu in era $era', ({ mmu, er
         }
       }),
       {
-        numRuns: 8,
+        numRuns: 10,
         seed: 3011,
         endOnFailure: true,
         examples: [
