@@ -31,8 +31,8 @@ const RATE_UNITS = [
 /** `23.4 M/s`, or with what is counted `23.4 M insns/s` */
 export function formatRate(perSecond: number, counted = ''): string {
   const unit = RATE_UNITS.find(({ at }) => perSecond >= at);
-  const per = counted === '' ? '/s' : `${GROUP}${counted}/s`;
-  if (unit === undefined) return `${perSecond.toFixed(0)}${counted === '' ? GROUP : ''}${per}`;
+  const per = counted === '' ? '/s' : `${unit ? '\u00a0' : ''}${counted}/s`;
+  if (unit === undefined) return `${perSecond.toFixed(0)}${GROUP}${per}`;
   return `${(perSecond / unit.at).toFixed(1)}${GROUP}${unit.sign}${per}`;
 }
 
