@@ -30,7 +30,7 @@ const flaws = (): Promise<readonly string[]> =>
   umbra.page.evaluate(() => {
     const found = new Set<string>();
     const isShown = (element: Element): boolean =>
-      element.checkVisibility({ visibilityProperty: true, opacityProperty: true });
+      element.checkVisibility({ visibilityProperty: true, opacityProperty: true, contentVisibilityAuto: true });
     const nameOf = (element: Element): string => {
       const panel = element.closest('[data-panel]')?.getAttribute('data-panel') ?? 'frame';
       const text = (element.textContent ?? '').trim().replaceAll(/\s+/g, ' ').slice(0, 50);

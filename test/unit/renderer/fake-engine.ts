@@ -277,10 +277,11 @@ export class FakeEngine extends FakeDesktop implements UmbraDesktop {
       return this.stop({ kind: 'run-to', address });
     },
     'registers.read': () => this.edits.registers(this.moment, this.rip),
-    'registers.write': ({ name, value, hidden }) => {
+    'registers.write': ({ name, value, hidden, pair }) => {
       if (name.startsWith('cr')) return { ...refused(`${name} cannot be written in this script.`), errno: 'EINVAL' };
       this.edits.hidden = hidden;
       this.edits.written.set(name, value);
+      if (pair) this.edits.written.set(pair.name, pair.value);
       return this.edits.registers(this.moment, this.rip);
     },
     'memory.read': (params) => this.edits.memory(this.moment, params),

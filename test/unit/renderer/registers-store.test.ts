@@ -96,6 +96,22 @@ describe('the registers', () => {
     expect(useEditHistoryStore().canUndo).toBe(false);
   });
 
+  it('of cs and ss are one, and come back as one', async () => {
+    const registers = useRegistersStore();
+    const edits = useEditHistoryStore();
+    await registers.refresh();
+    const read = (): (bigint | undefined)[] =>
+      ['cs', 'ss'].map((name) => registers.snapshot?.registers.find((one) => one.name === name)?.value);
+    const before = read();
+    await registers.write('cs', 0x1bn, { name: 'ss', value: 0x23n });
+    expect(read()).toEqual([0x1bn, 0x23n]);
+    expect(edits.undoTitle).toBe('cs = 0x1b, ss = 0x23');
+    await edits.undo();
+    expect(read()).toEqual(before);
+    await edits.redo();
+    expect(read()).toEqual([0x1bn, 0x23n]);
+  });
+
   it('of a segment come back with the hidden part that they had, whatever the tables say by now', async () => {
     const registers = useRegistersStore();
     const edits = useEditHistoryStore();
