@@ -5,7 +5,8 @@
  */
 import { framesOf, type AuditPage, type AuditSpte, type AuditView } from './audit-view.ts';
 import { gfnToPfn } from '../memslots/memslots.ts';
-import { ROLE_CR4_PAE, ROLE_NXE } from '../mmu/shadow-page-role.ts';
+import { ROLE_CR0_WP, ROLE_CR4_PAE, ROLE_NXE, roleAccess } from '../mmu/shadow-page-role.ts';
+import { ACC_EXEC_MASK, ACC_USER_MASK, ACC_WRITE_MASK } from '../spte/access-bits.ts';
 import { mmioSpteGfn } from '../spte/spte-mmio.ts';
 
 const ROLE_QUADRANT_SHIFT = 5;
@@ -33,8 +34,26 @@ export function auditGuestEntries(view: AuditView): void {
   }
   for (const link of view.links) {
     const child = view.pageAt(link.lo & ~0xfff);
-    if (child !== undefined && stands(link.page)) auditTarget(view, link, child.gfn, child.direct);
+    if (child === undefined || !stands(link.page)) continue;
+    auditTarget(view, link, child.gfn, child.direct);
+    auditChildAccess(view, link, child);
   }
+}
+
+/**
+ * The access of a page's role is what the entries above it allow, so it is no more than the one that links it does. Under
+ * CR0.WP = 0 a large guest page may have been made writable for the supervisor, and lost its users.
+ */
+function auditChildAccess(view: AuditView, link: AuditSpte, child: AuditPage): void {
+  const guest = guestEntry(view, link.page, link.index);
+  if (guest === undefined || (guest.value & PT_PRESENT) === 0n) return;
+  const access = roleAccess(child.role);
+  const noExecute = guest.value >> 63n !== 0n && (link.page.role & ROLE_NXE) !== 0;
+  const allowed = (Number(guest.value) & (ACC_WRITE_MASK | ACC_USER_MASK)) | (noExecute ? 0 : ACC_EXEC_MASK);
+  const isSupervisors = child.direct && (child.role & ROLE_CR0_WP) === 0 && (access & ACC_USER_MASK) === 0;
+  if ((access & ~allowed & ~(isSupervisors ? ACC_WRITE_MASK : 0)) === 0) return;
+  const text = `the guest’s entry 0x${guest.value.toString(16)} gives access ${allowed}, the role of the page below it has ${access}`;
+  view.reportSpte('guest-entry', { ...link, gfn: child.gfn }, text);
 }
 
 function auditTarget(view: AuditView, spte: AuditSpte, gfn: number, isMapping: boolean): void {

@@ -69,6 +69,9 @@ describe.each(['v3.11', 'v6.8'] as const)('an entry that is present already, in 
     rig.read(rig.page(8));
     expect(rig.pageOf(rig.page(8))).toBe(rig.pageOf(rig.page(0)));
     expect(rig.roles(rig.tables.window).map(roleAccess)).toEqual([7]);
+    expect(auditMmu(rig.vm.mmu).violations.map(({ text }) => text)).toContain(
+      `the guest’s entry 0x${(BigInt(rig.tables.window) | (OPEN & ~W)).toString(16)} gives access 5, the role of the page below it has 7`,
+    );
   });
 });
 
