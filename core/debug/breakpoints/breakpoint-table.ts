@@ -4,6 +4,7 @@
  */
 import { u64FromHalves } from '../../base/address.ts';
 import { MMIO_OUTCOMES } from '../../base/mmio-outcomes.ts';
+import { gfnToMemslot, memslotIsReadonly, NO_SLOT } from '../../kvm/memslots/memslots.ts';
 import type { Machine } from '../../machine/index.ts';
 import type { BreakpointWish } from '../../protocol/requests.ts';
 import type { BreakpointKind, BreakpointSnapshot, BreakpointSpec, HitMode } from '../../protocol/snapshots.ts';
@@ -299,6 +300,9 @@ export class BreakpointTable {
   }
 }
 
+/** MmioFaultFacts.access of a write. */
+const WRITE = 1;
+
 const covers = (spec: ExecSpec, address: bigint): boolean =>
   address >= spec.address && address < spec.address + (spec.length ?? 1n);
 
@@ -318,15 +322,22 @@ function mmioEvent(fault: MmioFaultFacts, machine: Machine | undefined): Machine
   const gva = u64FromHalves(fault.gvaLo ?? 0, fault.gvaHi ?? 0);
   const u64 = (value: number): bigint => BigInt.asUintN(64, BigInt(value));
   const { access, outcome, spteGen, kvmGen } = fault;
-  const claim = machine === undefined ? 0n : claimOf(machine, gpa, outcome);
+  const claim = machine === undefined ? 0n : claimOf(machine, gpa, access, outcome);
   const values = [gva, gpa, gpa >> 12n, BigInt(access), BigInt(outcome), u64(spteGen), u64(kvmGen), claim];
   return { kind: 'mmio', vcpu: fault.vcpuId ?? 0, values };
 }
 
-/** The index of CLAIM_WORDS: a fault that is tried again, is a bug or finds memory after all gets to no device. */
-function claimOf({ arena, devices }: Machine, gpa: bigint, outcome: number): bigint {
+/**
+ * The index of CLAIM_WORDS: a fault that is tried again, is a bug or finds memory after all gets to no device. Memory of a
+ * read-only slot is there for reads; what is written goes to user space.
+ */
+function claimOf({ arena, devices }: Machine, gpa: bigint, access: number, outcome: number): bigint {
   const word = MMIO_OUTCOMES[outcome];
-  if (word === 'RETRY' || word === 'BUG' || resolveGpa(arena, gpa).kind === 'ram') return 0n;
+  if (word === 'RETRY' || word === 'BUG') return 0n;
+  if (resolveGpa(arena, gpa).kind === 'ram') {
+    const slot = gfnToMemslot(arena, Number(gpa >> 12n));
+    if (access !== WRITE || slot === NO_SLOT || !memslotIsReadonly(arena, slot)) return 0n;
+  }
   return devices.bus.mmioDeviceAt(gpa) === undefined ? 2n : 1n;
 }
 

@@ -1,5 +1,6 @@
 /** Every kind of breakpoint on real guest code, under each MMU: where it stops, what it says, and that it changes nothing. */
 import { describe, expect, it } from 'vitest';
+import { HVA_BASE } from '../../../core/base/address.ts';
 import { SPTE_WRITERS } from '../../../core/kvm/index.ts';
 import { SPTE_WRITER_WORDS } from '../../../core/protocol/breakpoint-kinds.ts';
 import type { BreakpointEvent, MachineStatus } from '../../../core/protocol/snapshots.ts';
@@ -348,6 +349,27 @@ describe('what every kind shares', () => {
     session.ask('breakpoints.replace', { breakpoints: [] });
     session.ask('run.step', { vcpu: 0 });
     expect(session.ask('mmio.log', { since: total, limit: 1 }).records[0].claim).toBe(claim);
+  });
+
+  it('an MMIO fault of a write to a read-only slot will be claimed by nobody, not by the memory', () => {
+    const hole = 0xf000_0000;
+    // mov eax, [hole]; nop; mov [hole], eax; hlt
+    const session = sessionWithCode([0xa1, ...dword(hole), 0x90, 0xa3, ...dword(hole), 0xf4]);
+    session.ask('breakpoints.add', { spec: { kind: 'exec', address: BASE + 5n } });
+    expect(go(session).reason.kind).toBe('breakpoint');
+    // The read has left an MMIO spte; memory comes, and it is stale.
+    const region = { slot: 7, flags: 2, guestPhysAddr: BigInt(hole), memorySize: 0x1000n, userspaceAddr: HVA_BASE };
+    session.ask('memslots.set', { region });
+    session.ask('breakpoints.add', {
+      spec: { kind: 'mmio', start: 0n, length: 1n << 52n, access: 'write', outcomes: [], freshness: 'any' },
+      condition: 'event.claim == "unsatisfied"',
+    });
+    const { reason } = go(session);
+    if (reason.kind !== 'mmio-breakpoint') throw new Error(`stopped by ${reason.kind}`);
+    const { total } = session.ask('mmio.log', { since: 0, limit: 1 });
+    session.ask('breakpoints.replace', { breakpoints: [] });
+    session.ask('run.step', { vcpu: 0 });
+    expect(session.ask('mmio.log', { since: total, limit: 1 }).records[0].claim).toBe('unsatisfied');
   });
 
   it('one for another vCPU is not met, and once disables it', () => {
