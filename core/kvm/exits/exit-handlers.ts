@@ -60,7 +60,7 @@ import { mmuContext, mmuUnload } from '../mmu/mmu-roots.ts';
 import { mmuFlushTlb } from '../vcpu/requests.ts';
 import { traceKvmCpuid, traceKvmMsr, traceKvmUserspaceExit } from '../trace/trace-events.ts';
 import type { VcpuContext } from '../vcpu/vcpu-context.ts';
-import { KVM_EXIT_HLT, KVM_EXIT_SHUTDOWN } from '../vcpu/vcpu-exit-reasons.ts';
+import { KVM_EXIT_HLT, KVM_EXIT_IRQ_WINDOW_OPEN, KVM_EXIT_SHUTDOWN } from '../vcpu/vcpu-exit-reasons.ts';
 import { RUN_DEBUG_EXEC, RUN_SHUTDOWN } from '../vcpu/vcpu-run.ts';
 
 const RAX = VCPU_GPR;
@@ -107,9 +107,7 @@ function dispatchExit(vcpu: VcpuContext, exit: number): number {
     case EXIT_HLT:
       return handleHalt(vcpu);
     case EXIT_INTERRUPT_WINDOW:
-      vcpu.count(vcpu.cIrqWindow);
-      vcpu.r[VCPU_INTERRUPT_WINDOW] = 0;
-      return RESUME_GUEST;
+      return handleInterruptWindow(vcpu);
     case EXIT_INVLPG:
       return handleInvlpg(vcpu);
     case EXIT_CR_ACCESS:
@@ -172,6 +170,18 @@ function handleMsr(vcpu: VcpuContext, write: boolean): number {
   if (write) traceKvmMsr(vcpu.mmu.arena, vcpu.id, true, ecx, lo, hi, refused);
   else traceKvmMsr(vcpu.mmu.arena, vcpu.id, false, ecx, refused ? 0 : r[RAX], refused ? 0 : r[RDX], refused);
   return result;
+}
+
+/**
+ * handle_interrupt_window: who keeps the interrupt controllers in user space wants to know. v3.11 leaves from here; since 4.5
+ * vcpu_run does, as dm_request_for_irq_injection says, and counts it.
+ */
+function handleInterruptWindow(vcpu: VcpuContext): number {
+  vcpu.count(vcpu.cIrqWindow);
+  vcpu.r[VCPU_INTERRUPT_WINDOW] = 0;
+  if (vcpu.mmu.era === ERA_V6_8) vcpu.count(vcpu.cRequestIrq);
+  traceKvmUserspaceExit(vcpu.mmu.arena, vcpu.id, KVM_EXIT_IRQ_WINDOW_OPEN, 0);
+  return RESUME_GUEST;
 }
 
 /** handle_halt, kvm_emulate_halt. The loop around the vCPU decides whether an interrupt wakes it at once. */

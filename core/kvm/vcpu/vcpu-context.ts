@@ -30,6 +30,7 @@ export class VcpuContext {
   readonly cMmioExits: number;
   readonly cHaltExits: number;
   readonly cIrqWindow: number;
+  readonly cRequestIrq: number;
   readonly cIrqInjections: number;
   readonly cInsnEmulation: number;
   readonly cInsnEmulationFail: number;
@@ -63,6 +64,7 @@ export class VcpuContext {
     this.cMmioExits = vcpuCounterWord(arena, id, 'mmio_exits');
     this.cHaltExits = vcpuCounterWord(arena, id, 'halt_exits');
     this.cIrqWindow = vcpuCounterWord(arena, id, 'irq_window');
+    this.cRequestIrq = vcpuCounterWord(arena, id, 'request_irq');
     this.cIrqInjections = vcpuCounterWord(arena, id, 'irq_injections');
     this.cInsnEmulation = vcpuCounterWord(arena, id, 'insn_emulation');
     this.cInsnEmulationFail = vcpuCounterWord(arena, id, 'insn_emulation_fail');

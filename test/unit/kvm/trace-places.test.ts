@@ -1,5 +1,6 @@
 /** Where tracepoints fire and what their arguments are there, held against the kernel's own trace headers and their callers. */
 import { describe, expect, it } from 'vitest';
+import { VCPU_RFLAGS, VCPU_RIP } from '../../../core/arena/vcpu-layout.ts';
 import { readTrace } from '../../../core/debug/logs/trace-lines.ts';
 import type { Era } from '../../../core/base/machine-modes.ts';
 import { programmed, runToStop } from '../machine/small-machine.ts';
@@ -71,5 +72,25 @@ describe('kvm_cpuid', () => {
     expect(readTrace(arena, 0, 8, 'modern').lines.map(({ text }) => text)).toEqual([
       `func 1234 idx 0 rax 0 rbx ${ebx} rcx 0 rdx 0, cpuid entry found, used max basic`,
     ]);
+  });
+});
+
+describe('kvm_userspace_exit', () => {
+  it('tells user space, which keeps the interrupt controllers, that the guest takes interrupts again', () => {
+    const rig = new ShadowRig('4-level');
+    rig.step([0x90]);
+    rig.r[VCPU_RFLAGS] &= ~0x200;
+    rig.bus.pending = true;
+    // sti; nop; nop
+    rig.arena.u8.set([0xfb, 0x90, 0x90], rig.arena.layout.ram + 0x1000);
+    const [vcpu] = rig.vm.vcpus;
+    vcpu.cpu.noteExternalWrite(rig.arena.layout.ram + 0x1000, 16);
+    vcpu.cpu.successor = 0;
+    rig.r[VCPU_RIP] = 0x1000;
+    traceIn(rig.arena, ['kvm_userspace_exit']);
+    vcpu.run(1, false);
+    expect(traceTexts(rig.arena)).toEqual([]);
+    vcpu.run(2, false);
+    expect(traceTexts(rig.arena)).toEqual(['reason KVM_EXIT_IRQ_WINDOW_OPEN (7)']);
   });
 });
