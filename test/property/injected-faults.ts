@@ -236,6 +236,7 @@ const SHADOW_PAGING_FAULTS: readonly InjectedFault[] = [
     find: 'setSpte(mmu, vcpuId, sptep, access, PT_PAGE_TABLE_LEVEL, gfn, spteToPfn(spteLo), true, false, hostWritable);',
     replace: 'void [setSpte, access, hostWritable, spteToPfn];',
     ...shadowPaging,
+    dwelling: 'leaf tables',
   },
   {
     name: 'invlpg-passes-unsync',
