@@ -38,6 +38,14 @@ test('the processor may find a new leaf entry below a directory entry that it ha
   ]);
 });
 
+test('a directory entry with bit 63 gives its rights to the page below, all but execution', () => {
+  playScript({ mmu: 'shadow', era: 'patch', hostPages: '4k', vcpus: 1, eptAd: false }, [
+    { do: 'paging', paging: 'pae', space: 0, wp: false, nx: true, all: true },
+    { do: 'no-execute', at: 4, upper: true, on: true, invlpg: false },
+    { do: 'read', at: 1, user: false },
+  ]);
+});
+
 test('a flush that is lost is found by the next step', () => {
   const script = playScript({ mmu: 'npt', era: 'v3.11' }, [
     { do: 'slot', id: 1, place: 0, pages: 16, host: 0, flags: 1 },

@@ -49,7 +49,7 @@ function auditChildAccess(view: AuditView, link: AuditSpte, child: AuditPage): v
   if (guest === undefined || (guest.value & PT_PRESENT) === 0n) return;
   const access = roleAccess(child.role);
   const noExecute = guest.value >> 63n !== 0n && (link.page.role & ROLE_NXE) !== 0;
-  const allowed = (Number(guest.value) & (ACC_WRITE_MASK | ACC_USER_MASK)) | (noExecute ? 0 : ACC_EXEC_MASK);
+  const allowed = (Number(guest.value & 0x7n) & (ACC_WRITE_MASK | ACC_USER_MASK)) | (noExecute ? 0 : ACC_EXEC_MASK);
   const isSupervisors = child.direct && (child.role & ROLE_CR0_WP) === 0 && (access & ACC_USER_MASK) === 0;
   if ((access & ~allowed & ~(isSupervisors ? ACC_WRITE_MASK : 0)) === 0) return;
   const text = `the guest’s entry 0x${guest.value.toString(16)} gives access ${allowed}, the role of the page below it has ${access}`;
