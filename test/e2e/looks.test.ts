@@ -221,10 +221,10 @@ describe('a storm of sptes', { timeout: 180_000 }, () => {
     await dialog.locator('[name=append]').fill('pages=20000 passes=100000');
     await dialog.getByRole('button', { name: 'Load' }).click();
     await dialog.waitFor({ state: 'detached' });
+    await front('sptes', 'memslots', 'generation', 'statistics', 'serial');
     await press('F5');
     await bench.waitForState('running');
     await bench.eventually(() => bench.reading('insns'), /\d.\d{3}.\d{3}/, 'it has stormed for a while');
-    await front('sptes', 'memslots', 'generation', 'statistics', 'serial');
   });
   it('looks well while it goes on', () => look('30-storm-running'));
   it('looks well at a stop', async () => {
