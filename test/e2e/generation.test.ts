@@ -108,6 +108,24 @@ describe('the counters', () => {
     await umbra.screenshot('42-statistics');
   });
 
+  it('are reset to nothing, count on from there, and have small plots', async () => {
+    const statistics = bench.panel('statistics');
+    const exits = (): Promise<string> => statistics.locator('[data-counter=exits] .number').first().innerText();
+    await bench.eventually(exits, /[1-9]/, 'exits were counted');
+    await statistics.getByRole('button', { name: 'Reset' }).click();
+    await expect.poll(() => statistics.locator('[data-counter=exits]').count()).toBe(0);
+    await umbra.page.keyboard.press('F5');
+    await bench.waitForState('running');
+    await bench.eventually(exits, /[1-9]/, 'it counts again');
+    await statistics.locator('[data-counter=exits] svg, [data-counter=exits] canvas').first().waitFor();
+    await umbra.page.keyboard.press('F5');
+    await bench.waitForState('paused');
+    const pinned = statistics.locator('[data-counter=insn_emulation] button');
+    expect(await pinned.getAttribute('aria-pressed')).toBe('true');
+    await pinned.click();
+    expect(await pinned.getAttribute('aria-pressed')).toBe('false');
+  });
+
   it('have made no noise on the console', () => {
     expect(umbra.pageErrors).toEqual([]);
   });

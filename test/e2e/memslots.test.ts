@@ -134,6 +134,33 @@ describe('the map by key', () => {
   });
 });
 
+describe('a list that is applied while the guest runs', () => {
+  it('goes through as one, and the log of what was done has every change', async () => {
+    await umbra.page.keyboard.press('F5');
+    await bench.waitForState('running');
+    await panel.getByRole('button', { name: 'New slot' }).click();
+    await bench.fill('memslots', 'gpa', '0xd0000000');
+    await panel.locator('[data-action=stage]').click();
+    await panel.locator('[data-staged="4"]').waitFor();
+    await panel.getByRole('button', { name: 'Delete slot 3…' }).click();
+    await panel.locator('[data-action=stage]').click();
+    await panel.locator('[data-staged="3"]').waitFor();
+    await panel.locator('[data-action=apply-staged]').click();
+    await panel.locator('[data-verdict=past-report]').waitFor();
+    await panel.locator('[data-slot="4"]').waitFor();
+    await panel.locator('[data-slot="3"]').waitFor({ state: 'detached' });
+    await bench.waitForState('running');
+    const events = async (): Promise<string> => (await bench.open('generation')).locator('ol').innerText();
+    await bench.eventually(events, /slot 3: DELETE[\s\S]*slot 4: CREATE/, 'both, the newest first');
+    await umbra.page.keyboard.press('F5');
+    await bench.waitForState('paused');
+    panel = await bench.open('memslots');
+    await umbra.page.keyboard.press('Control+Z');
+    await panel.locator('[data-slot="4"]').waitFor({ state: 'detached' });
+    await panel.locator('[data-slot="3"]').waitFor();
+  });
+});
+
 describe('a slot that logs dirty pages', () => {
   it('says which pages the guest wrote while it ran', async () => {
     await panel.getByRole('button', { name: 'Edit slot 1' }).click();

@@ -69,6 +69,24 @@ describe('a machine with a thread for each vCPU', () => {
     await pause();
   });
 
+  it('takes a staged list while it runs, as one', async () => {
+    await umbra.page.keyboard.press('F5');
+    await bench.waitForState('running');
+    const memslots = await bench.open('memslots');
+    await memslots.getByRole('button', { name: 'New slot' }).click();
+    await bench.fill('memslots', 'gpa', '0xe9000000');
+    await memslots.locator('[data-action=stage]').click();
+    await memslots.locator('[data-staged="3"]').waitFor();
+    await memslots.getByRole('button', { name: 'Delete slot 2…' }).click();
+    await memslots.locator('[data-action=stage]').click();
+    await memslots.locator('[data-staged="2"]').waitFor();
+    await memslots.locator('[data-action=apply-staged]').click();
+    await memslots.locator('[data-slot="3"]').waitFor();
+    await memslots.locator('[data-slot="2"]').waitFor({ state: 'detached' });
+    await runPast((await insns()) + 100_000);
+    await pause();
+  });
+
   it('stops in front of an MMIO fault of one of them', async () => {
     const breakpoints = await bench.open('breakpoints');
     await breakpoints.getByRole('button', { name: 'Add' }).first().click();

@@ -116,6 +116,44 @@ describe('a running machine with a thread for each vCPU', () => {
     expect(status(session).reason.kind).toBe('paused');
   });
 
+  it('takes a list of memslot changes under way, all or none, and says of each what it did', () => {
+    const session = hammering({ era: 'v6.8' });
+    session.ask('run.continue', {});
+    runFor(session, 20_000);
+    const region = (slot: number, guestPhysAddr: bigint, memorySize = 4096n) => ({
+      slot,
+      flags: 0,
+      guestPhysAddr,
+      memorySize,
+      userspaceAddr: HVA_BASE,
+    });
+    const before = status(session).moment.memslotsGeneration;
+    const applied = session.ask('memslots.apply', {
+      regions: [region(5, WINDOW), region(6, WINDOW + 4096n), region(6, WINDOW + 4096n, 0n)],
+    });
+    expect(applied.applied).toBe(true);
+    const changes = applied.outcomes.map((outcome) =>
+      outcome.kind === 'report' ? outcome.report.change : outcome.kind,
+    );
+    expect(changes).toEqual(['CREATE', 'CREATE', 'DELETE']);
+    const [last] = applied.outcomes.slice(-1);
+    expect(last.kind === 'report' ? last.report.generationAfter : before).toBe(
+      status(session).moment.memslotsGeneration,
+    );
+    runFor(session, 2000);
+    const refused = session.ask('memslots.apply', { regions: [region(7, WINDOW + 8192n), region(8, WINDOW)] });
+    expect(refused).toMatchObject({
+      applied: false,
+      outcomes: [{ kind: 'report' }, { kind: 'refusal', refusal: { errno: 'EEXIST', collidingSlot: 5 } }],
+    });
+    expect(session.ask('memslots.read', {}).slots.map(({ id }) => id)).toEqual([0, 1, 5]);
+    // The way back.
+    expect(session.ask('memslots.apply', { regions: [...applied.inverse] }).applied).toBe(true);
+    runFor(session, 2000);
+    session.ask('run.pause', {});
+    expect(session.ask('memslots.read', {}).slots.map(({ id }) => id)).toEqual([0, 1]);
+  });
+
   it('steps one vCPU while the other stands', () => {
     const session = hammering();
     session.ask('run.continue', {});
