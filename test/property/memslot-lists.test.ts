@@ -129,7 +129,7 @@ describe('a list of memslot changes', () => {
           else refused += 1;
         }
       }),
-      { numRuns: 2, seed: 71, endOnFailure: true },
+      { numRuns: 6, seed: 71, endOnFailure: true },
     );
     expect(applied, 'lists that went through').toBeGreaterThan(2);
     expect(refused, 'lists that were refused').toBeGreaterThan(2);
