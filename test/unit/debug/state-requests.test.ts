@@ -88,6 +88,14 @@ describe('a machine state', () => {
     session.run(20_000);
     const untouched = session.arenaBytes();
 
+    const withField = (name: string, value: unknown): Buffer =>
+      withMeta(good, (meta) => JSON.stringify({ ...JSON.parse(meta), [name]: value }));
+    const withList = (name: string, length: number, one: object): Buffer =>
+      withField(
+        name,
+        Array.from({ length }, () => one),
+      );
+
     const cases: readonly (readonly [string, Buffer, RegExp])[] = [
       ['something else', Buffer.alloc(5000, 'x'), /begins otherwise/],
       ['another version', patched(good, 8, 2), /format 2; this version of Umbra reads format 1/],
@@ -102,6 +110,30 @@ describe('a machine state', () => {
         'more memory',
         withMeta(good, (meta) => meta.replace(/"ramBytes":\d+/, '"ramBytes":1048576')),
         /another machine/,
+      ],
+      ['nine stops', withList('stops', 9, { vcpu: 0, kind: 'exec', insns: 1, ripLo: 0, ripHi: 0 }), /wrong at stops/],
+      [
+        'too many breakpoints',
+        withList('breakpoints', 1001, { id: 1, hits: 0, breakpoint: { spec: { kind: 'generation-wrap' } } }),
+        /wrong at breakpoints/,
+      ],
+      [
+        'a breakpoint hit less than never',
+        withList('breakpoints', 1, { id: 1, hits: -1, breakpoint: { spec: { kind: 'generation-wrap' } } }),
+        /wrong at breakpoints\.0\.hits/,
+      ],
+      [
+        'a history without end',
+        withList('history', 4097, { insns: 1, kind: 'zap', slot: -1, before: 1, after: 1, text: '' }),
+        /wrong at history/,
+      ],
+      ['a serial line without end', withField('serial', 's'.repeat(262_145)), /wrong at serial/],
+      ['a state that runs', withField('state', 'running'), /wrong at state/],
+      ['a reason of no kind', withField('reason', { kind: 'because' }), /wrong at reason/],
+      [
+        'a stop of a vCPU that cannot be',
+        withList('stops', 1, { vcpu: 8, kind: 'exec', insns: 1, ripLo: 0, ripHi: 0 }),
+        /wrong at stops\.0\.vcpu/,
       ],
       ['no image', withMeta(good, (meta) => meta.replace(/"ramBytes":\d+/, '"ramBytes":0')), /ramBytes/],
     ];

@@ -7,7 +7,15 @@ import {
   STATE_MAGIC,
   STATE_VERSION,
 } from '../../../core/machine/state/state-format.ts';
-import { parseWorkspace, workspaceText } from '../../../core/protocol/workspace.ts';
+import {
+  MAX_EMBEDDED_IMAGE,
+  MAX_NOTES_CHARACTERS,
+  MAX_WATCHES,
+  MAX_WORKSPACE_BREAKPOINTS,
+  MAX_WORKSPACE_SLOTS,
+  parseWorkspace,
+  workspaceText,
+} from '../../../core/protocol/workspace.ts';
 import { savedState } from '../machine/saved-machine.ts';
 import { programmed } from '../machine/small-machine.ts';
 
@@ -35,6 +43,43 @@ describe('the workspace of docs/FORMATS.md', () => {
   ])('is refused with its place when it is wrong', (text, reason) => {
     const parsed = parseWorkspace(text);
     expect(parsed.ok ? 'accepted' : parsed.error).toMatch(reason);
+  });
+
+  test('is taken up to each of its bounds, and refused behind it', () => {
+    const example = JSON.parse(EXAMPLE);
+    const many = (count: number, one: unknown): readonly unknown[] => Array.from({ length: count }, () => one);
+    const wrap = { spec: { kind: 'generation-wrap' } };
+    const watch = { space: 'gva', address: '0x1000', size: 4 };
+    const image = (part: object): object => ({ image: { ...example.image, ...part } });
+    const bounds: readonly (readonly [RegExp, (size: number) => object, number])[] = [
+      [/^slots/, (size) => ({ slots: many(size, example.slots[0]) }), MAX_WORKSPACE_SLOTS],
+      [/^breakpoints/, (size) => ({ breakpoints: many(size, wrap) }), MAX_WORKSPACE_BREAKPOINTS],
+      [/^notes/, (size) => ({ notes: 'n'.repeat(size) }), MAX_NOTES_CHARACTERS],
+      [/^watches/, (size) => ({ watches: many(size, watch) }), MAX_WATCHES],
+      [/^image\.name/, (size) => image({ name: 'n'.repeat(size) }), 4096],
+      [/^image\.base64/, (size) => image({ base64: 'AAAA'.repeat(size) }), Math.ceil(MAX_EMBEDDED_IMAGE / 3)],
+    ];
+    for (const [place, part, most] of bounds) {
+      const within = parseWorkspace(JSON.stringify({ ...example, ...part(most) }));
+      expect(within.ok ? '' : within.error, `${place} of ${most}`).toBe('');
+      const beyond = parseWorkspace(JSON.stringify({ ...example, ...part(most + 1) }));
+      expect(beyond.ok ? 'accepted' : beyond.error.replace('it is damaged at ', '')).toMatch(place);
+    }
+  });
+
+  test.each([
+    ['image.sha256', { image: { name: 'a', sha256: 'x'.repeat(64) } }],
+    ['watches.0.address', { watches: [{ space: 'gva', address: '0x1G', size: 4 }] }],
+    ['watches.0.size', { watches: [{ space: 'gva', address: '0x10', size: 3 }] }],
+    ['watches.0.space', { watches: [{ space: 'xva', address: '0x10', size: 4 }] }],
+    ['layout', { layout: 'wide' }],
+    ['options.vcpus', { options: { ...JSON.parse(EXAMPLE).options, vcpus: 9 } }],
+    ['breakpoints.0.vcpu', { breakpoints: [{ spec: { kind: 'generation-wrap' }, vcpu: 8 }] }],
+    ['breakpoints.0.stopAtHit', { breakpoints: [{ spec: { kind: 'generation-wrap' }, stopAtHit: 0 }] }],
+    ['more', { more: 1 }],
+  ])('is refused for what %s cannot be', (place, part) => {
+    const parsed = parseWorkspace(JSON.stringify({ ...JSON.parse(EXAMPLE), ...part }));
+    expect(parsed.ok ? 'accepted' : parsed.error).toContain(`damaged at ${place}: `);
   });
 
   test('keeps text of every language in plain ASCII', () => {
