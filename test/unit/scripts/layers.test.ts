@@ -31,11 +31,7 @@ describe('the import table', () => {
     ],
     ['core/x86/cpu.ts', `import { Vm } from '../kvm/vm.ts';`, 'core/x86 may not import core/kvm/vm.ts'],
     ['core/x86/cpu.ts', `import type { Vm } from '../kvm/vm.ts';`, 'core/x86 may not import core/kvm/vm.ts'],
-    [
-      'core/kvm/mmu.ts',
-      `import { walk } from '../x86/paging.ts';`,
-      'core/kvm may not import core/x86/paging.ts',
-    ],
+    ['core/kvm/mmu.ts', `import { walk } from '../x86/paging.ts';`, 'core/kvm may not import core/x86/paging.ts'],
     ['core/kvm/mmu.ts', `export * from '../devices/bus.ts';`, 'core/kvm may not import core/devices/bus.ts'],
     [
       'core/kvm/mmu.ts',
