@@ -1,12 +1,7 @@
 /** The machine's public face. */
-export {
-  createMachine,
-  type ImageSource,
-  Machine,
-  type MachineConfig,
-  type MachineError,
-  type VcpuBound,
-} from './machine.ts';
+export { createMachine } from './machine-creation.ts';
+export type { MachineConfig, MachineError } from './machine-config.ts';
+export { type ImageSource, Machine, type VcpuBound } from './machine.ts';
 export type { StateCodec } from './state/state-format.ts';
 export { StateReader, type StateSink } from './state/state-reader.ts';
 export { StateWriter } from './state/state-writer.ts';

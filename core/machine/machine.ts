@@ -2,18 +2,14 @@
  * A virtual machine as user space sees it: memory map, devices, an image, and the loop that gives the vCPU its turns
  * between two events of the virtual clock.
  */
-import { type Arena, createArena } from '../arena/arena.ts';
-import { MAX_RAM_BYTES } from '../arena/layout.ts';
+import type { Arena } from '../arena/arena.ts';
 import { VCPU_F_INSNS, VCPU_RFLAGS } from '../arena/vcpu-layout.ts';
 import { assert } from '../base/assert.ts';
-import type { HostPages } from '../base/host-pages.ts';
-import type { Era, MmuMode } from '../base/machine-modes.ts';
 import { refuseUnless } from '../base/restore-refused.ts';
-import { err, ok, type Result } from '../base/result.ts';
+import { ok, type Result } from '../base/result.ts';
 import { DeviceSet, withDevices } from '../devices/index.ts';
 import {
   checkRestoredVm,
-  memslotsOf,
   noHooks,
   RUN_BUDGET,
   RUN_HLT,
@@ -30,49 +26,20 @@ import type { ImageError } from './image-error.ts';
 import { planImage } from './image-plan.ts';
 import type { ImagePlan } from './planned-image.ts';
 import { type LoneWish, runAlone } from './lone-vcpu.ts';
+import type { MachineConfig, MachineError } from './machine-config.ts';
 import { type MachineStop, stopOfVcpu } from './machine-stop.ts';
 import { defaultMemoryMap } from './memory-map.ts';
 import { planBootInformation } from './multiboot-information.ts';
-import { type LaunchVcpu, ParallelRun } from './parallel-run.ts';
+import { ParallelRun } from './parallel-run.ts';
 import { SerialOutput } from './serial-output.ts';
 import type { MachineHooks } from './thread-watch.ts';
 import { Turns } from './turns.ts';
-
-export interface MachineConfig {
-  readonly ramBytes: number;
-  readonly mmu: MmuMode;
-  readonly era: Era;
-  /** Host MAXPHYADDR, 32 … 52. */
-  readonly maxPhyAddr: number;
-  /** x86_cache_bits of a host CPU with the L1TF bug, maxPhyAddr … 46; unaffected unless said. Counts in v6.8. */
-  readonly l1tfCacheBits?: number | undefined;
-  /** KVM_SET_NR_MMU_PAGES; 0 = KVM's own default from the slots. */
-  readonly mmuPages: number;
-  /** What backs guest RAM on the host: '4k' unless said. */
-  readonly hostPages?: HostPages | undefined;
-  /** Accessed and dirty flags for EPT; off unless said. */
-  readonly eptAd?: boolean | undefined;
-  /** What the guest sends on its serial line, in the order and about when it does; the array is the receiver's to keep. */
-  readonly onSerial?: ((bytes: Uint8Array<ArrayBuffer>) => void) | undefined;
-  readonly hooks?: MachineHooks | undefined;
-  /** What the clock on the wall says at power on, in seconds since 1970. Fixed by default: runs are repeatable. */
-  readonly startSeconds?: number | undefined;
-  /** 1 … 8; one by default. */
-  readonly vcpus?: number | undefined;
-  /** Parallel mode: starts a thread for each vCPU. Without it all take turns on this thread. */
-  readonly threads?: LaunchVcpu | undefined;
-}
 
 /** What an image is loaded from, and was. */
 export interface ImageSource {
   readonly bytes: Uint8Array;
   readonly name: string;
   readonly append: string;
-}
-
-export interface MachineError {
-  /** One sentence for people. */
-  readonly message: string;
 }
 
 /** A number of instructions that one vCPU has retired since reset. */
@@ -83,60 +50,12 @@ export interface VcpuBound {
 
 /** 2013-06-07T00:00:00Z: no guest depends on it, and every run has the same. */
 const DEFAULT_START_SECONDS = 1_370_563_200;
-const MAX_VCPUS = 8;
 /** Where an image wants its other processors started; it gets none started when it has no such symbol. */
 const SECONDARY_ENTRY = 'secondary_main';
-const SHADOW_PAGES = 32_768;
-const TRACE_RECORDS = 65_536;
 /** Pieces in one run in which nothing retires that the budget could count, before the caller gets a look in. */
 const MAX_FRUITLESS = 4096;
-const MIN_RAM_BYTES = 0x10_0000;
 
 const BUDGET: MachineStop = { kind: 'budget' };
-
-/**
- * Makes a machine with its default memory slots and no image.
- * @param allocate as for {@link createArena}; may throw when the platform has no memory left
- */
-export function createMachine(
-  config: MachineConfig,
-  allocate: (bytes: number) => SharedArrayBuffer,
-): Result<Machine, MachineError> {
-  const { ramBytes, maxPhyAddr, vcpus = 1 } = config;
-  if (!Number.isInteger(ramBytes) || ramBytes % 4096 !== 0 || ramBytes < MIN_RAM_BYTES || ramBytes > MAX_RAM_BYTES) {
-    return err({ message: `Guest RAM must be a multiple of 4 KiB between 1 MiB and 1536 MiB, not ${ramBytes} bytes.` });
-  }
-  if (!Number.isInteger(maxPhyAddr) || maxPhyAddr < 32 || maxPhyAddr > 52) {
-    return err({ message: `MAXPHYADDR must be between 32 and 52 bits, not ${maxPhyAddr}.` });
-  }
-  const { l1tfCacheBits } = config;
-  if (l1tfCacheBits !== undefined && (l1tfCacheBits < maxPhyAddr || l1tfCacheBits > 46)) {
-    const message = `L1TF cache bits must be between MAXPHYADDR (${maxPhyAddr}) and 46, not ${l1tfCacheBits}: a cache knows all address bits, and a CPU with more is not affected.`;
-    return err({ message });
-  }
-  if (!Number.isInteger(vcpus) || vcpus < 1 || vcpus > MAX_VCPUS) {
-    return err({ message: `A machine has between 1 and ${MAX_VCPUS} vCPUs, not ${vcpus}.` });
-  }
-  let arena: Arena;
-  try {
-    const layout = {
-      ramBytes,
-      vcpus,
-      memslots: memslotsOf(config.era),
-      shadowPages: SHADOW_PAGES,
-      traceRecords: TRACE_RECORDS,
-    };
-    arena = createArena(layout, allocate);
-  } catch (error) {
-    if (!(error instanceof RangeError)) throw error;
-    return err({
-      message: `The host has no memory for a machine with ${ramBytes >> 20} MiB of RAM: ${error.message}.`,
-    });
-  }
-  const machine = new Machine(arena, config);
-  const refused = machine.powerOn();
-  return refused === undefined ? ok(machine) : err(refused);
-}
 
 export class Machine {
   readonly arena: Arena;
@@ -153,7 +72,7 @@ export class Machine {
   /** False until something ran: a machine fresh from power-on needs no clearing. */
   #hasRun = false;
 
-  /** Use {@link createMachine}. */
+  /** Use createMachine (machine-creation.ts), which checks the configuration. */
   constructor(arena: Arena, config: MachineConfig) {
     this.arena = arena;
     this.config = config;
