@@ -45,7 +45,7 @@ describe('go to anything', () => {
   it('goes back and forward through what was looked at, by key and by mouse', async () => {
     await goTo('gpa:200000', /gpa:0x00200000.*in memory/);
     await goTo('gpa:300000', /gpa:0x00300000.*in memory/);
-    const first = (): Promise<string> => bench.panel('memory').locator('.row .address').first().innerText();
+    const first = (): Promise<string> => bench.panel('memory').locator('.memory-row .address').first().innerText();
     await bench.eventually(first, /300000/, 'the last');
     await press('Alt+ArrowLeft');
     await bench.eventually(first, /200000/, 'back');
@@ -62,10 +62,10 @@ describe('panels', () => {
     await press('Control+L');
     const memory = bench.panel('memory');
     expect(await memory.getByRole('button', { name: /^Lock/ }).getAttribute('aria-pressed')).toBe('true');
-    const before = await memory.locator('.row .address').first().innerText();
+    const before = await memory.locator('.memory-row .address').first().innerText();
     await goTo('gpa:500000', /in memory/);
     // The locked one does not move: another one is opened or found.
-    expect(await memory.locator('.row .address').first().innerText()).toBe(before);
+    expect(await memory.locator('.memory-row .address').first().innerText()).toBe(before);
   });
 
   it('can be several of a kind, each at its own place, and are kept with it over a reload', async () => {
@@ -75,11 +75,11 @@ describe('panels', () => {
     await bench.eventually(keyboardIn, /^memory-2$/, 'the keyboard is in it');
     await second.locator('[name=address]').fill('gpa:100000');
     await press('Enter');
-    await bench.eventually(() => second.locator('.row .address').first().innerText(), /100000/, 'its place');
+    await bench.eventually(() => second.locator('.memory-row .address').first().innerText(), /100000/, 'its place');
     await umbra.page.reload();
     await bench.waitForState('paused');
     await second.waitFor();
-    await bench.eventually(() => second.locator('.row .address').first().innerText(), /100000/, 'its place, again');
+    await bench.eventually(() => second.locator('.memory-row .address').first().innerText(), /100000/, 'its place, again');
     await umbra.page.locator('[data-tab=memory]').click();
     expect(await bench.panel('memory').getByRole('button', { name: /^Lock/ }).getAttribute('aria-pressed')).toBe(
       'true',
