@@ -79,7 +79,11 @@ describe('panels', () => {
     await umbra.page.reload();
     await bench.waitForState('paused');
     await second.waitFor();
-    await bench.eventually(() => second.locator('.memory-row .address').first().innerText(), /100000/, 'its place, again');
+    await bench.eventually(
+      () => second.locator('.memory-row .address').first().innerText(),
+      /100000/,
+      'its place, again',
+    );
     await umbra.page.locator('[data-tab=memory]').click();
     expect(await bench.panel('memory').getByRole('button', { name: /^Lock/ }).getAttribute('aria-pressed')).toBe(
       'true',
