@@ -25,13 +25,15 @@ export const useEditHistoryStore = defineStore('edit-history', () => {
   const notices = useNoticesStore();
   const done = shallowRef<readonly RecordedEdit[]>([]);
   const undone = shallowRef<readonly RecordedEdit[]>([]);
-  /** An edit is being taken back or made again: a second one waits for nobody, it is not begun. */
-  const isBusy = ref(false);
+  /** Steps that were asked for and have not come to their end. Each waits for the one before: keys are pressed faster than answered. */
+  const waiting = ref(0);
+  let lastStep: Promise<unknown> = Promise.resolve();
 
   const undoTitle = computed(() => done.value.at(-1)?.title);
   const redoTitle = computed(() => undone.value.at(-1)?.title);
-  const canUndo = computed(() => undoTitle.value !== undefined && !isBusy.value);
-  const canRedo = computed(() => redoTitle.value !== undefined && !isBusy.value);
+  // While one is under way it is not known yet what there will be to take back behind it.
+  const canUndo = computed(() => undoTitle.value !== undefined || waiting.value > 0);
+  const canRedo = computed(() => redoTitle.value !== undefined || waiting.value > 0);
   const now = (): number => machine.status?.moment.insns ?? 0;
 
   function record(edit: Edit): void {
@@ -39,33 +41,35 @@ export const useEditHistoryStore = defineStore('edit-history', () => {
     undone.value = [];
   }
 
-  /** A refused edit stays where it is: what was in its way may go. */
-  async function attempt(act: () => Promise<boolean>): Promise<boolean> {
-    isBusy.value = true;
+  async function inTurn(step: () => Promise<void>): Promise<void> {
+    waiting.value += 1;
+    const turn = lastStep.then(step, step);
+    lastStep = turn;
     try {
-      return await act();
+      await turn;
     } finally {
-      isBusy.value = false;
+      waiting.value -= 1;
     }
   }
 
-  async function undo(): Promise<void> {
-    const edit = done.value.at(-1);
-    if (edit === undefined || isBusy.value) return;
-    if (!(await attempt(edit.undo)) || done.value.at(-1) !== edit) return;
-    done.value = done.value.slice(0, -1);
-    undone.value = [...undone.value, edit];
-    tell('Undone', edit);
-  }
+  /** A refused edit stays where it is: what was in its way may go. */
+  const undo = (): Promise<void> =>
+    inTurn(async () => {
+      const edit = done.value.at(-1);
+      if (edit === undefined || !(await edit.undo()) || done.value.at(-1) !== edit) return;
+      done.value = done.value.slice(0, -1);
+      undone.value = [...undone.value, edit];
+      tell('Undone', edit);
+    });
 
-  async function redo(): Promise<void> {
-    const edit = undone.value.at(-1);
-    if (edit === undefined || isBusy.value) return;
-    if (!(await attempt(edit.redo)) || undone.value.at(-1) !== edit) return;
-    undone.value = undone.value.slice(0, -1);
-    done.value = [...done.value, { ...edit, insns: now() }];
-    tell('Done again', edit);
-  }
+  const redo = (): Promise<void> =>
+    inTurn(async () => {
+      const edit = undone.value.at(-1);
+      if (edit === undefined || !(await edit.redo()) || undone.value.at(-1) !== edit) return;
+      undone.value = undone.value.slice(0, -1);
+      done.value = [...done.value, { ...edit, insns: now() }];
+      tell('Done again', edit);
+    });
 
   /** The old value comes back whatever the guest has done meanwhile; that it has gone on is said. */
   function tell(what: string, { title, insns }: RecordedEdit): void {

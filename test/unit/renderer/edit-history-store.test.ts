@@ -55,7 +55,7 @@ describe('the history of edits', () => {
     expect([edits.undoTitle, edits.canRedo]).toEqual(['refused', false]);
   });
 
-  it('begins no second undo while one is under way', async () => {
+  it('takes back as many as were asked for, each behind the one before', async () => {
     const edits = useEditHistoryStore();
     edit(1);
     let finish = (): void => {};
@@ -63,12 +63,22 @@ describe('the history of edits', () => {
       finish = () => resolve(true);
     });
     edits.record({ title: 'slow', undo: () => slow, redo: async () => true });
-    const first = edits.undo();
-    expect(edits.canUndo).toBe(false);
-    await edits.undo();
+    const steps = [edits.undo(), edits.undo(), edits.redo(), edits.undo()];
+    expect([written, edits.canUndo, edits.canRedo]).toEqual([1, true, true]);
     finish();
-    await first;
-    expect([written, edits.undoTitle]).toEqual([1, 'value = 1']);
+    await Promise.all(steps);
+    expect([written, edits.undoTitle, edits.redoTitle]).toEqual([0, undefined, 'value = 1']);
+  });
+
+  it('goes on behind a step that fails', async () => {
+    const edits = useEditHistoryStore();
+    edit(1);
+    edits.record({ title: 'fails', undo: () => Promise.reject(new Error('lost')), redo: async () => true });
+    const first = edits.undo();
+    const second = edits.undo();
+    await expect(first).rejects.toThrow('lost');
+    await expect(second).rejects.toThrow('lost');
+    expect([edits.undoTitle, edits.canRedo]).toEqual(['fails', false]);
   });
 
   it('says when the guest has run since the edit that it took back', async () => {
