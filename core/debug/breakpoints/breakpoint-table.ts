@@ -4,7 +4,7 @@
  */
 import { u64FromHalves } from '../../base/address.ts';
 import { MMIO_OUTCOMES } from '../../base/mmio-outcomes.ts';
-import { gfnToMemslot, memslotIsReadonly, NO_SLOT } from '../../kvm/memslots/memslots.ts';
+import { memslotIsReadonly } from '../../kvm/memslots/memslots.ts';
 import type { Machine } from '../../machine/index.ts';
 import type { BreakpointWish } from '../../protocol/requests.ts';
 import type { BreakpointKind, BreakpointSnapshot, BreakpointSpec, HitMode } from '../../protocol/snapshots.ts';
@@ -334,10 +334,8 @@ function mmioEvent(fault: MmioFaultFacts, machine: Machine | undefined): Machine
 function claimOf({ arena, devices }: Machine, gpa: bigint, access: number, outcome: number): bigint {
   const word = MMIO_OUTCOMES[outcome];
   if (word === 'RETRY' || word === 'BUG') return 0n;
-  if (resolveGpa(arena, gpa).kind === 'ram') {
-    const slot = gfnToMemslot(arena, Number(gpa >> 12n));
-    if (access !== WRITE || slot === NO_SLOT || !memslotIsReadonly(arena, slot)) return 0n;
-  }
+  const target = resolveGpa(arena, gpa);
+  if (target.kind === 'ram' && (access !== WRITE || !memslotIsReadonly(arena, target.slot))) return 0n;
   return devices.bus.mmioDeviceAt(gpa) === undefined ? 2n : 1n;
 }
 

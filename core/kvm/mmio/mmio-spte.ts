@@ -65,8 +65,8 @@ export function markMmioSpte(
   if (!looked && mmu.era !== ERA_V3_10) {
     // The slot first: an update that is published between the two looks makes the entry stale, and no mistake.
     const slot = mappingSlot(mmu, gfn, false);
-    const stored = (gen >>> mmu.mmio.genShift) << mmu.mmio.genShift;
-    if (slot >= 0 && stored === freshGeneration(mmu)) nameCorruptMark(mmu, vcpuId, gfn, gen, slot, resynced);
+    const storedGen = (gen >>> mmu.mmio.genShift) << mmu.mmio.genShift;
+    if (slot >= 0 && storedGen === freshGeneration(mmu)) nameCorruptMark(mmu, vcpuId, gfn, gen, slot, resynced);
   }
   const lo = mmioSpteLow(mmu.mmio, gfn, stored, gen);
   // Later kernels take the access of the event from the entry's lowest bits, whatever they mean there.

@@ -8,15 +8,15 @@
  * time (mmu-walk.ts, second-level-pagetable.ts), since an entry can change between their two loads.
  */
 import { UmbraBug } from '../../base/assert.ts';
-import { SP_ROLE, VM_MMIO_SPTES } from '../../arena/mmu-layout.ts';
+import { VM_MMIO_SPTES } from '../../arena/mmu-layout.ts';
 import { currentMmioGeneration, ERA_V3_17, ERA_V6_8 } from '../eras.ts';
 import { BY_MMU_SPTE_CLEAR, BY_MMU_SPTE_SET, BY_MMU_SPTE_UPDATE, WATCH_SPTES } from '../hooks.ts';
 import { gfnToMemslot, slotRmapWord } from '../memslots/memslots.ts';
 import { PT_PAGE_SIZE_MASK, PT_PAGE_TABLE_LEVEL, PT_PRESENT_MASK, PT_WRITABLE_MASK, type Mmu } from './mmu.ts';
 import { VM_MMIO_FRESH, VM_MMIO_FRESH_GEN } from './mmu-words.ts';
 import { pteListAdd, pteListCount, pteListRemove } from './rmap-list.ts';
-import { gfnsWord, pageGfnWord, pageHeader, pageOfHpa } from './shadow-page-pool.ts';
-import { ROLE_DIRECT } from './shadow-page-role.ts';
+import { gfnsWord, pageGfnWord, pageOfHpa, pageRole } from './shadow-page-pool.ts';
+import { ROLE_DIRECT, roleLevel } from './shadow-page-role.ts';
 import { isMmioSpte, mmioSpteGeneration } from '../spte/spte-mmio.ts';
 
 export const isMmio = (mmu: Mmu, lo: number, hi: number): boolean => isMmioSpte(mmu.mmio, lo, hi);
@@ -50,7 +50,7 @@ export function spteHasVolatileBits(mmu: Mmu, lo: number, hi: number): boolean {
 export const spteToPfn = (lo: number): number => lo >>> 12;
 
 /** Level of the page that an spte stands in. */
-export const levelOf = (mmu: Mmu, page: number): number => mmu.i32[pageHeader(mmu, page) + (SP_ROLE >> 2)] & 0xf;
+export const levelOf = (mmu: Mmu, page: number): number => roleLevel(pageRole(mmu, page));
 
 /**
  * kvm_mmu_page_get_gfn: of a direct page what the entry maps follows from where it stands; of an indirect one it was written
@@ -59,8 +59,7 @@ export const levelOf = (mmu: Mmu, page: number): number => mmu.i32[pageHeader(mm
 export function spteGfn(mmu: Mmu, sptep: number): number {
   const page = pageOfHpa(mmu, sptep);
   const index = (sptep & 0xfff) >> 3;
-  if ((mmu.i32[pageHeader(mmu, page) + (SP_ROLE >> 2)] & ROLE_DIRECT) === 0)
-    return mmu.f64[gfnsWord(mmu, page) + index];
+  if ((pageRole(mmu, page) & ROLE_DIRECT) === 0) return mmu.f64[gfnsWord(mmu, page) + index];
   const level = levelOf(mmu, page);
   const frames = level === 1 ? 1 : level === 2 ? 512 : level === 3 ? 262144 : 134217728;
   return mmu.f64[pageGfnWord(mmu, page)] + index * frames;
@@ -166,7 +165,7 @@ function rmapWordOf(mmu: Mmu, sptep: number, level: number): number {
 /** rmap_add, with kvm_mmu_page_set_gfn: answers how many sptes mapped the frame before. */
 export function rmapAdd(mmu: Mmu, sptep: number, gfn: number): number {
   const page = pageOfHpa(mmu, sptep);
-  if ((mmu.i32[pageHeader(mmu, page) + (SP_ROLE >> 2)] & ROLE_DIRECT) === 0) {
+  if ((pageRole(mmu, page) & ROLE_DIRECT) === 0) {
     mmu.f64[gfnsWord(mmu, page) + ((sptep & 0xfff) >> 3)] = gfn;
   }
   const level = levelOf(mmu, page);

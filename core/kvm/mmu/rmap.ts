@@ -11,6 +11,7 @@ import {
   mmuLockBreak,
   mmuLockWanted,
   mmuUnlock,
+  PT_DIRECTORY_LEVEL,
   PT_PAGE_TABLE_LEVEL,
   PT_PDPE_LEVEL,
   PT_WRITABLE_MASK,
@@ -73,24 +74,38 @@ export function writeProtectPtMasked(mmu: Mmu, slot: number, gfnOffset: number, 
   }
 }
 
-/** kvm_mmu_slot_remove_write_access: all levels of a slot whose logging is switched on. */
-export function slotRemoveWriteAccess(mmu: Mmu, slot: number): void {
+/**
+ * slot_handle_level of 4.2 and later: every rmap of a slot, level by level up to `topLevel`. Whoever gets mmu_lock in between finds
+ * no TLB that still allows what the entries do not.
+ * @param handle of one rmap word; @returns whether TLBs must be flushed
+ * @returns whether they must still be at the end; the caller holds mmu_lock
+ */
+function slotHandleLevel(mmu: Mmu, slot: number, topLevel: number, handle: (word: number) => boolean): boolean {
   const base = mmu.f64[(slot + MEMSLOT_BASE_GFN) >> 3];
   const last = base + mmu.f64[(slot + MEMSLOT_NPAGES) >> 3] - 1;
-  mmuLock(mmu);
-  for (let level = 1; level <= 3; level++) {
+  let flush = false;
+  for (let level = PT_PAGE_TABLE_LEVEL; level <= topLevel; level++) {
     const first = rmapWord(mmu, slot, base, level);
     const count = gfnToIndex(last, base, level) + 1;
     for (let index = 0; index < count; index++) {
       // A u64 word per frame, of which the low half is in use.
-      if (mmu.i32[first + 2 * index] !== 0) rmapWriteProtect(mmu, first + 2 * index, false);
-      // Whoever gets the lock in between must find no TLB that still allows what the entries do not.
-      if (mmuLockWanted(mmu)) {
-        flushRemoteTlbs(mmu);
-        mmuLockBreak(mmu);
-      }
+      if (handle(first + 2 * index)) flush = true;
+      if (!mmuLockWanted(mmu)) continue;
+      if (flush) flushRemoteTlbs(mmu);
+      flush = false;
+      mmuLockBreak(mmu);
     }
   }
+  return flush;
+}
+
+/** kvm_mmu_slot_remove_write_access: all levels of a slot whose logging is switched on. v3.11 flushes whatever it has found. */
+export function slotRemoveWriteAccess(mmu: Mmu, slot: number): void {
+  mmuLock(mmu);
+  slotHandleLevel(mmu, slot, PT_PDPE_LEVEL, (word) => {
+    if (mmu.i32[word] !== 0) rmapWriteProtect(mmu, word, false);
+    return true;
+  });
   flushRemoteTlbs(mmu);
   mmuUnlock(mmu);
 }
@@ -98,37 +113,30 @@ export function slotRemoveWriteAccess(mmu: Mmu, slot: number): void {
 /**
  * kvm_rmap_zap_collapsible_sptes of v6.8: sptes of direct pages that could be larger than they are. The next access maps what
  * fits. Not those that mirror entries of the guest's own tables.
+ * @returns whether TLBs must be flushed
  */
-export function zapCollapsibleSptes(mmu: Mmu, slot: number): void {
-  const base = mmu.f64[(slot + MEMSLOT_BASE_GFN) >> 3];
-  const last = base + mmu.f64[(slot + MEMSLOT_NPAGES) >> 3] - 1;
+function rmapZapCollapsible(mmu: Mmu, slot: number, word: number): boolean {
   let flush = false;
-  mmuLock(mmu);
-  for (let level = PT_PAGE_TABLE_LEVEL; level < PT_PDPE_LEVEL; level++) {
-    const first = rmapWord(mmu, slot, base, level);
-    const count = gfnToIndex(last, base, level) + 1;
-    for (let index = 0; index < count; index++) {
-      for (let position = 0; ;) {
-        const sptep = pteListAt(mmu, first + 2 * index, position);
-        if (sptep === 0) break;
-        const page = pageOfHpa(mmu, sptep);
-        const role = pageRole(mmu, page);
-        if (
-          (role & ROLE_DIRECT) !== 0 &&
-          roleLevel(role) < maxMappingLevel(mmu, slot, mmu.f64[pageGfnWord(mmu, page)])
-        ) {
-          dropSpte(mmu, sptep);
-          flush = true;
-          position = 0;
-        } else position++;
-      }
-      if (!mmuLockWanted(mmu)) continue;
-      if (flush) flushRemoteTlbs(mmu);
-      flush = false;
-      mmuLockBreak(mmu);
-    }
+  for (let position = 0; ;) {
+    const sptep = pteListAt(mmu, word, position);
+    if (sptep === 0) return flush;
+    const page = pageOfHpa(mmu, sptep);
+    const role = pageRole(mmu, page);
+    const fits = (role & ROLE_DIRECT) === 0 ? 0 : maxMappingLevel(mmu, slot, mmu.f64[pageGfnWord(mmu, page)]);
+    if (roleLevel(role) < fits) {
+      dropSpte(mmu, sptep);
+      flush = true;
+      position = 0;
+    } else position++;
   }
-  if (flush) flushRemoteTlbs(mmu);
+}
+
+/** kvm_mmu_zap_collapsible_sptes: all levels that could be larger, of a slot whose logging has ended. */
+export function zapCollapsibleSptes(mmu: Mmu, slot: number): void {
+  mmuLock(mmu);
+  if (slotHandleLevel(mmu, slot, PT_DIRECTORY_LEVEL, (word) => rmapZapCollapsible(mmu, slot, word))) {
+    flushRemoteTlbs(mmu);
+  }
   mmuUnlock(mmu);
 }
 

@@ -38,6 +38,7 @@ const bucketOf = (mmu: Mmu, gfn: number): number => (mmu.arena.layout.mmuHash >>
  * @param end the page that was found, NO_PAGE when none was
  */
 export function noteCollisions(mmu: Mmu, gfn: number, end: number): void {
+  if (mmu.era !== ERA_V6_8) return;
   const { i32, f64 } = mmu;
   let collisions = 0;
   for (let page = i32[bucketOf(mmu, gfn)]; page !== end && page !== NO_PAGE;) {
