@@ -45,6 +45,10 @@ export function unlockWord(i32: Int32Array<SharedArrayBuffer>, word: number): vo
   if ((Atomics.exchange(i32, word, 0) & SLEEPERS) !== 0) Atomics.notify(i32, word, 1);
 }
 
+/** Who holds a lock now: 0 nobody, {@link ENGINE_OWNER}, {@link lockOwnerOf}. Of one whose holder died, as {@link ownerDied} says, it tells nothing. */
+export const holderOf = (i32: Int32Array<SharedArrayBuffer>, word: number): number =>
+  Atomics.load(i32, word) & ~SLEEPERS;
+
 /** This owner's thread is no more. @returns whether it had the lock, which from now on is nobody's to take */
 export function orphanWord(i32: Int32Array<SharedArrayBuffer>, word: number, owner: number): boolean {
   for (;;) {

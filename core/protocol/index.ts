@@ -13,6 +13,7 @@ export type * from './register-snapshots.ts';
 export * from './requests.ts';
 export * from './snapshots.ts';
 export { err, ok, type Result } from '../base/result.ts';
+export { GAUGE_COUNTERS } from '../base/counters.ts';
 export { TRACEPOINTS } from '../base/tracepoints.ts';
 export * from './trace-file.ts';
 export * from './version.ts';

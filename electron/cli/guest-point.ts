@@ -8,6 +8,7 @@ import { EngineSession } from './engine-session.ts';
 import { CliFailure } from './exit-status.ts';
 import { readImage } from './image-file.ts';
 import { collect, integerIn, parseInsns } from './options.ts';
+import { afterInsns } from './run-summary.ts';
 import { machineCreateOptions, machineOptions, type MachineRunOptions } from './machine-options.ts';
 import { applySlotEdit, readSlotEdits } from './slot-edits.ts';
 
@@ -69,8 +70,6 @@ export function holdGuest(image: string, options: GuestPointOptions, io: CliIo):
 
 function held(engine: EngineSession, io: CliIo): HeldGuest {
   const status = engine.ask('machine.status', {});
-  io.complain(
-    `umbra: ${describeStop(status.reason) || status.state}, after ${status.moment.insns} instruction${status.moment.insns === 1 ? '' : 's'}`,
-  );
+  io.complain(`umbra: ${describeStop(status.reason) || status.state}, ${afterInsns(status.moment)}`);
   return { engine, status };
 }

@@ -1,6 +1,6 @@
 /** What a run came to, for people as a line and for programs as JSON. */
 import { describeStop } from '../../core/format/stop-reason.ts';
-import type { MachineStatus, StatsSnapshot } from '../../core/protocol/snapshots.ts';
+import type { MachineStatus, Moment, StatsSnapshot } from '../../core/protocol/snapshots.ts';
 import { STATUS_INTERRUPTED, STATUS_LIMIT, STATUS_MACHINE, STATUS_OK } from './exit-status.ts';
 
 /** How a run ended where the machine itself does not say it. */
@@ -31,8 +31,11 @@ export function summaryLine(status: MachineStatus, limit: number, end: RunEnd): 
   const { reason, moment, state } = status;
   const isLimit = reason.kind === 'paused' && moment.insns >= limit;
   const stop = isLimit ? `stopped at --max-insns ${limit}` : describeStop(reason) || state;
-  return `${end === 'stopped' ? stop : ENDS[end]}, after ${moment.insns} instruction${moment.insns === 1 ? '' : 's'}`;
+  return `${end === 'stopped' ? stop : ENDS[end]}, ${afterInsns(moment)}`;
 }
+
+/** `after 1 instruction`, digits ungrouped: whoever reads it may be a program. */
+export const afterInsns = ({ insns }: Moment): string => `after ${insns} instruction${insns === 1 ? '' : 's'}`;
 
 export interface RunSummary {
   readonly status: MachineStatus;

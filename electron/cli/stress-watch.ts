@@ -11,7 +11,7 @@ import {
   VCPU_MODE,
   VCPU_REQUESTS,
 } from '../../core/arena/vcpu-layout.ts';
-import { ENGINE_OWNER, lockOwnerOf } from '../../core/arena/futex-lock.ts';
+import { ENGINE_OWNER, holderOf, lockOwnerOf, ownerDied } from '../../core/arena/futex-lock.ts';
 import { VCPU_SRCU } from '../../core/kvm/mmu/mmu-words.ts';
 import type { Machine } from '../../core/machine/index.ts';
 import { CliFailure, STATUS_MACHINE } from './exit-status.ts';
@@ -69,8 +69,9 @@ export class StressWatch {
 
   #lockHolder(): string {
     const { arena, vm } = this.#machine;
-    // Whether somebody sleeps for it is said by a bit above the owner's number.
-    const owner = Atomics.load(arena.i32, (arena.layout.vm + VM_MMU_LOCK) >> 2) & 0xff;
+    const lock = (arena.layout.vm + VM_MMU_LOCK) >> 2;
+    if (ownerDied(arena.i32, lock)) return 'held by a thread that died';
+    const owner = holderOf(arena.i32, lock);
     if (owner === 0) return 'free';
     const id = vm.vcpus.findIndex((_vcpu, at) => lockOwnerOf(at) === owner);
     return owner === ENGINE_OWNER ? 'held by the memslot side' : `held by vCPU ${id}`;

@@ -27,14 +27,14 @@ const HEADER_BYTES = 8;
 const HAS_MAXIMUM = 1;
 const IS_SHARED = 2;
 
-/** For the bundler: what imports iced-x86 imports the one beside the bundle. @returns {any} */
+/** For the bundler: what imports iced-x86 imports the one beside the bundle. @returns {import('vite').Plugin} */
 export function sharedDecoder() {
   return {
     name: 'shared-decoder',
     enforce: 'pre',
     /** @param {string} id */
     resolveId: (id) => (id === PACKAGE ? { id: `./${BUNDLED_MODULE}`, external: 'absolute' } : undefined),
-    /** @param {{ dir?: string }} options */
+    /** @param {{ dir?: string | undefined }} options */
     writeBundle({ dir }) {
       if (dir === undefined) throw new Error('the bundle has no folder to put the decoder into');
       writeSharedDecoder(dir);

@@ -1,7 +1,8 @@
 /** What each of KVM's counters counts, of every era. Where it is counted: core/base/counters.ts. */
+import { GAUGE_COUNTERS } from '@core/protocol/index.ts';
 import type { VcpuCounter, VmCounter } from '../api/contract-words.ts';
 
-export const COUNTER_WORDS: Readonly<Record<VcpuCounter | VmCounter, string>> = {
+const COUNTED = {
   pf_fixed: 'Faults for which KVM installed an spte, or tried to; in v6.8, only those that an spte was changed for.',
   pf_guest: 'Page faults that were the guest’s own and were injected into it.',
   tlb_flush:
@@ -18,15 +19,12 @@ export const COUNTER_WORDS: Readonly<Record<VcpuCounter | VmCounter, string>> = 
     'MMIO accesses whose emulation left for user space. v3.11 does not count those that came by an EPT misconfiguration.',
   signal_exits: 'Returns to user space because a signal was pending.',
   irq_window: 'Exits at the first moment at which the guest could take an interrupt that was waiting.',
-  irq_window_exits: 'Exits at the first moment at which the guest could take an interrupt that was waiting.',
   nmi_window: 'The same for a non-maskable interrupt.',
-  nmi_window_exits: 'The same for a non-maskable interrupt.',
   halt_exits: 'HLT instructions.',
   halt_wakeup:
     'Times that something woke a vCPU that slept in KVM. Here HLT goes to user space, and none sleeps there.',
   hypercalls: 'VMCALL and VMMCALL instructions of the guest.',
   request_irq: 'Times that user space asked to be told when an interrupt can be injected.',
-  request_irq_exits: 'Times that user space asked to be told when an interrupt can be injected.',
   irq_exits: 'Exits because an interrupt of the host came in.',
   host_state_reload: 'Times that the host’s segments and MSRs were put back before leaving KVM.',
   efer_reload: 'Times that EFER had to be changed between guest and host.',
@@ -53,15 +51,19 @@ export const COUNTER_WORDS: Readonly<Record<VcpuCounter | VmCounter, string>> = 
   pages_1g: 'Sptes now that map 1 GiB of guest memory; a gauge.',
   max_mmu_rmap_size: 'The most sptes that a frame had when one more came to map it.',
   max_mmu_page_hash_collisions: 'The most shadow pages of other frames that one search of the hash came by.',
+} as const;
+
+/** By the names of every era: v6.8 has new ones for three. */
+export const COUNTER_WORDS: Readonly<Record<VcpuCounter | VmCounter, string>> = {
+  ...COUNTED,
+  irq_window_exits: COUNTED.irq_window,
+  nmi_window_exits: COUNTED.nmi_window,
+  request_irq_exits: COUNTED.request_irq,
 };
 
 /** Gauges go up and down, and the greatest of something is no count: a rate of them means nothing. */
-export const GAUGES: ReadonlySet<string> = new Set([
-  'mmu_unsync',
-  'largepages',
-  'pages_4k',
-  'pages_2m',
-  'pages_1g',
+export const NO_RATE: ReadonlySet<string> = new Set([
+  ...GAUGE_COUNTERS,
   'max_mmu_rmap_size',
   'max_mmu_page_hash_collisions',
 ]);

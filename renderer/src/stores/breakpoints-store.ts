@@ -10,6 +10,7 @@ import {
 import { breakpointFileText, readBreakpointFile } from '@core/protocol/breakpoint-file.ts';
 import { defineStore } from 'pinia';
 import { computed, shallowRef } from 'vue';
+import { logTail, type LogPiece } from '../api/log-tail.ts';
 import { useDesktopStore } from './desktop-store.ts';
 import { useEditHistoryStore } from './edit-history-store.ts';
 
@@ -22,8 +23,8 @@ export const useBreakpointsStore = defineStore('breakpoints', () => {
   const breakpoints = shallowRef<readonly BreakpointSnapshot[]>([]);
   const error = shallowRef<RequestError>();
   /** The last lines of log breakpoints, and how many there were ever. */
-  const logLines = shallowRef<readonly BreakpointLogLine[]>([]);
-  const logTotal = shallowRef(0);
+  const tail = logTail({ ask: readLog, limit: LOG_LINES, liveLimit: LOG_LINES, kept: LOG_LINES });
+  const { records: logLines, total: logTotal, refresh: refreshLog } = tail;
 
   const byAddress = computed(
     () =>
@@ -42,14 +43,9 @@ export const useBreakpointsStore = defineStore('breakpoints', () => {
     if (answer.ok) breakpoints.value = answer.value;
   }
 
-  async function refreshLog(): Promise<void> {
-    const since = Math.max(0, logTotal.value - LOG_LINES);
-    const answer = await desktop.call('breakpoints.log', { since, limit: LOG_LINES * 2 });
-    if (!answer.ok) return;
-    logTotal.value = answer.value.total;
-    // More has been written than was asked for: what came is not the end of it.
-    if (answer.value.total > since + LOG_LINES * 2) await refreshLog();
-    else logLines.value = answer.value.lines.slice(-LOG_LINES);
+  async function readLog(since: number, limit: number): Promise<LogPiece<BreakpointLogLine> | undefined> {
+    const answer = await desktop.call('breakpoints.log', { since, limit });
+    return answer.ok ? { ...answer.value, records: answer.value.lines } : undefined;
   }
 
   async function settle(
