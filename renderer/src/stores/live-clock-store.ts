@@ -11,8 +11,8 @@ export const LIVE_HERTZ = 30;
 /** The beat falls on the first frame after so long: half a frame of 60 a second before it is due. */
 const REST_MS = 1000 / LIVE_HERTZ - 8;
 
-/** From the beginning of a frame to the next question, in times what the frame takes: the page is left some time for input. */
-const TURN_PER_DRAWING = 1.25;
+/** From one question to the next, in times what the page draws between them: it is left time for input. */
+const BEAT_PER_DRAWING = 1.5;
 
 export interface Follower {
   /** Beats from one question to the next. */
@@ -48,7 +48,8 @@ export const useLiveClockStore = defineStore('live-clock', () => {
       const due = [...followers].filter(({ every }) => beats % every === 0);
       await Promise.all([machine.refreshStatus(), ...due.map(({ ask }) => ask())]);
       await nextFrame();
-      const rest = Math.max(began + REST_MS - performance.now(), drawingMs * TURN_PER_DRAWING);
+      // An answer that came late does not make the next question late as well.
+      const rest = began + Math.max(REST_MS, drawingMs * BEAT_PER_DRAWING) - performance.now();
       noteDrawing(performance.now());
       if (rest <= 0) continue;
       await sleep(rest);
