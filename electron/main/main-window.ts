@@ -7,6 +7,7 @@ import type { PlatformInfo } from '../../core/protocol/desktop.ts';
 import { PLATFORM_SWITCH } from '../../core/protocol/desktop-channels.ts';
 import { APP_ORIGIN } from './app-origin.ts';
 import { addPolicyToDevelopmentServer } from './browsing-policy.ts';
+import { letGuestGoFirst } from './guest-first.ts';
 import { readWindowBounds, writeWindowBounds } from './window-bounds.ts';
 
 /** Said in full although most are defaults: `test/e2e/security.test.ts` reads them from the running window. */
@@ -54,6 +55,7 @@ export function createMainWindow(devServer: URL | undefined): BrowserWindow {
   window.webContents.on('render-process-gone', (_event, { reason }) => {
     if (reason !== 'clean-exit') void offerReload(window, reason);
   });
+  letGuestGoFirst(window.webContents);
   if (devServer) addPolicyToDevelopmentServer(window.webContents, devServer);
   void window.loadURL(devServer?.href ?? `${APP_ORIGIN}/index.html`);
   return window;

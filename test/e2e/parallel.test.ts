@@ -1,4 +1,5 @@
 /** Parallel mode in the real window: a thread for each vCPU, started from the form, and all that the debugger does with it. */
+import os from 'node:os';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { launchUmbra } from './harness.ts';
 import type { LaunchedUmbra } from './harness.ts';
@@ -54,6 +55,15 @@ describe('a machine with a thread for each vCPU', () => {
     await umbra.page.keyboard.press('F11');
     await expect.poll(insns, { timeout: 10_000 }).toBe(before + 1);
     await bench.waitForState('paused');
+  });
+
+  it.runIf(process.platform === 'linux')('has more of a contested processor than what draws the window', async () => {
+    const drawing = await umbra.app.evaluate(({ app }) =>
+      app.getAppMetrics().flatMap(({ type, pid }) => (type === 'Tab' || type === 'GPU' ? [pid] : [])),
+    );
+    expect(drawing.length).toBeGreaterThanOrEqual(2);
+    for (const pid of drawing) expect(os.getPriority(pid)).toBe(5);
+    expect(os.getPriority(await umbra.app.evaluate(() => process.pid))).toBeLessThan(5);
   });
 
   it('takes a memslot while it runs', async () => {

@@ -42,6 +42,15 @@ export const windowBench = (minutes: number): Benchmark => ({
   },
 });
 
+/**
+ * Chromium gives its drawing threads a priority above the guest's where it may, which is for root alone. Measured is what users
+ * have. setpriv: util-linux.
+ */
+const asUser = (): readonly string[] =>
+  process.platform === 'linux' && process.getuid?.() === 0
+    ? ['setpriv', '--bounding-set=-sys_nice', '--inh-caps=-sys_nice']
+    : [];
+
 interface ScriptOutcome {
   readonly status: number | null;
   readonly stdout: string;
@@ -49,7 +58,8 @@ interface ScriptOutcome {
 }
 
 function runScript(args: readonly string[], timeout: number, say: (line: string) => void): Promise<ScriptOutcome> {
-  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'], timeout });
+  const [command = process.execPath, ...rest] = [...asUser(), process.execPath, ...args];
+  const child = spawn(command, rest, { stdio: ['ignore', 'pipe', 'pipe'], timeout });
   let stdout = '';
   let lastWords = 'it was stopped for taking too long';
   child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text));
