@@ -39,7 +39,7 @@ export function useLiveRefresh(ask: () => Promise<unknown>, perSecond: number = 
   const refresh = (): void => void round();
 
   watch(
-    () => [machine.epoch, machine.isRunning, machine.selectedVcpu, machine.hasMachine, isVisible.value] as const,
+    [() => machine.epoch, () => machine.isRunning, () => machine.selectedVcpu, () => machine.hasMachine, isVisible],
     refresh,
     { immediate: true },
   );

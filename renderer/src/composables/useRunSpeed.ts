@@ -14,20 +14,17 @@ export function useRunSpeed(): Readonly<Ref<number>> {
   let since = 0;
   let insnsThen = 0;
 
-  watch(
-    () => [machine.isRunning, machine.status?.moment.insns ?? 0] as const,
-    ([isRunning, insns]) => {
-      const now = performance.now();
-      if (!isRunning || since === 0 || insns < insnsThen) {
-        since = isRunning ? now : 0;
-        insnsThen = insns;
-        speed.value = 0;
-      } else if (now - since >= WINDOW) {
-        speed.value = ((insns - insnsThen) * 1000) / (now - since);
-        since = now;
-        insnsThen = insns;
-      }
-    },
-  );
+  watch([() => machine.isRunning, () => machine.status?.moment.insns ?? 0] as const, ([isRunning, insns]) => {
+    const now = performance.now();
+    if (!isRunning || since === 0 || insns < insnsThen) {
+      since = isRunning ? now : 0;
+      insnsThen = insns;
+      speed.value = 0;
+    } else if (now - since >= WINDOW) {
+      speed.value = ((insns - insnsThen) * 1000) / (now - since);
+      since = now;
+      insnsThen = insns;
+    }
+  });
   return speed;
 }

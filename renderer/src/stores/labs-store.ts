@@ -90,7 +90,7 @@ export const useLabsStore = defineStore('labs', () => {
     }
   }
   watch(
-    () => [machine.epoch, machine.state, machine.loads],
+    [() => machine.epoch, () => machine.state, () => machine.loads],
     () => void look(),
   );
 

@@ -9,7 +9,7 @@ import { latestRequest } from '../api/latest-request.ts';
 import { useDesktopStore } from './desktop-store.ts';
 import { useMachineStore } from './machine-store.ts';
 
-/** Kernels whose sptes the engine can take apart, oldest first. */
+/** Kernels whose sptes the engine can take apart: the first of each layout, and the eras that run. Oldest first. */
 export const DECODABLE_ERAS = [
   'v3.10',
   'patch',
@@ -22,6 +22,7 @@ export const DECODABLE_ERAS = [
   'v5.6',
   'v5.11',
   'v5.13',
+  'v6.8',
   'v6.10',
   'v7.2',
 ] as const;

@@ -1,13 +1,18 @@
-/** Parts of the inspector and the device panel, mounted: the heat strip, what maps a frame, ports looked at. */
+/** Parts of the inspector, the walk and the device panel, mounted. */
+import { formatAddress } from '@core/format/address-text.ts';
 import type { ReverseMap } from '@core/protocol/index.ts';
 import { enableAutoUnmount, mount } from '@vue/test-utils';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { nextTick } from 'vue';
 import PortPeek from '../../../renderer/src/components/devices/PortPeek.vue';
+import SpteDetail from '../../../renderer/src/components/sptes/SpteDetail.vue';
+import SpteFormatFields from '../../../renderer/src/components/sptes/SpteFormatFields.vue';
 import ReverseMapView from '../../../renderer/src/components/sptes/ReverseMapView.vue';
 import SpteHeatStrip from '../../../renderer/src/components/sptes/SpteHeatStrip.vue';
 import { PANEL } from '../../../renderer/src/composables/usePanel.ts';
+import WalkPanel from '../../../renderer/src/panels/WalkPanel.vue';
 import { useFocusStore } from '../../../renderer/src/stores/focus-store.ts';
+import { useMachineStore } from '../../../renderer/src/stores/machine-store.ts';
 import { panelOf } from '../../../renderer/src/stores/panels-store.ts';
 import { useSptesStore } from '../../../renderer/src/stores/sptes-store.ts';
 import type { FakeEngine } from './fake-engine.ts';
@@ -131,6 +136,55 @@ describe('what maps a frame', () => {
     const text = mount(ReverseMapView, { props: { rmap: empty } }).text();
     expect(text).toContain('no memslot: an access to it is MMIO');
     expect(text).toContain('No spte maps it.');
+  });
+});
+
+describe('the selected spte', () => {
+  it('is taken apart once, not at every word of a running guest', async () => {
+    const store = useSptesStore();
+    await store.showRange(0n, 1n << 40n);
+    mount(SpteDetail, inPanel());
+    await nextTick();
+    store.selected = store.rowAt(0);
+    await nextTick();
+    const decoded = () => engine.requests.filter(({ name }) => name === 'spte.decode').length;
+    expect(decoded()).toBe(1);
+    for (let word = 0; word < 3; word++) {
+      engine.insns += 1000;
+      engine.emit({ kind: 'status', status: engine.status });
+      await nextTick();
+    }
+    expect(useMachineStore().status?.moment.insns).toBe(engine.insns);
+    expect(decoded()).toBe(1);
+  });
+
+  it.each(['v3.10', 'patch', 'v3.11', 'v3.17', 'v6.8'])('can be read as the era %s, which runs, reads it', (era) => {
+    const format = { era, mmu: 'ept', maxPhyAddr: 40 } as const;
+    const fields = mount(SpteFormatFields, { props: { modelValue: format, prefix: 'decode' } });
+    expect(fields.find<HTMLSelectElement>('[name=decode-era]').element.value).toBe(era);
+  });
+});
+
+describe('the address to walk', () => {
+  const running = async (): Promise<void> => {
+    engine.rip += 0x10n;
+    engine.insns += 1;
+    engine.stop({ kind: 'step' });
+    await new Promise((done) => setTimeout(done));
+  };
+
+  it('follows the guest, but not over what is being typed', async () => {
+    const panel = mount(WalkPanel, { ...inPanel(), attachTo: document.body });
+    const field = panel.find<HTMLInputElement>('[name=walk-address]');
+    await running();
+    expect(field.element.value).toBe(`gva:${formatAddress(engine.rip)}`);
+    field.element.focus();
+    await field.setValue('gpa:feb');
+    await running();
+    expect(field.element.value).toBe('gpa:feb');
+    field.element.blur();
+    await nextTick();
+    expect(field.element.value).toBe(`gva:${formatAddress(engine.rip)}`);
   });
 });
 
