@@ -10,6 +10,8 @@ export default defineConfig({
     // One Electron at a time: two windows on two cores only make each other slow.
     fileParallelism: false,
     testTimeout: 60_000,
+    // Of `expect.poll`: one second is little on a busy machine, and who waits for what comes anyway loses nothing.
+    expect: { poll: { timeout: 20_000, interval: 50 } },
     hookTimeout: 120_000,
   },
 });
