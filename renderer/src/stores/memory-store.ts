@@ -28,6 +28,8 @@ function setup() {
   const baseline = shallowRef<MemorySnapshot>();
   const error = shallowRef<RequestError>();
 
+  /** Of the bytes on screen; where the view goes next may be another one. */
+  const shownSpace = computed(() => snapshot.value?.space ?? space.value);
   const rows = computed(() => (snapshot.value ? hexRows(snapshot.value, columns.value) : []));
   const before = computed<ReadonlyMap<bigint, number | undefined>>(() => {
     const old = baseline.value;
@@ -85,7 +87,7 @@ function setup() {
 
   /** @returns why not, undefined when it is done */
   const write = (at: bigint, bytes: Uint8Array<ArrayBuffer>): Promise<RequestError | undefined> =>
-    edits.write({ space: space.value, address: at }, bytes);
+    edits.write({ space: shownSpace.value, address: at }, bytes);
 
   // Another panel may show the same bytes.
   watch(
@@ -100,6 +102,7 @@ function setup() {
     visibleRows,
     snapshot,
     error,
+    shownSpace,
     rows,
     hasChanged,
     hasChangedAt,
