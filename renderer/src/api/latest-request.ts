@@ -5,6 +5,8 @@
 export interface LatestRequest {
   /** Runs `ask`; the value is undefined when another `run` has begun since. */
   run<T>(ask: () => Promise<T>): Promise<T | undefined>;
+  /** Whatever is under way is of no use any more. */
+  forget(): void;
 }
 
 export function latestRequest(): LatestRequest {
@@ -15,6 +17,9 @@ export function latestRequest(): LatestRequest {
       const mine = newest;
       const value = await ask();
       return mine === newest ? value : undefined;
+    },
+    forget() {
+      newest += 1;
     },
   };
 }

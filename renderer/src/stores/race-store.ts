@@ -2,6 +2,7 @@
 import type { RaceOutcomes, RaceScriptText, RequestError } from '@core/protocol/index.ts';
 import { defineStore } from 'pinia';
 import { computed, ref, shallowRef } from 'vue';
+import { latestRequest } from '../api/latest-request.ts';
 import type { Era, MmuMode } from '../api/contract-words.ts';
 import { ERA_CHOICES } from '../layout/machine-choices.ts';
 import { useDesktopStore } from './desktop-store.ts';
@@ -17,6 +18,7 @@ export interface EraResult {
 
 export const useRaceStore = defineStore('race', () => {
   const desktop = useDesktopStore();
+  const plays = latestRequest();
   const races = shallowRef<readonly RaceScriptText[]>([]);
   const name = ref('stale-cache');
   /** Whether the start page shows the player. */
@@ -55,6 +57,7 @@ export const useRaceStore = defineStore('race', () => {
 
   /** Another script, kernel or MMU: what was played is of the last one. */
   function forget(): void {
+    plays.forget();
     outcomes.value = undefined;
     eras.value = [];
     error.value = undefined;
@@ -74,14 +77,15 @@ export const useRaceStore = defineStore('race', () => {
     choose();
   }
 
-  const playIn = (kernel: Era) => desktop.call('race.run', { script: script.value, era: kernel, mmu: mmu.value });
-
   /** Plays it on a machine of its own, in the chosen kernel and in every other; the lines are then shown one by one. */
   async function play(): Promise<void> {
     forget();
+    const asked = { script: script.value, mmu: mmu.value };
     const results: EraResult[] = [];
     for (const { value } of ERA_CHOICES) {
-      const answer = await playIn(value);
+      const answer = await plays.run(() => desktop.call('race.run', { ...asked, era: value }));
+      // Another one was chosen meanwhile, or the same begun anew: nothing is told of this one.
+      if (answer === undefined) return;
       if (value === era.value) {
         outcomes.value = answer.ok ? answer.value : undefined;
         error.value = answer.ok ? undefined : answer.error;

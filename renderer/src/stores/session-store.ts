@@ -216,8 +216,14 @@ export const useSessionStore = defineStore('session', () => {
     recent.value = (await desktop.ask((host) => host.recentFiles())) ?? [];
   }
 
-  async function forget(index: number): Promise<void> {
-    recent.value = (await desktop.ask((host) => host.forgetRecent(index))) ?? [];
+  /** One behind the other: the list that the host counts in is another one when the first has gone. */
+  let forgetting: Promise<void> = Promise.resolve();
+  function forget(file: RecentFile): Promise<void> {
+    forgetting = forgetting.then(async () => {
+      const index = recent.value.findIndex(({ path: one }) => one === file.path);
+      if (index >= 0) recent.value = (await desktop.ask((host) => host.forgetRecent(index))) ?? [];
+    });
+    return forgetting;
   }
 
   async function recover(): Promise<void> {
