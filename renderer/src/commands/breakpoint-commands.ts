@@ -21,6 +21,8 @@ export function breakpointCommands(): readonly Command[] {
       id: 'breakpoint',
       title: 'Set or remove a breakpoint on the selected line',
       key: 'F9',
+      waits: true,
+      isOnceAPress: true,
       menu: 'Run',
       isEnabled: () => target() !== undefined,
       run: () => {
@@ -32,17 +34,31 @@ export function breakpointCommands(): readonly Command[] {
     {
       id: 'disable-breakpoints',
       title: 'Disable all breakpoints',
+      waits: true,
       isEnabled: () => breakpoints.breakpoints.some(({ enabled }) => enabled),
       run: () => breakpoints.switchAll(false),
     },
     {
       id: 'enable-breakpoints',
       title: 'Enable all breakpoints',
+      waits: true,
       isEnabled: () => breakpoints.breakpoints.some(({ enabled }) => !enabled),
       run: () => breakpoints.switchAll(true),
     },
-    { id: 'remove-breakpoints', title: 'Remove all breakpoints', isEnabled: hasAny, run: breakpoints.removeAll },
-    { id: 'export-breakpoints', title: 'Export breakpoints…', isEnabled: hasAny, run: breakpoints.exportFile },
+    {
+      id: 'remove-breakpoints',
+      title: 'Remove all breakpoints',
+      waits: true,
+      isEnabled: hasAny,
+      run: breakpoints.removeAll,
+    },
+    {
+      id: 'export-breakpoints',
+      title: 'Export breakpoints…',
+      waits: true,
+      isEnabled: hasAny,
+      run: breakpoints.exportFile,
+    },
     { id: 'import-breakpoints', title: 'Import breakpoints…', isEnabled: () => true, run: want('file') },
   ];
 }

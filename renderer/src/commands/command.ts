@@ -11,6 +11,13 @@ export interface Command {
   readonly menu?: MenuName;
   /** Its key belongs to the text that is being typed, where some is. */
   readonly yieldsToText?: boolean;
+  /**
+   * It changes the machine, or means what the machine is: pressed while something is under way it waits, and is decided by what
+   * there is then.
+   */
+  readonly waits?: boolean;
+  /** Switches to and fro, or is done once: a key that is held down means it once. */
+  readonly isOnceAPress?: boolean;
   /** For a choice among several: whether it is the one that holds. */
   readonly isChecked?: () => boolean;
   readonly isEnabled: () => boolean;

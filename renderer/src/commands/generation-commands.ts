@@ -15,6 +15,7 @@ export function generationCommands(): readonly Command[] {
     {
       id: 'near-wrap',
       title: `Set the generation ${NEAR} changes before its wrap-around`,
+      waits: true,
       isEnabled: () => generation.hasGeneration && generation.toWrap > NEAR,
       run: () => {
         layout.open('generation');

@@ -16,22 +16,32 @@ export function holdCommands(): readonly Command[] {
       id: 'hold-memslots',
       title: 'Apply the memslot change step by step',
       key: 'Ctrl+Shift+Enter',
+      waits: true,
       isEnabled: () => memslots.canApply && machine.status?.threads === false,
       run: () => {
         layout.open('memslots');
         return hold.begin();
       },
     },
-    { id: 'hold-step', title: 'Held memslot update: next step', key: 'F8', isEnabled: isHeld, run: hold.step },
+    {
+      id: 'hold-step',
+      title: 'Held memslot update: next step',
+      key: 'F8',
+      waits: true,
+      isEnabled: isHeld,
+      run: hold.step,
+    },
     {
       id: 'hold-vcpu',
       title: 'Held memslot update: one instruction of the selected vCPU',
+      waits: true,
       isEnabled: isHeld,
       run: () => hold.runVcpu(machine.selectedVcpu, 1),
     },
     {
       id: 'hold-exit',
       title: 'Held memslot update: the selected vCPU up to its next exit',
+      waits: true,
       key: 'Shift+F8',
       isEnabled: isHeld,
       run: () => hold.runVcpu(machine.selectedVcpu),
@@ -39,6 +49,7 @@ export function holdCommands(): readonly Command[] {
     {
       id: 'hold-finish',
       title: 'Held memslot update: finish it',
+      waits: true,
       key: 'Ctrl+F8',
       isEnabled: isHeld,
       run: hold.finish,

@@ -28,6 +28,7 @@ export function memslotCommands(): readonly Command[] {
     {
       id: 'new-slot',
       title: 'New memslot',
+      waits: true,
       isEnabled: () => machine.hasMachine,
       /** Over what somebody looks at, else where the machine stands in front of an MMIO fault, else where the demo guest polls. */
       run: () => {
@@ -40,6 +41,7 @@ export function memslotCommands(): readonly Command[] {
     {
       id: 'edit-slot',
       title: 'Edit the selected memslot',
+      waits: true,
       isEnabled: exists,
       run: withSelected((slot) => {
         const target = memslots.targetOf(slot);
@@ -49,12 +51,14 @@ export function memslotCommands(): readonly Command[] {
     {
       id: 'stage-slot',
       title: 'Stage the memslot change that is being edited',
+      waits: true,
       isEnabled: () => memslots.region !== undefined,
       run: memslots.stageDraft,
     },
     {
       id: 'delete-slot',
       title: 'Stage the deletion of the selected memslot',
+      waits: true,
       isEnabled: exists,
       run: withSelected(memslots.stageDeletion),
     },
@@ -65,6 +69,8 @@ export function memslotCommands(): readonly Command[] {
         return length > 1 ? `Apply ${length} memslot changes` : 'Apply the memslot change';
       },
       key: 'Ctrl+Enter',
+      waits: true,
+      isOnceAPress: true,
       isEnabled: () => memslots.canApply,
       run: memslots.apply,
     },
@@ -77,12 +83,14 @@ export function memslotCommands(): readonly Command[] {
     {
       id: 'read-dirty-log',
       title: 'Read the dirty log of the selected memslot',
+      waits: true,
       isEnabled: () => dirty.logging.some(({ id }) => id === selected()),
       run: withSelected(dirty.read),
     },
     {
       id: 'read-dirty-logs',
       title: 'Read the dirty logs of all memslots that log',
+      waits: true,
       isEnabled: () => dirty.logging.length > 0,
       run: dirty.readAll,
     },

@@ -48,6 +48,7 @@ export function panelCommands(): readonly Command[] {
         return `${panels.isLocked(active) ? 'Unlock' : 'Lock'} the panel: ${panelTitle(active)}`;
       },
       key: 'Ctrl+L',
+      isOnceAPress: true,
       // In the line of the console it clears.
       yieldsToText: true,
       menu: 'Panels',
@@ -64,6 +65,7 @@ export function panelCommands(): readonly Command[] {
       id: 'close-panel',
       title: 'Close the panel',
       key: 'Ctrl+W',
+      isOnceAPress: true,
       moreKeys: ['Ctrl+F4'],
       menu: 'Panels',
       isEnabled: hasActive,
@@ -73,6 +75,7 @@ export function panelCommands(): readonly Command[] {
       id: 'maximize-panel',
       title: 'Give the panel the whole window, or take it back',
       key: 'Ctrl+M',
+      isOnceAPress: true,
       menu: 'Panels',
       isEnabled: hasActive,
       run: withActive((id) => layout.toggleMaximized(id)),

@@ -26,6 +26,8 @@ export function sessionCommands(): readonly Command[] {
     {
       id: 'open-file',
       title: 'Open a workspace, machine state or image…',
+      waits: true,
+      isOnceAPress: true,
       key: 'Ctrl+Shift+O',
       menu: 'File',
       isEnabled: always,
@@ -34,6 +36,8 @@ export function sessionCommands(): readonly Command[] {
     {
       id: 'save-workspace',
       title: 'Save the workspace',
+      waits: true,
+      isOnceAPress: true,
       key: 'Ctrl+S',
       menu: 'File',
       isEnabled: hasMachine,
@@ -42,6 +46,8 @@ export function sessionCommands(): readonly Command[] {
     {
       id: 'save-workspace-as',
       title: 'Save the workspace as…',
+      waits: true,
+      isOnceAPress: true,
       menu: 'File',
       isEnabled: hasMachine,
       run: () => session.saveWorkspace(true),
@@ -49,6 +55,8 @@ export function sessionCommands(): readonly Command[] {
     {
       id: 'save-state',
       title: 'Save the machine state…',
+      waits: true,
+      isOnceAPress: true,
       key: 'Ctrl+Shift+S',
       menu: 'File',
       isEnabled: hasMachine,

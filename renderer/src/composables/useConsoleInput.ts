@@ -54,7 +54,6 @@ export function useConsoleInput(field: Readonly<Ref<HTMLInputElement | null>>) {
   }
 
   async function submit(): Promise<void> {
-    if (store.isBusy) return;
     const line = text.value;
     text.value = '';
     back = 0;

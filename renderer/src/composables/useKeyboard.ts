@@ -29,7 +29,7 @@ export function useKeyboard(): void {
     if (event.defaultPrevented || event.isComposing) return;
     const key = keyOf(event);
     if (isInTerminal(event.target) && !skipsTerminal(key, commands.commands)) return;
-    if (commands.executeKey(key, isText(event.target))) event.preventDefault();
+    if (commands.executeKey(key, { inText: isText(event.target), isRepeat: event.repeat })) event.preventDefault();
   };
   window.addEventListener('keydown', listener, { capture: true });
   onScopeDispose(() => window.removeEventListener('keydown', listener, { capture: true }));

@@ -13,13 +13,21 @@ import { computed, shallowRef } from 'vue';
 import { logTail, type LogPiece } from '../api/log-tail.ts';
 import { useDesktopStore } from './desktop-store.ts';
 import { useEditHistoryStore } from './edit-history-store.ts';
+import { useTurnsStore } from './turns-store.ts';
 
 export type BreakpointInput = Params<'breakpoints.add'>;
 export type BreakpointChange = Params<'breakpoints.update'>;
 
+/** An edit that can be taken back. */
+interface ListEdit {
+  readonly title: string;
+  readonly act: () => Promise<boolean>;
+}
+
 export const useBreakpointsStore = defineStore('breakpoints', () => {
   const desktop = useDesktopStore();
   const history = useEditHistoryStore();
+  const turns = useTurnsStore();
   const breakpoints = shallowRef<readonly BreakpointSnapshot[]>([]);
   const error = shallowRef<RequestError>();
   /** The last lines of log breakpoints, and how many there were ever. */
@@ -60,23 +68,34 @@ export const useBreakpointsStore = defineStore('breakpoints', () => {
   const replace = async (list: readonly BreakpointSnapshot[]): Promise<boolean> =>
     settle(await desktop.call('breakpoints.replace', { breakpoints: list.map(wishOf) }));
 
-  /** Makes an edit that can be taken back. */
-  async function edit(title: string, act: () => Promise<boolean>): Promise<boolean> {
-    await refresh();
-    const before = breakpoints.value;
-    if (!(await act())) return false;
-    const after = breakpoints.value;
-    history.record({ title, undo: () => replace(before), redo: () => replace(after) });
-    return true;
-  }
+  /** What an edit does is decided when its turn has come, by the list as it is then. */
+  const edit = (decide: () => ListEdit): Promise<boolean> =>
+    turns.take(async () => {
+      await refresh();
+      const before = breakpoints.value;
+      const { title, act } = decide();
+      if (!(await act())) return false;
+      const after = breakpoints.value;
+      history.record({ title, undo: () => replace(before), redo: () => replace(after) });
+      return true;
+    });
 
   const nameOf = (id: number): string => breakpoints.value.find((one) => one.id === id)?.text ?? `breakpoint ${id}`;
-  const add = (input: BreakpointInput): Promise<boolean> =>
-    edit('set a breakpoint', async () => settle(await desktop.call('breakpoints.add', input)));
+  const addition = (input: BreakpointInput): ListEdit => ({
+    title: 'set a breakpoint',
+    act: async () => settle(await desktop.call('breakpoints.add', input)),
+  });
+  const removal = (id: number): ListEdit => ({
+    title: `remove ${nameOf(id)}`,
+    act: async () => settle(await desktop.call('breakpoints.remove', { id })),
+  });
+  const add = (input: BreakpointInput): Promise<boolean> => edit(() => addition(input));
+  const remove = (id: number): Promise<boolean> => edit(() => removal(id));
   const update = (change: BreakpointChange): Promise<boolean> =>
-    edit(`change ${nameOf(change.id)}`, async () => settle(await desktop.call('breakpoints.update', change)));
-  const remove = (id: number): Promise<boolean> =>
-    edit(`remove ${nameOf(id)}`, async () => settle(await desktop.call('breakpoints.remove', { id })));
+    edit(() => ({
+      title: `change ${nameOf(change.id)}`,
+      act: async () => settle(await desktop.call('breakpoints.update', change)),
+    }));
 
   /** Those of a workspace or a laboratory take the place of all, at once; that is no edit of the user's. */
   async function adopt(wishes: readonly BreakpointInput[]): Promise<boolean> {
@@ -84,14 +103,12 @@ export const useBreakpointsStore = defineStore('breakpoints', () => {
   }
 
   /** All go, or all are switched, as one edit. */
-  const replaceAll = (title: string, list: readonly BreakpointSnapshot[]): Promise<boolean> =>
-    edit(title, () => replace(list));
-  const removeAll = (): Promise<boolean> => replaceAll('remove all breakpoints', []);
+  const removeAll = (): Promise<boolean> => edit(() => ({ title: 'remove all breakpoints', act: () => replace([]) }));
   const switchAll = (enabled: boolean): Promise<boolean> =>
-    replaceAll(
-      `${enabled ? 'enable' : 'disable'} all breakpoints`,
-      breakpoints.value.map((breakpoint) => ({ ...breakpoint, enabled })),
-    );
+    edit(() => ({
+      title: `${enabled ? 'enable' : 'disable'} all breakpoints`,
+      act: () => replace(breakpoints.value.map((breakpoint) => ({ ...breakpoint, enabled }))),
+    }));
 
   const exportFile = (): Promise<boolean> =>
     desktop.saveFile('breakpoints', 'json', new TextEncoder().encode(exportText()));
@@ -107,15 +124,17 @@ export const useBreakpointsStore = defineStore('breakpoints', () => {
       error.value = { code: 'refused', message: file.error, memslot: undefined };
       return false;
     }
-    return edit('import breakpoints', async () =>
-      settle(await desktop.call('breakpoints.replace', { breakpoints: [...file.value] })),
-    );
+    return edit(() => ({
+      title: 'import breakpoints',
+      act: async () => settle(await desktop.call('breakpoints.replace', { breakpoints: [...file.value] })),
+    }));
   }
 
-  async function toggleAt(address: bigint): Promise<boolean> {
-    const existing = byAddress.value.get(address);
-    return existing ? remove(existing.id) : add({ spec: { kind: 'exec', address } });
-  }
+  const toggleAt = (address: bigint): Promise<boolean> =>
+    edit(() => {
+      const existing = byAddress.value.get(address);
+      return existing ? removal(existing.id) : addition({ spec: { kind: 'exec', address } });
+    });
 
   /** Stops at every MMIO fault of one page. */
   const addForPage = (gfn: number): Promise<boolean> =>

@@ -10,6 +10,7 @@ import { useBreakpointsStore } from './breakpoints-store.ts';
 import { useDesktopStore } from './desktop-store.ts';
 import { useMachineStore } from './machine-store.ts';
 import { useTraceStore } from './trace-store.ts';
+import { useTurnsStore } from './turns-store.ts';
 
 export interface ConsoleEntry {
   readonly id: number;
@@ -37,11 +38,10 @@ export const useConsoleStore = defineStore('console', () => {
   const machine = useMachineStore();
   const breakpoints = useBreakpointsStore();
   const trace = useTraceStore();
+  const turns = useTurnsStore();
   const entries = shallowRef<readonly ConsoleEntry[]>([]);
   /** Oldest first. */
   const history = ref(readHistory());
-  /** A line that is being answered. */
-  const isBusy = ref(false);
   let nextId = 0;
   /** What an empty line stands for. */
   let repeat = '';
@@ -64,14 +64,17 @@ export const useConsoleStore = defineStore('console', () => {
   }
 
   /** An empty line repeats what can be repeated: a step, a look at what lies behind. */
-  async function run(typed: string): Promise<void> {
-    const line = typed.trim() === '' ? repeat : typed;
-    if (line === '' || isBusy.value) return;
-    isBusy.value = true;
-    write('input', [echoedLine(line)]);
+  function run(typed: string): Promise<void> {
     remember(typed.trim());
+    // Whoever types ahead is answered line by line.
+    return turns.take(() => runLine(typed));
+  }
+
+  async function runLine(typed: string): Promise<void> {
+    const line = typed.trim() === '' ? repeat : typed;
+    if (line === '') return;
+    write('input', [echoedLine(line)]);
     const answer = await desktop.call('console.run', { line, vcpu: machine.selectedVcpu });
-    isBusy.value = false;
     if (!answer.ok) {
       write('refusal', [answer.error.message]);
       return;
@@ -107,7 +110,7 @@ export const useConsoleStore = defineStore('console', () => {
     entries.value = [];
   }
 
-  return { entries, history, isBusy, run, complete, clear };
+  return { entries, history, run, complete, clear };
 });
 
 /** Why, and the instruction. */

@@ -1,9 +1,10 @@
 /** Edits of the user's that can be taken back: registers, memory, memslots, breakpoints. */
 import { defineStore } from 'pinia';
-import { computed, ref, shallowRef, watch } from 'vue';
+import { computed, shallowRef, watch } from 'vue';
 import { formatPlural } from '@core/format/quantity.ts';
 import { useMachineStore } from './machine-store.ts';
 import { useNoticesStore } from './notices-store.ts';
+import { useTurnsStore } from './turns-store.ts';
 
 export interface Edit {
   /** `rax = 0x5`. */
@@ -23,17 +24,14 @@ const KEPT = 200;
 export const useEditHistoryStore = defineStore('edit-history', () => {
   const machine = useMachineStore();
   const notices = useNoticesStore();
+  const turns = useTurnsStore();
   const done = shallowRef<readonly RecordedEdit[]>([]);
   const undone = shallowRef<readonly RecordedEdit[]>([]);
-  /** Steps that were asked for and have not come to their end. Each waits for the one before: keys are pressed faster than answered. */
-  const waiting = ref(0);
-  let lastStep: Promise<unknown> = Promise.resolve();
 
   const undoTitle = computed(() => done.value.at(-1)?.title);
   const redoTitle = computed(() => undone.value.at(-1)?.title);
-  // While one is under way it is not known yet what there will be to take back behind it.
-  const canUndo = computed(() => undoTitle.value !== undefined || waiting.value > 0);
-  const canRedo = computed(() => redoTitle.value !== undefined || waiting.value > 0);
+  const canUndo = computed(() => undoTitle.value !== undefined);
+  const canRedo = computed(() => redoTitle.value !== undefined);
   const now = (): number => machine.status?.moment.insns ?? 0;
 
   function record(edit: Edit): void {
@@ -41,20 +39,9 @@ export const useEditHistoryStore = defineStore('edit-history', () => {
     undone.value = [];
   }
 
-  async function inTurn(step: () => Promise<void>): Promise<void> {
-    waiting.value += 1;
-    const turn = lastStep.then(step, step);
-    lastStep = turn;
-    try {
-      await turn;
-    } finally {
-      waiting.value -= 1;
-    }
-  }
-
   /** A refused edit stays where it is: what was in its way may go. */
   const undo = (): Promise<void> =>
-    inTurn(async () => {
+    turns.take(async () => {
       const edit = done.value.at(-1);
       if (edit === undefined || !(await edit.undo()) || done.value.at(-1) !== edit) return;
       done.value = done.value.slice(0, -1);
@@ -63,7 +50,7 @@ export const useEditHistoryStore = defineStore('edit-history', () => {
     });
 
   const redo = (): Promise<void> =>
-    inTurn(async () => {
+    turns.take(async () => {
       const edit = undone.value.at(-1);
       if (edit === undefined || !(await edit.redo()) || undone.value.at(-1) !== edit) return;
       undone.value = undone.value.slice(0, -1);

@@ -6,6 +6,7 @@ import { latestRequest } from '../api/latest-request.ts';
 import { keepUnchanged } from '../api/unchanged.ts';
 import { useDesktopStore } from './desktop-store.ts';
 import { useMachineStore } from './machine-store.ts';
+import { useTurnsStore } from './turns-store.ts';
 
 /** Parts of the timeline of outcomes. */
 const BUCKETS = 60;
@@ -13,6 +14,7 @@ const BUCKETS = 60;
 export const useGenerationStore = defineStore('generation', () => {
   const desktop = useDesktopStore();
   const machine = useMachineStore();
+  const turns = useTurnsStore();
   const requests = latestRequest();
   const timelines = latestRequest();
   const snapshot = shallowRef<GenerationSnapshot>();
@@ -43,7 +45,14 @@ export const useGenerationStore = defineStore('generation', () => {
   }
 
   /** Moves the generation so that `changes` more memslot changes wrap it. */
-  async function setBeforeWrap(changes: number): Promise<boolean> {
+  const setBeforeWrap = (changes: number): Promise<boolean> =>
+    turns.take(async () => {
+      // A change of memslots just before has moved it.
+      await machine.refreshStatus();
+      return setNow(changes);
+    });
+
+  async function setNow(changes: number): Promise<boolean> {
     const status = machine.status;
     if (status === undefined || status.generationsToWrap < 0) return false;
     const distance = BigInt((status.generationsToWrap - changes) * (snapshot.value?.perInstall ?? 1));

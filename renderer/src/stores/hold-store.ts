@@ -7,6 +7,7 @@ import { useDesktopStore } from './desktop-store.ts';
 import { useEditHistoryStore } from './edit-history-store.ts';
 import { useMachineStore } from './machine-store.ts';
 import { useMemslotsStore } from './memslots-store.ts';
+import { useTurnsStore } from './turns-store.ts';
 
 /** The calls that were begun, for whoever makes them again. */
 interface Begun {
@@ -19,6 +20,7 @@ export const useHoldStore = defineStore('hold', () => {
   const machine = useMachineStore();
   const memslots = useMemslotsStore();
   const edits = useEditHistoryStore();
+  const turns = useTurnsStore();
   const requests = latestRequest();
   const snapshot = shallowRef<HoldSnapshot>();
   const error = shallowRef<RequestError>();
@@ -57,9 +59,11 @@ export const useHoldStore = defineStore('hold', () => {
   }
 
   /** Everything that Apply would do, one step at a time. */
-  async function begin(): Promise<boolean> {
+  const begin = (): Promise<boolean> => turns.take(beginNow);
+
+  async function beginNow(): Promise<boolean> {
     if (!memslots.canApply) return false;
-    if (machine.isRunning) await machine.pause();
+    if (machine.isRunning) await machine.standStill();
     const asked = { title: memslots.planTitle, regions: memslots.calls.flat() };
     const answer = await desktop.call('hold.begin', { regions: asked.regions });
     if (answer.ok) {
@@ -75,11 +79,14 @@ export const useHoldStore = defineStore('hold', () => {
     return taken;
   }
 
-  const step = async (): Promise<boolean> => take(await desktop.call('hold.step', {}));
-  const finish = async (): Promise<boolean> => take(await desktop.call('hold.finish', {}));
+  /** Of an update that has ended by then nothing goes on. */
+  const goOn = (ask: () => Promise<Answer<'hold.read'>>): Promise<boolean> =>
+    turns.take(async () => isHeld.value && take(await ask()));
+  const step = (): Promise<boolean> => goOn(() => desktop.call('hold.step', {}));
+  const finish = (): Promise<boolean> => goOn(() => desktop.call('hold.finish', {}));
   /** @param insns instructions to retire; without a number up to the next exit */
-  const runVcpu = async (vcpu: number, insns?: number): Promise<boolean> =>
-    take(await desktop.call('hold.vcpu', { vcpu, ...(insns === undefined ? {} : { insns }) }));
+  const runVcpu = (vcpu: number, insns?: number): Promise<boolean> =>
+    goOn(() => desktop.call('hold.vcpu', { vcpu, ...(insns === undefined ? {} : { insns }) }));
 
   function dismiss(): void {
     isDismissed.value = true;

@@ -15,6 +15,7 @@ import { computed, ref, shallowRef } from 'vue';
 import { keepUnchanged } from '../api/unchanged.ts';
 import { useDesktopStore } from './desktop-store.ts';
 import { useNoticesStore } from './notices-store.ts';
+import { useTurnsStore } from './turns-store.ts';
 
 type RunRequest = 'run.continue' | 'run.pause';
 type StepRequest = 'run.step' | 'run.stepOver' | 'run.stepOut';
@@ -30,6 +31,7 @@ const CAN_RUN: ReadonlySet<RunState> = new Set(['paused', 'halted']);
 export const useMachineStore = defineStore('machine', () => {
   const desktop = useDesktopStore();
   const notices = useNoticesStore();
+  const turns = useTurnsStore();
   const status = shallowRef<MachineStatus>();
   const crash = shallowRef<EngineCrash>();
   /** What to make again after a crash or with other options. */
@@ -37,12 +39,16 @@ export const useMachineStore = defineStore('machine', () => {
   const options = shallowRef<MachineOptionsInput>({});
   const selectedVcpu = ref(0);
   const isLoading = ref(false);
+  /** What it was let go for last: a step is something that one waits for. */
+  const goesOnFor = ref<'run' | 'step'>('run');
   /** Grows with every machine that is made or starts again. */
   const loads = ref(0);
 
   const state = computed<RunState>(() => (crash.value ? 'crashed' : (status.value?.state ?? 'empty')));
   const epoch = computed(() => status.value?.moment.epoch ?? -1);
   const isRunning = computed(() => state.value === 'running');
+  /** A step over or out that takes its time. */
+  const isStepping = computed(() => isRunning.value && goesOnFor.value === 'step');
   const hasMachine = computed(() => !crash.value && status.value !== undefined && state.value !== 'empty');
   /** A memslot update stands between two of its steps: vCPUs go on one by one only. */
   const heldUpdate = computed(() => (crash.value ? undefined : status.value?.moment.heldUpdate));
@@ -75,7 +81,10 @@ export const useMachineStore = defineStore('machine', () => {
     return answer.ok;
   }
 
-  async function create(guest: GuestImage, wanted: MachineOptionsInput): Promise<boolean> {
+  const create = (guest: GuestImage, wanted: MachineOptionsInput): Promise<boolean> =>
+    turns.take(() => make(guest, wanted));
+
+  async function make(guest: GuestImage, wanted: MachineOptionsInput): Promise<boolean> {
     isLoading.value = true;
     const answer = await desktop.call('machine.create', { image: guest.bytes, name: guest.name, options: wanted });
     isLoading.value = false;
@@ -139,12 +148,24 @@ export const useMachineStore = defineStore('machine', () => {
   const presentImage = async (): Promise<ImageAnswer> =>
     image.value ? { ok: true, value: image.value } : desktop.startupImage();
 
-  const command = async (name: RunRequest): Promise<boolean> => take(await desktop.call(name, {}));
-  const stepCommand = async (name: StepRequest): Promise<boolean> =>
-    take(await desktop.call(name, { vcpu: selectedVcpu.value }));
+  async function command(name: RunRequest): Promise<boolean> {
+    goesOnFor.value = 'run';
+    return take(await desktop.call(name, {}));
+  }
+
+  /** For whoever has the turn. */
+  const standStill = (): Promise<boolean> => command('run.pause');
+
+  const stepCommand = (name: StepRequest): Promise<boolean> =>
+    turns.take(async () => {
+      goesOnFor.value = 'step';
+      return take(await desktop.call(name, { vcpu: selectedVcpu.value }));
+    });
 
   /** Starts again from the first instruction; after a crash with a new engine, which the host tells what the old one had. */
-  async function restart(): Promise<boolean> {
+  const restart = (): Promise<boolean> => turns.take(reset);
+
+  async function reset(): Promise<boolean> {
     const answer = await desktop.call('machine.reset', {});
     if (!answer.ok) {
       notices.addError(answer.error);
@@ -158,8 +179,11 @@ export const useMachineStore = defineStore('machine', () => {
     return true;
   }
 
-  const runTo = async (address: bigint): Promise<boolean> =>
-    take(await desktop.call('run.to', { vcpu: selectedVcpu.value, address }));
+  const runTo = (address: bigint): Promise<boolean> =>
+    turns.take(async () => {
+      goesOnFor.value = 'run';
+      return take(await desktop.call('run.to', { vcpu: selectedVcpu.value, address }));
+    });
 
   function handleEvent(event: EngineEvent): void {
     if (event.kind === 'status') applyStatus(event.status);
@@ -181,6 +205,7 @@ export const useMachineStore = defineStore('machine', () => {
     state,
     epoch,
     isRunning,
+    isStepping,
     hasMachine,
     canRun,
     heldUpdate,
@@ -197,8 +222,9 @@ export const useMachineStore = defineStore('machine', () => {
     presentImage,
     restart,
     runTo,
-    run: () => command('run.continue'),
-    pause: () => command('run.pause'),
+    run: () => turns.take(() => command('run.continue')),
+    pause: () => turns.take(standStill),
+    standStill,
     step: () => stepCommand('run.step'),
     stepOver: () => stepCommand('run.stepOver'),
     stepOut: () => stepCommand('run.stepOut'),

@@ -8,6 +8,7 @@ import { useDesktopStore } from './desktop-store.ts';
 import { useEditHistoryStore } from './edit-history-store.ts';
 import { useMachineStore } from './machine-store.ts';
 import { useNoticesStore } from './notices-store.ts';
+import { useTurnsStore } from './turns-store.ts';
 
 export interface MemoryPlace {
   readonly space: AddressSpace;
@@ -24,6 +25,7 @@ export const useMemoryEditsStore = defineStore('memory-edits', () => {
   const machine = useMachineStore();
   const edits = useEditHistoryStore();
   const notices = useNoticesStore();
+  const turns = useTurnsStore();
   /** Grows with every write, so that every view of memory looks again. */
   const writes = ref(0);
 
@@ -34,8 +36,12 @@ export const useMemoryEditsStore = defineStore('memory-edits', () => {
   }
 
   /** @returns why not, undefined when it is done */
-  async function write(place: MemoryPlace, bytes: Bytes): Promise<RequestError | undefined> {
+  function write(place: MemoryPlace, bytes: Bytes): Promise<RequestError | undefined> {
     const vcpu = machine.selectedVcpu;
+    return turns.take(() => change(vcpu, place, bytes));
+  }
+
+  async function change(vcpu: number, place: MemoryPlace, bytes: Bytes): Promise<RequestError | undefined> {
     const { space, address } = place;
     const before = await desktop.call('memory.read', { space, vcpu, address, length: bytes.length });
     if (!before.ok) return before.error;

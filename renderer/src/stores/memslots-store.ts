@@ -20,6 +20,7 @@ import { keepUnchanged } from '../api/unchanged.ts';
 import { useDesktopStore } from './desktop-store.ts';
 import { useEditHistoryStore } from './edit-history-store.ts';
 import { useMachineStore } from './machine-store.ts';
+import { useTurnsStore } from './turns-store.ts';
 
 export type { ChangeVerdict } from '../memory-map/staged-changes.ts';
 
@@ -41,6 +42,7 @@ export const useMemslotsStore = defineStore('memslots', () => {
   const desktop = useDesktopStore();
   const machine = useMachineStore();
   const edits = useEditHistoryStore();
+  const turns = useTurnsStore();
   const requests = latestRequest();
   const previews = latestRequest();
   const snapshot = shallowRef<MemslotsSnapshot>();
@@ -201,13 +203,25 @@ export const useMemslotsStore = defineStore('memslots', () => {
     return answer.value.applied ? answer.value.inverse : undefined;
   }
 
+  /** What stands in the plan now: it is not applied twice, and nothing that is planned later goes with it. */
   async function apply(): Promise<boolean> {
     if (!canApply.value) return false;
     isApplying.value = true;
     const [changes, regions, promised] = [plan.value, calls.value, isPreviewed.value ? verdicts.value : []];
     const title = planTitle.value;
+    const sent = turns.take(() => put(title, changes, regions, promised));
+    return sent.finally(() => {
+      isApplying.value = false;
+    });
+  }
+
+  async function put(
+    title: string,
+    changes: readonly StagedChange[],
+    regions: readonly (readonly UserMemoryRegion[])[],
+    promised: readonly ChangeVerdict[],
+  ): Promise<boolean> {
     const inverse = await send(changes, regions, promised);
-    isApplying.value = false;
     if (inverse === undefined) {
       announcement.value = 'Refused: nothing was changed';
       await refresh();

@@ -10,6 +10,7 @@ import { useDesktopStore } from './desktop-store.ts';
 import { useEditHistoryStore } from './edit-history-store.ts';
 import { useMachineStore } from './machine-store.ts';
 import { useNoticesStore } from './notices-store.ts';
+import { useTurnsStore } from './turns-store.ts';
 
 export const REGISTER_GROUPS = ['general', 'segment', 'control', 'msr', 'debug'] as const;
 export type RegisterGroup = (typeof REGISTER_GROUPS)[number];
@@ -48,6 +49,7 @@ export const useRegistersStore = defineStore('registers', () => {
   const machine = useMachineStore();
   const edits = useEditHistoryStore();
   const notices = useNoticesStore();
+  const turns = useTurnsStore();
   const requests = latestRequest();
   const snapshot = shallowRef<RegistersSnapshot>();
   /** The registers of the stop before. */
@@ -99,11 +101,29 @@ export const useRegistersStore = defineStore('registers', () => {
    * @param pair of cs or ss, the other one, which is written with it
    * @returns why not, undefined when it is done
    */
-  async function write(name: string, value: bigint, pair?: CodeOrStack): Promise<RequestError | undefined> {
+  function write(name: string, value: bigint, pair?: CodeOrStack): Promise<RequestError | undefined> {
     const vcpu = machine.selectedVcpu;
+    return turns.take(() => change(vcpu, () => ({ name, value, ...(pair && { pair }) })));
+  }
+
+  /** Switches one bit of what the register holds by then: a bit that was switched just before stays as it is. */
+  function flip(name: string, bit: number): Promise<RequestError | undefined> {
+    const vcpu = machine.selectedVcpu;
+    const flipped = ({ registers }: RegistersSnapshot): RegisterEdit => {
+      const old = registers.find((register) => register.name === name)?.value ?? 0n;
+      return { name, value: old ^ (1n << BigInt(bit)) };
+    };
+    return turns.take(() => change(vcpu, flipped));
+  }
+
+  async function change(
+    vcpu: number,
+    wish: (before: RegistersSnapshot) => RegisterEdit,
+  ): Promise<RequestError | undefined> {
     const before = await desktop.call('registers.read', { vcpu });
     if (!before.ok) return before.error;
-    const wanted: RegisterEdit = { name, value, ...(pair && { pair }) };
+    const wanted = wish(before.value);
+    const { name, value, pair } = wanted;
     const refusal = await put(vcpu, wanted);
     const old = editBack(before.value.registers, wanted);
     if (refusal || old === undefined) return refusal;
@@ -124,13 +144,16 @@ export const useRegistersStore = defineStore('registers', () => {
 
   /** Where the vCPU goes on; `address` is linear, as the listing has it. */
   async function setRip(address: bigint): Promise<void> {
-    const answer = await desktop.call('registers.read', { vcpu: machine.selectedVcpu });
-    const rip = answer.ok ? answer.value.registers.find(({ name }) => name === 'rip')?.value : undefined;
-    // The base of the code segment lies between the two.
-    const base = rip === undefined || machine.rip === undefined ? 0n : machine.rip - rip;
-    const refusal = answer.ok ? await write('rip', address - base) : answer.error;
+    const vcpu = machine.selectedVcpu;
+    const there = ({ registers }: RegistersSnapshot): RegisterEdit => {
+      const rip = registers.find(({ name }) => name === 'rip')?.value;
+      // The base of the code segment lies between the two.
+      const base = rip === undefined || machine.rip === undefined ? 0n : machine.rip - rip;
+      return { name: 'rip', value: address - base };
+    };
+    const refusal = await turns.take(() => change(vcpu, there));
     if (refusal) notices.addError(refusal);
   }
 
-  return { snapshot, baseline, error, groups, changed, valueBefore, refresh, write, setRip };
+  return { snapshot, baseline, error, groups, changed, valueBefore, refresh, write, flip, setRip };
 });

@@ -11,6 +11,7 @@ import { holdsWords, wordsOf } from '../layout/trace-search.ts';
 import { useDesktopStore } from './desktop-store.ts';
 import { useMachineStore } from './machine-store.ts';
 import { useNoticesStore } from './notices-store.ts';
+import { useTurnsStore } from './turns-store.ts';
 
 const LIMIT = 500;
 const LIVE_LIMIT = 100;
@@ -23,6 +24,7 @@ export const useTraceStore = defineStore('trace', () => {
   const desktop = useDesktopStore();
   const machine = useMachineStore();
   const notices = useNoticesStore();
+  const turns = useTurnsStore();
   /** Names of the events that are on. */
   const events = shallowRef<readonly string[]>([]);
   const error = shallowRef<RequestError>();
@@ -59,6 +61,13 @@ export const useTraceStore = defineStore('trace', () => {
     error.value = answer.ok ? undefined : answer.error;
     if (answer.ok) events.value = answer.value.events;
   }
+
+  /** Some on or off; the others stay as they are by then. */
+  const switchEvents = (names: readonly string[], on: boolean): Promise<void> =>
+    turns.take(() => {
+      const others = events.value.filter((name) => !names.includes(name));
+      return setEvents(on ? [...others, ...names] : others);
+    });
 
   /** Somebody else may have switched them: the console. */
   async function refreshEvents(): Promise<void> {
@@ -140,6 +149,7 @@ export const useTraceStore = defineStore('trace', () => {
     past,
     shown,
     setEvents,
+    switchEvents,
     refreshEvents,
     restart,
     refresh,

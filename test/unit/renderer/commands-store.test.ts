@@ -92,8 +92,8 @@ describe('commands', () => {
 
   it('Ctrl+Z belongs to the text that is being typed, F5 does not', async () => {
     const commands = useCommandsStore();
-    expect(commands.executeKey('Ctrl+Z', true)).toBe(false);
-    expect(commands.executeKey('F5', true)).toBe(true);
+    expect(commands.executeKey('Ctrl+Z', { inText: true })).toBe(false);
+    expect(commands.executeKey('F5', { inText: true })).toBe(true);
   });
 
   it('a new slot is made over the page of the fault that the machine stands in front of', async () => {

@@ -66,6 +66,8 @@ export class FakeEngine extends FakeDesktop implements UmbraDesktop {
   changes: Reply<'generation.read'>['events'][number][] = [];
   /** What every request is answered with while it is set. */
   refuseAll: RequestError | undefined;
+  /** How a step over ends, or that it does not. */
+  stepsOver: Parameters<FakeEngine['stop']> = [{ kind: 'step' }];
   /** Requests are held back while this is set. */
   gate: Promise<void> | undefined;
   readonly #listeners = new Set<(event: EngineEvent) => void>();
@@ -272,6 +274,7 @@ export class FakeEngine extends FakeDesktop implements UmbraDesktop {
       this.insns += 1;
       return this.stop({ kind: 'step' });
     },
+    'run.stepOver': () => this.stop(...this.stepsOver),
     'run.to': ({ address }) => {
       this.rip = address;
       return this.stop({ kind: 'run-to', address });
