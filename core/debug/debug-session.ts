@@ -40,6 +40,11 @@ export class DebugSession {
     return this.#session.debuggee?.machine.isParallel ?? false;
   }
 
+  /** How often the list of breakpoints has become another: by a request, the console, a saved state, or a hit that was the last. */
+  get breakpointChanges(): number {
+    return this.#session.breakpoints.changes;
+  }
+
   /** Only tests of the program's behaviour in a crash ask for it. */
   crashVcpuForTest(id: number): void {
     this.#session.debuggee?.machine.crashVcpuForTest(id);

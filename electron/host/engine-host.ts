@@ -223,7 +223,6 @@ export class EngineHost implements EngineClient {
   }
 }
 
-/** A snapshot's outcomes are read-only, a request's are not. */
 /** Without the symbol, which only an image can look up. */
 function withoutSymbol(spec: BreakpointSpec): Params<'breakpoints.add'>['spec'] {
   return sendableSpec(spec.kind === 'exec' || spec.kind === 'data' ? { ...spec, symbol: undefined } : spec);

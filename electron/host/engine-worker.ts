@@ -25,7 +25,7 @@ const session = new DebugSession({
   codec: stateCodec,
 });
 let announced: SharedArrayBuffer | undefined;
-const CHANGES_BREAKPOINTS = /^breakpoints\.(add|update|remove)$/;
+let announcedChanges = 0;
 
 port.on('message', (message: HostMessage) => {
   take(message);
@@ -43,7 +43,7 @@ function take(message: HostMessage): void {
   const answers = message.requests.map(({ id, name, params }) => {
     const answer = session.handle(name, params);
     announceArena();
-    if (CHANGES_BREAKPOINTS.test(name)) announceBreakpoints();
+    announceBreakpoints();
     return { id, answer };
   });
   send({ kind: 'answers', answers });
@@ -51,6 +51,8 @@ function take(message: HostMessage): void {
 
 /** The host sets them again in the thread that follows this one, should it die. */
 function announceBreakpoints(): void {
+  if (session.breakpointChanges === announcedChanges) return;
+  announcedChanges = session.breakpointChanges;
   const answer = session.handle('breakpoints.list', {});
   if (answer.ok) send({ kind: 'breakpoints', breakpoints: answer.value });
 }

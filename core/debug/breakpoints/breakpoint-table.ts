@@ -102,6 +102,7 @@ export class BreakpointTable {
   #entries: BreakpointEntry[] = [];
   #armedMmio: BreakpointEntry[] = [];
   #nextId = 1;
+  #changes = 0;
 
   add(spec: BreakpointSpec, options: BreakpointOptions = {}, texts = NO_TEXTS): BreakpointSnapshot {
     const { enabled = true, once = false, stopAtHit = 1, hitMode = 'from', condition = '', log = '', vcpu } = options;
@@ -153,6 +154,11 @@ export class BreakpointTable {
   restoreHits(id: number, hits: number): void {
     const entry = this.entry(id);
     if (entry !== undefined) entry.hits = hits;
+  }
+
+  /** How often the list has become another, whoever changed it. */
+  get changes(): number {
+    return this.#changes;
   }
 
   get size(): number {
@@ -296,6 +302,7 @@ export class BreakpointTable {
   }
 
   #rearm(): void {
+    this.#changes += 1;
     this.#armedMmio = this.#entries.filter((entry) => entry.enabled && entry.matcher !== undefined);
   }
 }

@@ -122,6 +122,23 @@ describe('a worker that dies', () => {
     expect((await stopped).status.reason).toMatchObject({ id: 1 });
   });
 
+  it.each([
+    ['put in place of all', 'breakpoints.replace', { breakpoints: [{ spec: { kind: 'exec', address: 0x10_0020n } }] }],
+    ['set at the console', 'console.run', { line: 'break 0x100020', vcpu: 0 }],
+  ] as const)('nor those that were %s', async (_how, name, params) => {
+    const host = await startHost(true);
+    await load(host, 'hello');
+    await host.request('breakpoints.add', { spec: { kind: 'exec', address: 0x10_0010n } });
+    expect(await host.request(name, params as never)).toMatchObject({ ok: true });
+    const before = await host.request('breakpoints.list', {});
+    await crash(host);
+    await host.request('machine.reset', {});
+    const after = await host.request('breakpoints.list', {});
+    const places = (answer: typeof before) => (answer.ok ? answer.value.map(({ text }) => text) : []);
+    expect(places(after)).toEqual(places(before));
+    expect(places(after).join()).toContain('0x100020');
+  });
+
   it('leaves disabled what was to stop once and has', async () => {
     const host = await startHost(true);
     await load(host, 'hello');
