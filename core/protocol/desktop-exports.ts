@@ -1,5 +1,6 @@
 /** Verbs of the host for what leaves the window as a file, and for the measurement that has a thread of its own. */
 import * as v from 'valibot';
+import { MMU_MODES, type MmuMode } from '../base/machine-modes.ts';
 import type { CostState } from './memslot-cost.ts';
 
 /** As much as an imported trace may have, so that it can leave again. */
@@ -20,7 +21,7 @@ export const EXPORT_SCHEMAS = {
     ),
   }),
   /** Begins the measurement of what a memslot change costs; one that is under way goes on. */
-  'cost.start': v.strictObject({}),
+  'cost.start': v.strictObject({ mmu: v.picklist(MMU_MODES) }),
   'cost.read': v.strictObject({}),
   'cost.cancel': v.strictObject({}),
 } as const;
@@ -45,7 +46,7 @@ export interface ExportRequest {
 /** That part of the host as the page has it. */
 export interface UmbraExports {
   saveExport(request: ExportRequest): Promise<ExportAnswer>;
-  startCost(): Promise<CostState>;
+  startCost(mmu: MmuMode): Promise<CostState>;
   costState(): Promise<CostState>;
   cancelCost(): Promise<CostState>;
 }

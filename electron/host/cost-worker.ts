@@ -3,16 +3,16 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { measureMemslotCost } from '../../core/debug/memslots/memslot-cost.ts';
 import { allocateArena } from './arena-memory.ts';
 import { raiseInliningBudget } from './compiler-budget.ts';
-import type { CostMessage } from './cost-measurement.ts';
+import type { CostMessage, CostOrder } from './cost-measurement.ts';
 
 if (parentPort === null) throw new Error('cost-worker runs as a worker thread only');
 const port = parentPort;
-const image: Uint8Array = workerData;
+const { image, mmu }: CostOrder = workerData;
 raiseInliningBudget();
 
 const send = (message: CostMessage): void => port.postMessage(message);
 
-const measurement = measureMemslotCost({ image, allocate: allocateArena, now: () => performance.now() });
+const measurement = measureMemslotCost({ image, mmu, allocate: allocateArena, now: () => performance.now() });
 for (;;) {
   const step = measurement.next();
   if (step.done === true) {

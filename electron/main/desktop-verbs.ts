@@ -1,5 +1,5 @@
 /** The host's own verbs: images to load, and the clipboard. */
-import { clipboard, dialog } from 'electron';
+import { app, clipboard, dialog } from 'electron';
 import type { BrowserWindow } from 'electron';
 import type {
   DesktopParams,
@@ -42,7 +42,7 @@ export function desktopVerbs(
   theme: WindowTheme,
   session: SessionVerbs,
 ): DesktopVerbs {
-  const cost = new CostMeasurement();
+  const cost = new CostMeasurement(app.getVersion());
   return {
     ...session,
     'image.startup': () => readStartupImage(startupImage()),
@@ -62,9 +62,9 @@ export function desktopVerbs(
     'guest.list': guestNames,
     'guest.read': ({ name }) => readGuest(name),
     'export.save': (request) => saveExport(window, request),
-    async 'cost.start'() {
+    async 'cost.start'({ mmu }) {
       const storm = await readGuest(COST_GUEST);
-      return storm.ok ? cost.start(storm.value.bytes) : { kind: 'failed', message: storm.message, points: [] };
+      return storm.ok ? cost.start(storm.value.bytes, mmu) : cost.refuse(storm.message, mmu);
     },
     'cost.read': async () => cost.state,
     'cost.cancel': () => cost.cancel(),

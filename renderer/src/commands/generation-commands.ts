@@ -35,7 +35,7 @@ export function generationCommands(): readonly Command[] {
     {
       id: 'export-cost-png',
       title: 'Export the cost chart as PNG…',
-      isEnabled: () => cost.rows.length > 0 && cost.picture !== undefined,
+      isEnabled: () => cost.rows.length > 0,
       run: cost.exportPng,
     },
     {

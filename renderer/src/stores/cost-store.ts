@@ -1,8 +1,10 @@
 /** The measurement of what a memslot change costs on this machine. */
-import type { CostPoint, CostState } from '@core/protocol/index.ts';
-import { csvText } from '@core/format/csv-text.ts';
+import type { CostPoint, CostSetting, CostState } from '@core/protocol/index.ts';
 import { defineStore } from 'pinia';
 import { computed, shallowRef } from 'vue';
+import type { MmuMode } from '../api/contract-words.ts';
+import { costPicture } from '../cost-chart/cost-picture.ts';
+import { costCsv } from '../cost-chart/cost-words.ts';
 import { useDesktopStore } from './desktop-store.ts';
 
 const POLL_MS = 250;
@@ -16,8 +18,10 @@ export interface CostRow {
 export const useCostStore = defineStore('cost', () => {
   const desktop = useDesktopStore();
   const state = shallowRef<CostState>({ kind: 'idle' });
-  /** Makes a picture of the chart while there is one. */
-  const picture = shallowRef<() => Promise<Uint8Array | undefined>>();
+  /** Of the machines that will be measured next. */
+  const mmu = shallowRef<MmuMode>('ept');
+  /** Why the host could not be asked. */
+  const failure = shallowRef<string>();
   let timer: ReturnType<typeof setTimeout> | undefined;
 
   const isRunning = computed(() => state.value.kind === 'running');
@@ -25,6 +29,10 @@ export const useCostStore = defineStore('cost', () => {
     if (state.value.kind === 'running') return state.value.progress.points;
     return state.value.kind === 'idle' ? [] : state.value.points;
   });
+  /** What the points were measured with. */
+  const setting = computed<CostSetting | undefined>(() =>
+    state.value.kind === 'idle' ? undefined : state.value.setting,
+  );
   const rows = computed<readonly CostRow[]>(() => {
     const of = (era: CostPoint['era'], sptes: number): number | undefined =>
       points.value.find((point) => point.era === era && point.sptes === sptes)?.microseconds;
@@ -42,32 +50,26 @@ export const useCostStore = defineStore('cost', () => {
   async function guarded(ask: () => Promise<CostState>): Promise<void> {
     try {
       take(await ask());
+      failure.value = undefined;
     } catch (cause) {
       const message = cause instanceof Error ? cause.message : String(cause);
-      take({ kind: 'failed', message, points: points.value });
+      failure.value = message;
     }
   }
 
   const poll = (): Promise<void> => guarded(desktop.costState);
-  const start = (): Promise<void> => guarded(desktop.startCost);
+  const start = (): Promise<void> => guarded(() => desktop.startCost(mmu.value));
   const cancel = (): Promise<void> => guarded(desktop.cancelCost);
 
-  const exportCsv = (): Promise<boolean> =>
-    desktop.saveFile(
-      'memslot-cost',
-      'csv',
-      new TextEncoder().encode(
-        csvText(
-          ['mmio_sptes', 'era', 'microseconds_median', 'samples'],
-          points.value.map(({ sptes, era, microseconds, samples }) => [sptes, era, microseconds.toFixed(3), samples]),
-        ),
-      ),
-    );
+  async function exportCsv(): Promise<boolean> {
+    if (setting.value === undefined) return false;
+    return desktop.saveFile('memslot-cost', 'csv', new TextEncoder().encode(costCsv(setting.value, points.value)));
+  }
 
   async function exportPng(): Promise<boolean> {
-    const bytes = await picture.value?.();
+    const bytes = setting.value && (await costPicture(setting.value, points.value));
     return bytes === undefined ? false : desktop.saveFile('memslot-cost', 'png', bytes);
   }
 
-  return { state, picture, isRunning, points, rows, poll, start, cancel, exportCsv, exportPng };
+  return { state, failure, mmu, setting, isRunning, points, rows, poll, start, cancel, exportCsv, exportPng };
 });

@@ -16,6 +16,7 @@ import type {
 } from '@core/protocol/index.ts';
 import { defineStore } from 'pinia';
 import { shallowRef } from 'vue';
+import type { MmuMode } from '../api/contract-words.ts';
 import { transportError } from '../api/request-refusal.ts';
 import { useNoticesStore } from './notices-store.ts';
 
@@ -98,7 +99,7 @@ export const useDesktopStore = defineStore('desktop', () => {
     return answer?.ok === true;
   }
 
-  const startCost = (): Promise<CostState> => connected().startCost();
+  const startCost = (mmu: MmuMode): Promise<CostState> => connected().startCost(mmu);
   const costState = (): Promise<CostState> => connected().costState();
   const cancelCost = (): Promise<CostState> => connected().cancelCost();
   const onEvent = (listener: (event: EngineEvent) => void): (() => void) => connected().onEvent(listener);

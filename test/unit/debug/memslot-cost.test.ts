@@ -23,10 +23,10 @@ describe('the cost of a memslot change', () => {
     expect(steps.map(({ done }) => done)).toEqual(steps.map((_step, i) => i));
     expect(steps.every(({ of }) => of === steps.length)).toBe(true);
     expect(points).toEqual([
-      { era: 'patch', sptes: 100, microseconds: 1000, samples: 3 },
-      { era: 'patch', sptes: 300, microseconds: 1000, samples: 3 },
-      { era: 'v3.10', sptes: 100, microseconds: 1000, samples: 1 },
-      { era: 'v3.10', sptes: 300, microseconds: 1000, samples: 1 },
+      { era: 'patch', sptes: 100, microseconds: 1000, fastest: 1000, slowest: 1000, samples: 3 },
+      { era: 'patch', sptes: 300, microseconds: 1000, fastest: 1000, slowest: 1000, samples: 3 },
+      { era: 'v3.10', sptes: 100, microseconds: 1000, fastest: 1000, slowest: 1000, samples: 1 },
+      { era: 'v3.10', sptes: 300, microseconds: 1000, fastest: 1000, slowest: 1000, samples: 1 },
     ]);
   });
 });

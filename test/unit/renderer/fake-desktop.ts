@@ -1,5 +1,6 @@
 /** The host's own verbs, scripted: images, the clipboard, files that are written, the measurement of memslot changes. */
 import type {
+  CostSetting,
   CostState,
   ExportAnswer,
   ExportRequest,
@@ -8,6 +9,14 @@ import type {
   ThemeChoice,
   TraceFileAnswer,
 } from '@core/protocol/index.ts';
+
+const COST_SETTING: CostSetting = {
+  mmu: 'ept',
+  startedAt: '2026-01-02T03:04:05.678Z',
+  processor: 'A processor, 2 cores',
+  system: 'linux 6.8.0 x64',
+  runtime: 'Umbra 0.1.0',
+};
 
 export class FakeDesktop {
   readonly platform = { os: 'linux', umbra: '0.1.0', electron: '45.4.1', node: '22.0.0' };
@@ -50,8 +59,12 @@ export class FakeDesktop {
     return this.exportAnswer;
   }
 
-  async startCost(): Promise<CostState> {
-    this.cost = { kind: 'running', progress: { done: 1, of: 4, text: '1000 MMIO sptes, patch', points: [] } };
+  async startCost(mmu: CostSetting['mmu']): Promise<CostState> {
+    this.cost = {
+      kind: 'running',
+      setting: { ...COST_SETTING, mmu },
+      progress: { done: 1, of: 4, text: '1000 MMIO sptes, patch', points: [] },
+    };
     return this.cost;
   }
 
@@ -60,7 +73,7 @@ export class FakeDesktop {
   }
 
   async cancelCost(): Promise<CostState> {
-    this.cost = { kind: 'cancelled', points: [] };
+    this.cost = { kind: 'cancelled', setting: COST_SETTING, points: [] };
     return this.cost;
   }
 
