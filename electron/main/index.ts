@@ -79,8 +79,11 @@ async function main(): Promise<void> {
   await app.whenReady();
   refusePermissions();
   protocol.handle(APP_SCHEME, serveApp(fileURLToPath(new URL('../renderer', import.meta.url))));
-  const menu = new ApplicationMenu((command) => send(CHANNEL.menu, { command }));
   const theme = new WindowTheme(path.join(app.getPath('userData'), 'theme.json'));
+  // The page begins to load before anything else is made.
+  const window = createMainWindow(devServer);
+  measureStartupIfAsked(window);
+  const menu = new ApplicationMenu((command) => send(CHANNEL.menu, { command }));
 
   const kept = new KeptSession(app.getPath('userData'));
   app.on('will-quit', () => kept.close());
@@ -90,8 +93,6 @@ async function main(): Promise<void> {
   });
 
   const isOwn = (address: string): boolean => isOwnPage(address, devServer);
-  const window = createMainWindow(devServer);
-  measureStartupIfAsked(window);
   const verbs = desktopVerbs(
     () => startupImage,
     () => engine.present(),
