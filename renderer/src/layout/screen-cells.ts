@@ -51,3 +51,25 @@ export function screenRows({ columns, rows, cells, cursor }: VgaSnapshot): reado
     return runs;
   });
 }
+
+/** Below this nobody reads the screen; above it the letters are larger than the rest of the window. */
+const READABLE_PX = 11;
+const LARGEST_PX = 16;
+/** A cell of the font beside its size: JetBrains Mono's letters are 0.6 wide, a line has 1.25. */
+const CELL = { width: 0.6, height: 1.25 };
+
+/**
+ * Size of the letters for a screen in a box. What does not fit at a readable size is scrolled, unless the whole screen is wanted.
+ */
+export function screenFont(
+  screen: { readonly columns: number; readonly rows: number } | undefined,
+  box: { readonly width: number; readonly height: number },
+  isWhole: boolean,
+): number {
+  if (screen === undefined || box.width <= 0) return READABLE_PX;
+  const forWidth = box.width / (screen.columns * CELL.width);
+  const forHeight = box.height / (screen.rows * CELL.height);
+  if (isWhole) return Math.max(1, Math.min(LARGEST_PX, forWidth, forHeight));
+  // Whole pixels: broken ones are laid out unevenly.
+  return Math.min(LARGEST_PX, Math.max(READABLE_PX, Math.floor(forWidth)));
+}
