@@ -47,9 +47,12 @@ const flaws = (): Promise<readonly string[]> =>
       const isCut = element.scrollWidth > element.clientWidth + 1;
       if (isCut && overflowX === 'hidden' && element.closest('.xterm') === null) {
         if (element.tagName === 'HEADER') found.add(`header cut off: ${nameOf(element)}`);
-        else if (hasText && element.closest('[title]') === null)
+        else if (hasText && element.closest('[title]:not([title=""])') === null)
           found.add(`cut off without a tooltip: ${nameOf(element)}`);
       }
+      // A console and a screen of 80 columns are as wide as they are.
+      const isPanned = isCut && /auto|scroll/.test(overflowX) && !element.matches('textarea, .transcript, .frame');
+      if (isPanned) found.add(`has to be scrolled sideways: ${nameOf(element)}`);
       // A text that is edited has to scroll by itself.
       if (scrolls(element) && element.tagName !== 'TEXTAREA') {
         for (let outer = element.parentElement; outer !== null; outer = outer.parentElement) {
