@@ -27,7 +27,7 @@ describe('the console', () => {
     await press('Alt+C');
     await line().focus();
     await type('break mmio:0xe0000000+0x1000:read:fresh');
-    await bench.eventually(output, /^1: MMIO read to gpa 0xe0000000/m, 'the breakpoint is set');
+    await bench.eventually(output, /^1: MMIO read of gpa 0xe0000000/m, 'the breakpoint is set');
     await type('continue');
     await bench.eventually(output, /breakpoint 1: MMIO read of 0xe0000000/, 'the stop is told when it comes');
     await type('walk 0xe0000000');

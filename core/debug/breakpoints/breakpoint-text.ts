@@ -61,11 +61,11 @@ export function breakpointText(spec: BreakpointSpec): string {
     case 'zap':
       return `zap of a shadow page${within('for', 'gpa', spec.start, spec.length, GPA_END)}${levelText(spec.level)}`;
     case 'mmio': {
-      const what = { any: 'MMIO access', read: 'MMIO read', write: 'MMIO write' }[spec.access];
+      const what = { any: 'MMIO access to', read: 'MMIO read of', write: 'MMIO write to' }[spec.access];
       const where = `gpa ${hex(spec.start)}–${hex(spec.start + spec.length - 1n)}`;
       const outcome = spec.outcomes.length === 0 ? '' : `, outcome ${spec.outcomes.join(' or ')}`;
       const freshness = spec.freshness === 'any' ? '' : `, spte ${spec.freshness}`;
-      return `${what} to ${where}${outcome}${freshness}`;
+      return `${what} ${where}${outcome}${freshness}`;
     }
   }
 }

@@ -168,9 +168,13 @@ interface Range {
 function rangeOf(form: BreakpointForm, whole: bigint | undefined): Range | ParsedBreakpoint {
   if (whole !== undefined && form.start.trim() === '') return { start: 0n, length: whole };
   const start = parseHex(form.start);
-  if (start === undefined) return mistake('start', 'Where it begins is a hexadecimal number.');
+  if (start === undefined) {
+    const what =
+      form.kind === 'port' ? 'A port is a hexadecimal number: 0x3f8.' : 'An address is hexadecimal: 0xe0000000.';
+    return mistake('start', what);
+  }
   const length = parseSize(form.length);
-  if (length === undefined || length === 0n) return mistake('length', 'a size such as 4K or 0x1000');
+  if (length === undefined || length === 0n) return mistake('length', 'A length is a size such as 4K or 0x1000.');
   return { start, length };
 }
 
@@ -184,7 +188,8 @@ export function parseBreakpoint(form: BreakpointForm, symbols: readonly SymbolMa
       return parseVectors(form.vectors);
     case 'memslot': {
       const slot = form.slot.trim();
-      if (slot !== '' && !/^[0-9]{1,9}$/.test(slot)) return mistake('slot', 'the number of a slot, or nothing for any');
+      if (slot !== '' && !/^[0-9]{1,9}$/.test(slot))
+        return mistake('slot', 'A slot is a number; leave it empty for any.');
       const changes = [...form.changes];
       return { ok: true, spec: { kind: 'memslot', changes, ...(slot === '' ? {} : { slot: Number(slot) }) } };
     }
@@ -200,10 +205,15 @@ function parsePlaced(form: BreakpointForm, symbols: readonly SymbolMatch[]): Par
   const symbol = form.space === 'gva' ? symbols.find(({ name }) => name === place) : undefined;
   const address = symbol?.address ?? parseHex(place);
   if (address === undefined) {
-    return mistake('place', `${place || 'that'} is neither an address nor a symbol of the image`);
+    return mistake(
+      'place',
+      place === ''
+        ? 'Say where: an address or a symbol of the image.'
+        : `${place} is neither an address nor a symbol of the image.`,
+    );
   }
   const length = parseSize(form.length);
-  if (length === undefined || length === 0n) return mistake('length', 'a size in bytes such as 8 or 0x10');
+  if (length === undefined || length === 0n) return mistake('length', 'A length is a size in bytes such as 8 or 0x10.');
   const named = symbol === undefined ? {} : { symbol: symbol.name };
   const { space } = form;
   if (form.kind === 'data') {
@@ -219,7 +229,7 @@ function parseVectors(text: string): ParsedBreakpoint {
   for (const word of text.split(/[\s,]+/).filter(Boolean)) {
     const wanted = word.replace(/^#/, '').toLowerCase();
     const named = EXCEPTION_NAMES.findIndex((name) => name.replace('#', '').toLowerCase() === wanted);
-    if (named < 0) return mistake('vectors', `${word} is no exception: 0 to 31, or a name such as #UD`);
+    if (named < 0) return mistake('vectors', `${word} is no exception: 0 to 31, or a name such as #UD.`);
     vectors.push(named);
   }
   return { ok: true, spec: { kind: 'exception', vectors } };
@@ -246,16 +256,17 @@ function parseRanged(
       return { ok: true, spec: { kind, ...range, access, cause, privilege } };
     }
     case 'port': {
-      if (range.start + range.length > 0x1_0000n) return mistake('start', 'there are 65536 ports');
+      if (range.start + range.length > 0x1_0000n) return mistake('start', 'There are 65536 ports.');
       const access = form.access === 'in' || form.access === 'out' ? form.access : 'any';
       return { ok: true, spec: { kind, start: Number(range.start), length: Number(range.length), access } };
     }
     default: {
       const mask = form.mask.trim() === '' ? U64_MAX : parseHex(form.mask);
-      if (mask === undefined || mask === 0n) return mistake('mask', 'a hexadecimal mask of bits, or nothing for all');
+      if (mask === undefined || mask === 0n)
+        return mistake('mask', 'A mask of bits is hexadecimal; leave it empty for all.');
       const level = form.level.trim() === '' ? {} : { level: Number(form.level) };
       if (level.level !== undefined && !(Number.isInteger(level.level) && level.level >= 1 && level.level <= 5)) {
-        return mistake('level', 'a level from 1 to 5, or nothing for any');
+        return mistake('level', 'A level is from 1 to 5; leave it empty for any.');
       }
       if (kind === 'gpte') return { ok: true, spec: { kind, ...range, mask } };
       return { ok: true, spec: kind === 'spte' ? { kind, ...range, mask, ...level } : { kind, ...range, ...level } };

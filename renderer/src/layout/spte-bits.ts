@@ -72,7 +72,7 @@ export function spteSummary({ kind, gen, gfn, access }: DecodedSpte): string {
     kind === 'mmio' ? 'MMIO spte' : kind,
     gfn === undefined ? '' : `gfn ${formatHex(gfn)}`,
     gen === undefined ? '' : `generation ${formatHex(gen)}`,
-    access === undefined ? '' : `access ${access || 'none kept'}`,
+    access === undefined ? '' : access === '' ? 'no access bits kept' : `access ${access}`,
   ]
     .filter(Boolean)
     .join(' · ');

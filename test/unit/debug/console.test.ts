@@ -97,7 +97,7 @@ describe('the console', () => {
   it('sets breakpoints, runs to them, steps, and an empty line steps again', () => {
     lines('delete all');
     expect(lines('break mmio:0xe0000000+0x1000:read')).toEqual([
-      expect.stringMatching(/^\d+: MMIO read to gpa 0xe0000000/),
+      expect.stringMatching(/^\d+: MMIO read of gpa 0xe0000000/),
     ]);
     run('continue');
     session.settle();

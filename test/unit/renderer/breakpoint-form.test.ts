@@ -34,7 +34,9 @@ describe('the form of a breakpoint', () => {
     [{ start: '0', length: '0' }, 'length'],
     [{ start: '0', length: 'much' }, 'length'],
   ])('%o is a mistake in %s', (fields, field) => {
-    expect(parseBreakpoint({ ...mmio, ...fields }, [])).toMatchObject({ ok: false, field });
+    const parsed = parseBreakpoint({ ...mmio, ...fields }, []);
+    // A whole sentence: it stands below the form, away from the field.
+    expect(parsed).toMatchObject({ ok: false, field, message: expect.stringMatching(/^[A-Z].*\.$/) });
   });
 
   it('shows a breakpoint as it was made', () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { bitCells, fieldRows } from '../../../renderer/src/layout/spte-bits.ts';
+import { bitCells, fieldRows, spteSummary } from '../../../renderer/src/layout/spte-bits.ts';
 import { fakeDecode } from './fake-snapshots.ts';
 
 // gfn 0xfee00 at generation 0x200 under EPT.
@@ -26,6 +26,13 @@ describe('the bit strip of an spte', () => {
       'magic',
       'magic',
     ]);
+  });
+
+  it.each([
+    ['', 'no access bits kept'],
+    ['wu', 'access wu'],
+  ])('says of access bits “%s”: %s', (access, words) => {
+    expect(spteSummary({ ...decoded, access })).toMatch(new RegExp(` · ${words}$`));
   });
 
   it('puts the current generation beside the one in the fields', () => {
