@@ -53,16 +53,19 @@ export function rowsAt(list: LongList, top: number, more: number): RowRange {
 
 /**
  * Where a reader who has gone to `top` is shown something: there, or as near to it as there are rows. Rows that are on their
- * way are waited for in front of others, not in front of nothing.
+ * way are waited for in front of others, not in front of nothing. Whoever leaps away from all that are there sees those that he
+ * saw, because to draw others for the time of a question takes as long as to draw the answer.
  * @param loaded rows that can be shown; undefined: all of them
+ * @param before where he was shown something last
  */
-export function shownTop(list: LongList, top: number, loaded: RowRange | undefined): number {
+export function shownTop(list: LongList, top: number, loaded: RowRange | undefined, before: number): number {
   if (loaded === undefined || loaded.last < loaded.first) return top;
   const { first, last } = rowsAt(list, top, 0);
   if (first >= loaded.first && last <= loaded.last) return top;
+  const isFar = first > loaded.last || last < loaded.first;
   const lowest = loaded.first * list.rowHeight;
   const highest = Math.max(lowest, (loaded.last + 1) * list.rowHeight - list.viewHeight);
-  return Math.min(highest, Math.max(lowest, top));
+  return Math.min(highest, Math.max(lowest, isFar ? before : top));
 }
 
 /**

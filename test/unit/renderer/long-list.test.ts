@@ -55,21 +55,31 @@ describe('a long list', () => {
   it('shows what is there until what is wanted comes', () => {
     const list = listOf(1_000_000);
     const loaded = { first: 1000, last: 1200 };
-    expect(shownTop(list, 1100 * 20, loaded)).toBe(1100 * 20);
+    expect(shownTop(list, 1100 * 20, loaded, 0)).toBe(1100 * 20);
     // Twenty rows are seen at once; the last of them is the last there is.
-    expect(shownTop(list, 500_000 * 20, loaded)).toBe(1181 * 20);
-    expect(shownTop(list, 0, loaded)).toBe(1000 * 20);
+    expect(shownTop(list, 1190 * 20, loaded, 1150 * 20)).toBe(1181 * 20);
+    expect(shownTop(list, 990 * 20, loaded, 1150 * 20)).toBe(1000 * 20);
+  });
+
+  it('leaves what was shown to a reader who leaps where nothing is yet', () => {
+    const list = listOf(1_000_000);
+    const loaded = { first: 1000, last: 1200 };
+    expect(shownTop(list, 500_000 * 20, loaded, 1100 * 20)).toBe(1100 * 20);
+    expect(shownTop(list, 0, loaded, 1100 * 20)).toBe(1100 * 20);
+    // Rows that are there no longer cannot be.
+    expect(shownTop(list, 0, loaded, 3000 * 20)).toBe(1181 * 20);
+    expect(shownTop(list, 500_000 * 20, loaded, 0)).toBe(1000 * 20);
   });
 
   it('draws no row that is not there beside those that are', () => {
     const list = listOf(1_000_000);
     const loaded = { first: 1000, last: 1200 };
-    expect(shownRows(list, shownTop(list, 0, loaded), 6, loaded)).toEqual({ first: 1000, last: 1031 });
+    expect(shownRows(list, shownTop(list, 0, loaded, 0), 6, loaded)).toEqual({ first: 1000, last: 1031 });
     expect(shownRows(list, 500 * 20, 6, { first: 0, last: -1 })).toEqual({ first: 494, last: 525 });
   });
 
   it('shows empty rows where there is nothing yet', () => {
-    expect(shownTop(listOf(1000), 4000, { first: 0, last: -1 })).toBe(4000);
+    expect(shownTop(listOf(1000), 4000, { first: 0, last: -1 }, 0)).toBe(4000);
   });
 
   it('has no rows when it is empty', () => {

@@ -10,7 +10,7 @@ export const TableRow = defineComponent({
   name: 'TableRow',
   props: {
     index: { type: Number, required: true },
-    /** Pixels from the top of what is scrolled. */
+    /** Pixels from the top of the element that all rows are in. */
     top: { type: Number, required: true },
     isSelected: { type: Boolean, required: true },
     cells: { type: Function as PropType<Slot>, required: true },
