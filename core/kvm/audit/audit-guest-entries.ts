@@ -6,12 +6,16 @@
 import { framesOf, type AuditPage, type AuditSpte, type AuditView } from './audit-view.ts';
 import { gfnToPfn } from '../memslots/memslots.ts';
 import { ROLE_CR0_WP, ROLE_CR4_PAE, ROLE_NXE, roleAccess } from '../mmu/shadow-page-role.ts';
+import { PT_WRITABLE_MASK } from '../mmu/mmu.ts';
 import { ACC_EXEC_MASK, ACC_USER_MASK, ACC_WRITE_MASK } from '../spte/access-bits.ts';
 import { mmioSpteGfn } from '../spte/spte-mmio.ts';
 
 const ROLE_QUADRANT_SHIFT = 5;
 const PT_PRESENT = 1n;
+const PT_WRITABLE = 2n;
 const PT_USER = 4n;
+const PT_ACCESSED = 0x20n;
+const PT_DIRTY = 0x40n;
 const PT_PAGE_SIZE = 0x80n;
 
 interface GuestEntry {
@@ -49,7 +53,10 @@ function auditChildAccess(view: AuditView, link: AuditSpte, child: AuditPage): v
   if (guest === undefined || (guest.value & PT_PRESENT) === 0n) return;
   const access = roleAccess(child.role);
   const noExecute = guest.value >> 63n !== 0n && (link.page.role & ROLE_NXE) !== 0;
-  const allowed = (Number(guest.value & 0x7n) & (ACC_WRITE_MASK | ACC_USER_MASK)) | (noExecute ? 0 : ACC_EXEC_MASK);
+  // What stands for a large guest page has that page's D to look at (protect_clean_gpte), a table has none.
+  const isClean = child.direct && (guest.value & PT_DIRTY) === 0n;
+  const granted = Number(guest.value & 0x7n) & (isClean ? ACC_USER_MASK : ACC_WRITE_MASK | ACC_USER_MASK);
+  const allowed = granted | (noExecute ? 0 : ACC_EXEC_MASK);
   const isSupervisors = child.direct && (child.role & ROLE_CR0_WP) === 0 && (access & ACC_USER_MASK) === 0;
   if ((access & ~allowed & ~(isSupervisors ? ACC_WRITE_MASK : 0)) === 0) return;
   const text = `the guest’s entry 0x${guest.value.toString(16)} gives access ${allowed}, the role of the page below it has ${access}`;
@@ -65,19 +72,35 @@ function auditTarget(view: AuditView, spte: AuditSpte, gfn: number, isMapping: b
   } else if (guest.gfn !== gfn || guest.isLeaf !== isMapping) {
     const text = `the guest’s entry ${value} ${guest.isLeaf ? 'maps' : 'points at'} gfn 0x${guest.gfn.toString(16)}, the shadow’s ${isMapping ? 'maps' : 'shadows'} 0x${gfn.toString(16)}`;
     view.reportSpte('guest-entry', { ...spte, gfn }, text);
+  } else if ((guest.value & PT_ACCESSED) === 0n) {
+    // walk_addr sets A on its way, prefetch_invalid_gpte and sync_page pass over what has none.
+    const text = `the guest’s entry ${value} was never accessed, the shadow’s is present`;
+    view.reportSpte('guest-entry', { ...spte, gfn }, text);
   }
 }
 
-/** User and execute rights; W may stand where the guest's does not, for a supervisor under CR0.WP = 0. */
+/** What a leaf allows that the guest's entry does not, in the words of a finding; undefined when there is nothing. */
+function excessRight(view: AuditView, leaf: AuditSpte, guest: bigint): string | undefined {
+  const { mmu } = view;
+  const { lo, hi, page } = leaf;
+  const isUsers = (lo & mmu.userMask) !== 0;
+  if (isUsers && (guest & PT_USER) === 0n) return 'forbids the user’s access';
+  const noExecute = guest >> 63n !== 0n && (page.role & ROLE_NXE) !== 0;
+  if (noExecute && (hi & mmu.nxMaskHi) === 0) return 'forbids fetches';
+  if ((lo & PT_WRITABLE_MASK) === 0) return undefined;
+  // Under CR0.WP = 0 the supervisor's write makes a spte writable all the same, and takes it from the users (walk_addr).
+  const isSupervisors = (page.role & ROLE_CR0_WP) === 0 && !isUsers;
+  if ((guest & PT_WRITABLE) === 0n && !isSupervisors) return 'forbids writes';
+  // protect_clean_gpte: the first write has to come to KVM, which sets D.
+  return (guest & PT_DIRTY) === 0n ? 'is not dirty, so that a write has to set D' : undefined;
+}
+
 function auditRights(view: AuditView, leaf: AuditSpte): void {
   const guest = guestEntry(view, leaf.page, leaf.index);
   if (guest === undefined || (guest.value & PT_PRESENT) === 0n) return;
-  const { mmu } = view;
-  const noExecute = guest.value >> 63n !== 0n && (leaf.page.role & ROLE_NXE) !== 0;
-  const isUsers = (leaf.lo & mmu.userMask) !== 0 && (guest.value & PT_USER) === 0n;
-  if (!isUsers && !(noExecute && (leaf.hi & mmu.nxMaskHi) === 0)) return;
-  const right = isUsers ? 'the user’s access' : 'fetches';
-  const text = `the guest’s entry 0x${guest.value.toString(16)} forbids ${right}, the shadow’s allows it`;
+  const excess = excessRight(view, leaf, guest.value);
+  if (excess === undefined) return;
+  const text = `the guest’s entry 0x${guest.value.toString(16)} ${excess}, the shadow’s allows it`;
   view.reportSpte('guest-entry', leaf, text);
 }
 

@@ -379,9 +379,13 @@ export class ShadowRig {
     this.run([0x0f, 0x30]);
   }
 
-  /** The spte at which a walk for the address ends. */
+  /** Where the entry stands at which a walk for the address ends; 0 when there is no root. */
+  sptepOf(gva: number): number {
+    return lastSptep(this.vm.mmu, this.r, gva, 0);
+  }
+
   spte(gva: number): bigint {
-    const sptep = lastSptep(this.vm.mmu, this.r, gva, 0);
+    const sptep = this.sptepOf(gva);
     return sptep === 0 ? 0n : this.arena.u64[sptep >> 3];
   }
 
