@@ -73,7 +73,8 @@ export function ruleOf(reason: string): string {
   if (reason.includes('came to')) return 'what the guest sees';
   if (reason.includes('a store went astray')) return 'memory after stores';
   if (reason.includes('makes no progress')) return 'a guest that makes no progress';
-  return 'an assertion';
+  const end = /the guest ended with ([a-z-]+) at/.exec(reason);
+  return end === null ? 'an assertion' : `a guest that ends with ${end[1]}`;
 }
 
 /** The failure as it is printed: the step, the rule, and the script as a call that a unit test can hold. */

@@ -86,6 +86,13 @@ export class Script {
         if (step.invlpg) this.#invlpg(gva);
         return;
       }
+      case 'protect': {
+        const gva = this.#windowGva(step.at);
+        const entry = this.#leafEntry(gva);
+        this.#writeEntry(entry, ((world.peek32(entry) & ~(PAGE - 1)) | step.bits) >>> 0, 4);
+        if (step.invlpg) this.#invlpg(gva);
+        return;
+      }
       case 'direct': {
         this.#writeEntry(this.#directoryEntry(step.window), this.#directoryValue(step.to, step.bits), 4);
         if (!step.invlpg) return;

@@ -1,5 +1,6 @@
 /** Random scripts: the steps and how they are drawn. What a step does is in audit-script.ts. */
 import fc from 'fast-check';
+import { THEMES, type Theme } from './audit-themes.ts';
 import { PAGINGS, type Paging } from './audit-world.ts';
 
 /** Addresses are drawn by number; what a number means depends on the paging mode (see #addressOf). */
@@ -14,6 +15,8 @@ export type Step =
   | { readonly do: 'spread'; readonly tables: number }
   /** A guest's entry: written by the guest itself, then invalidated or not. `via` reaches the table through a slot that aliases it. */
   | { readonly do: 'map'; readonly at: number; readonly to: number; readonly bits: number; readonly invlpg: boolean }
+  /** Other rights for the frame that an entry maps already, as a guest's mprotect or fork gives them. */
+  | { readonly do: 'protect'; readonly at: number; readonly bits: number; readonly invlpg: boolean }
   /** An entry of a page directory: a table, the other table, a large page, another, the directory, the home; with these low bits. */
   | {
       readonly do: 'direct';
@@ -76,6 +79,8 @@ export type Step =
 
 /** P 1, W 2, U 4, A 0x20, D 0x40: an entry that was never used, and one that the guest says was. */
 const LEAF_BITS = [7, 7, 5, 3, 1, 0, 0x27, 0x67, 0x67, 0x25, 0x23] as const;
+/** Rights of an entry that is in use: with D or without, and taken back as PROT_NONE does. */
+const PROTECTED_BITS = [0x67, 0x65, 0x63, 0x27, 0x25, 0x23, 0x66, 0x26] as const;
 /** Weights are whole numbers, factors are not. */
 const WEIGHT_UNIT = 10;
 const SIZES = [1, 5, 16, 512] as const;
@@ -85,180 +90,6 @@ const TARGETS = 12;
 const DIRECTORIES = [0, 0, 1, 1, 2, 2, 3, 4, 5] as const;
 /** The lower half of an entry that a misaligned write makes: rights, and address bits 12–15. */
 const STRADDLED = [0, 0x3067, 0x3027, 0x3065, 0x4067, 0x4065, 0x0007, 0x1067] as const;
-
-/**
- * What a script dwells on. Faults need several rare steps close together (a write between two reads of a dirty log, a slot
- * made just before the generation wraps), which an even mixture of everything hardly ever has: factors by kind of step, and
- * how few things steps are about.
- */
-interface Theme {
-  readonly name?: string;
-  readonly factors: Readonly<Partial<Record<Step['do'], number>>>;
-  /** Addresses are drawn from the first few only, or from these. */
-  readonly addresses?: number | readonly number[];
-  /** What a page directory's entries lead to. */
-  readonly directories?: readonly number[];
-  /** Where slots are made. */
-  readonly places?: readonly number[];
-  /** Paging modes to begin with. */
-  readonly pagings?: readonly Paging[];
-}
-
-const NO_SLOTS = {
-  slot: 0,
-  delete: 0,
-  move: 0,
-  flags: 0,
-  'dirty-log': 0,
-  generation: 0,
-  spread: 0,
-  quota: 0.3,
-} as const;
-const TABLES_ONLY = ['32-bit', 'pae', '4-level'] as const;
-
-const THEMES: readonly Theme[] = [
-  { name: 'everything', factors: {} },
-  // Dirty logs.
-  {
-    name: 'dirty logs',
-    factors: {
-      'dirty-log': 6,
-      flags: 6,
-      write: 2,
-      slot: 0.5,
-      delete: 0,
-      move: 0,
-      map: 0.3,
-      paging: 0.3,
-      cr3: 0.3,
-      spread: 0,
-    },
-    addresses: 8,
-  },
-  // The end of the generation.
-  {
-    name: 'the generation',
-    factors: { generation: 12, read: 2, slot: 3, delete: 0.3, move: 0.3, flags: 12, map: 0.5, paging: 0.3, spread: 0 },
-  },
-  // Slots that come where there was MMIO.
-  {
-    name: 'slots over MMIO',
-    factors: {
-      slot: 3,
-      delete: 4,
-      flags: 3,
-      read: 3,
-      write: 0.5,
-      map: 0,
-      paging: 0,
-      cr3: 0,
-      wp: 0,
-      quota: 0,
-      spread: 0,
-    },
-    addresses: [5, 6, 7],
-    places: [3],
-    pagings: ['flat'],
-  },
-  // Leaf tables that the guest changes.
-  {
-    name: 'leaf tables',
-    factors: { ...NO_SLOTS, map: 3, scribble: 4, straddle: 4, invlpg: 2, cr3: 2, vcpu: 2, paging: 0.2, wp: 2 },
-    pagings: TABLES_ONLY,
-  },
-  // Two processors on the same few pages.
-  {
-    name: 'two processors',
-    factors: { ...NO_SLOTS, map: 2, vcpu: 4, direct: 4, invlpg: 1, cr3: 0.5, paging: 0.1, wp: 1, scribble: 2 },
-    addresses: 3,
-    pagings: TABLES_ONLY,
-  },
-  // The same with nothing but leaf entries: no sync drops sptes meanwhile, after which a TLB may know more than the tables.
-  {
-    name: 'one entry',
-    factors: {
-      ...NO_SLOTS,
-      map: 4,
-      vcpu: 5,
-      read: 2,
-      write: 2,
-      direct: 0,
-      cr3: 0,
-      invlpg: 0.1,
-      paging: 0,
-      wp: 0,
-      quota: 0,
-    },
-    addresses: 2,
-    pagings: TABLES_ONLY,
-  },
-  // Page directories.
-  {
-    name: 'page directories',
-    factors: { ...NO_SLOTS, direct: 12, read: 2, write: 2, cr3: 2, paging: 0.2, scribble: 3, 'no-execute': 3, wp: 0 },
-    addresses: 6,
-    directories: [0, 0, 0, 1, 2],
-    pagings: TABLES_ONLY,
-  },
-  // Large guest pages, their rights, and dirty logs over them.
-  {
-    name: 'large pages',
-    factors: {
-      ...NO_SLOTS,
-      direct: 10,
-      read: 2,
-      write: 3,
-      cr3: 1,
-      paging: 0.2,
-      wp: 6,
-      map: 0.2,
-      flags: 3,
-      'dirty-log': 1,
-    },
-    addresses: 7,
-    directories: [2, 2, 5],
-    pagings: TABLES_ONLY,
-  },
-  // Page directories that map themselves: their leaf tables cannot turn unsync, so that every write to them is emulated.
-  {
-    name: 'recursive directories',
-    factors: {
-      ...NO_SLOTS,
-      direct: 30,
-      read: 3,
-      cr3: 0.5,
-      paging: 0,
-      scribble: 6,
-      straddle: 12,
-      map: 0.3,
-      'no-execute': 8,
-    },
-    addresses: 10,
-    directories: [4, 4, 0, 1],
-    pagings: TABLES_ONLY,
-  },
-  // Directories that come and go above tables that change.
-  {
-    name: 'upper levels',
-    factors: {
-      ...NO_SLOTS,
-      upper: 40,
-      map: 2,
-      read: 3,
-      cr3: 0.3,
-      paging: 0,
-      invlpg: 0.2,
-      write: 0.5,
-      wp: 0,
-      direct: 0,
-      vcpu: 0,
-    },
-    addresses: [0, 3, 4, 5],
-    pagings: ['4-level'],
-  },
-  // The quota.
-  { name: 'the quota', factors: { quota: 8, shrink: 8, spread: 6, cr3: 2, slot: 0.5, flags: 0.5 } },
-];
 
 export const arbitraryStep = (
   pagings: readonly Paging[] = PAGINGS,
@@ -293,6 +124,16 @@ export const arbitraryStep = (
         at,
         to: fc.nat({ max: TARGETS - 1 }),
         bits: fc.constantFrom(...LEAF_BITS),
+        invlpg: fc.boolean(),
+      }),
+    ),
+    step(
+      2,
+      'protect',
+      fc.record({
+        do: fc.constant('protect' as const),
+        at,
+        bits: fc.constantFrom(...PROTECTED_BITS),
         invlpg: fc.boolean(),
       }),
     ),

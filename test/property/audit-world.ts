@@ -319,11 +319,13 @@ export class World {
     this.bus.exitsLeft = EXITS;
     const ended = this.vcpu.run(200, false);
     if (ended === RUN_VMM_STOP) {
-      throw new Error(`the guest makes no progress at 0x${r[VCPU_RIP].toString(16)}: ${EXITS} exits, and no end`);
+      throw new Error(
+        `the guest makes no progress at 0x${(r[VCPU_RIP] >>> 0).toString(16)}: ${EXITS} exits, and no end`,
+      );
     }
     if (ended !== RUN_HLT) {
       throw new Error(
-        `the guest ended with ${RUN_NAMES[ended]} at 0x${r[VCPU_RIP].toString(16)}: ${this.vcpu.internalError}`,
+        `the guest ended with ${RUN_NAMES[ended]} at 0x${(r[VCPU_RIP] >>> 0).toString(16)}: ${this.vcpu.internalError}`,
       );
     }
     return { kind: r[VCPU_RIP] === HANDLER + 1 ? 'fault' : 'done', eax: r[VCPU_GPR] >>> 0 };

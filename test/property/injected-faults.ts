@@ -62,6 +62,7 @@ const REVERSE_MAP_FAULTS: readonly InjectedFault[] = [
     find: 'markPageDirty(mmu.arena, spteGfn(mmu, sptep));',
     replace: 'spteGfn(mmu, sptep);',
     ...directMap,
+    dwelling: 'dirty logs',
   },
   {
     name: 'dirty-log-no-flush',
@@ -228,6 +229,7 @@ const SHADOW_PAGING_FAULTS: readonly InjectedFault[] = [
     find: 'if (prefetchInvalidGpte(mmu, r, sptep, lo, hi)) {',
     replace: 'if ((lo & 1) !== 0 && prefetchInvalidGpte(mmu, r, sptep, lo, hi)) {',
     ...shadowPaging,
+    dwelling: 'rights of entries',
   },
   {
     name: 'sync-keeps-rights',
@@ -236,7 +238,7 @@ const SHADOW_PAGING_FAULTS: readonly InjectedFault[] = [
     find: 'setSpte(mmu, vcpuId, sptep, access, PT_PAGE_TABLE_LEVEL, gfn, spteToPfn(spteLo), true, false, hostWritable);',
     replace: 'void [setSpte, access, hostWritable, spteToPfn];',
     ...shadowPaging,
-    dwelling: 'leaf tables',
+    dwelling: 'rights of entries',
   },
   {
     name: 'invlpg-passes-unsync',
@@ -348,7 +350,7 @@ const MMIO_FAULTS: readonly InjectedFault[] = [
     replace: 'if (!zapsAtGeneration(ERAS[mmu.era], generation) || mmu.era >= 0) return;',
     mmu: 'ept',
     era: 'v3.11',
-    dwelling: 'the generation',
+    dwelling: 'the wrap-around',
   },
   {
     name: 'no-zap-at-wrap-3.17',
@@ -402,7 +404,7 @@ const EMULATOR_FAULTS: readonly InjectedFault[] = [
     replace: 'const fromB = kindB === MEMORY ? this.frameOf(gpaALo, gpaAHi, false) : -1;',
     mmu: 'ept',
     era: 'v3.11',
-    dwelling: 'leaf tables',
+    dwelling: 'page ends',
   },
   {
     name: 'fetch-by-sptes',

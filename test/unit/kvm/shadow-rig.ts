@@ -384,6 +384,7 @@ export class ShadowRig {
     return lastSptep(this.vm.mmu, this.r, gva, 0);
   }
 
+  /** The spte at which a walk for the address ends. */
   spte(gva: number): bigint {
     const sptep = this.sptepOf(gva);
     return sptep === 0 ? 0n : this.arena.u64[sptep >> 3];
