@@ -119,7 +119,7 @@ describe.each(DIALOGS)('the dialog “%s” by keyboard', (_title, show) => {
     await show();
     const dialog = umbra.page.getByRole('dialog').first();
     await dialog.waitFor();
-    expect(await isInside()).toBe(true);
+    await expect.poll(() => isInside()).toBe(true);
     for (const key of ['Tab', 'Shift+Tab']) {
       for (let n = 0; n < 12; n++) {
         await umbra.page.keyboard.press(key);
@@ -129,7 +129,7 @@ describe.each(DIALOGS)('the dialog “%s” by keyboard', (_title, show) => {
     }
     await umbra.page.keyboard.press('Escape');
     await dialog.waitFor({ state: 'detached' });
-    expect(await focused()).toBe(before);
+    await expect.poll(() => focused()).toBe(before);
   });
 });
 

@@ -124,7 +124,7 @@ describe('with the demo guest, a breakpoint', () => {
       // Never below the panel's end, and never pushed out to the right.
       expect(button.y + button.height).toBeLessThanOrEqual(box.y + box.height);
       expect(button.x + button.width).toBeLessThanOrEqual(box.x + box.width);
-      expect(await form().evaluate((element) => element.scrollWidth <= element.clientWidth)).toBe(true);
+      await expect.poll(() => form().evaluate((element) => element.scrollWidth <= element.clientWidth)).toBe(true);
       await umbra.screenshot(`breakpoint-${kind}-${colorScheme}`);
     }
     await press('Escape');
@@ -145,8 +145,8 @@ describe('with the demo guest, a breakpoint', () => {
     await withMouse(kind, fields as Fields);
     await run();
     await stopsWith(expected);
-    expect(await rows().first().getAttribute('class')).toContain('here');
-    expect(await rows().locator('[data-reading=hits]').innerText()).toMatch(/^1/);
+    await expect.poll(() => rows().first().getAttribute('class')).toContain('here');
+    await expect.poll(() => rows().locator('[data-reading=hits]').innerText()).toMatch(/^1/);
   });
 
   it.each([
@@ -192,8 +192,10 @@ describe('with the demo guest, a breakpoint', () => {
     await form().locator('button[type=submit]').click();
     const alert = form().getByRole('alert');
     await alert.waitFor();
-    expect(await alert.innerText()).toMatch(/column 20: an MMIO fault has no field called nothing; it has gva, gpa,/);
-    expect(await form().locator('[data-caret]').innerText()).toBe('nothing');
+    await expect
+      .poll(() => alert.innerText())
+      .toMatch(/column 20: an MMIO fault has no field called nothing; it has gva, gpa,/);
+    await expect.poll(() => form().locator('[data-caret]').innerText()).toBe('nothing');
     const selection = await form()
       .locator('[name=condition]')
       .evaluate((input: HTMLInputElement) => input.value.slice(input.selectionStart ?? 0, input.selectionEnd ?? 0));
@@ -215,7 +217,7 @@ describe('with the demo guest, a breakpoint', () => {
     await umbra.screenshot('breakpoint-completion');
     await press('ArrowDown');
     await press('Enter');
-    expect(await form().locator('[name=condition]').inputValue()).toBe('event.access == "write"');
+    await expect.poll(() => form().locator('[name=condition]').inputValue()).toBe('event.access == "write"');
     await press('Enter');
     await form().waitFor({ state: 'detached' });
     await run();
@@ -226,8 +228,10 @@ describe('with the demo guest, a breakpoint', () => {
     await panel.getByRole('button', { name: 'Add' }).first().click();
     await fillIn({ kind: 'exec', place: 'no_such_symbol' });
     await form().locator('button[type=submit]').click();
-    expect(await form().getByRole('alert').innerText()).toMatch(/no_such_symbol is neither an address nor a symbol/);
-    expect(await form().locator('[name=place]').getAttribute('aria-invalid')).toBe('true');
+    await expect
+      .poll(() => form().getByRole('alert').innerText())
+      .toMatch(/no_such_symbol is neither an address nor a symbol/);
+    await expect.poll(() => form().locator('[name=place]').getAttribute('aria-invalid')).toBe('true');
     await press('Escape');
   });
 
@@ -235,15 +239,15 @@ describe('with the demo guest, a breakpoint', () => {
     await restart();
     await withMouse('mmio', { start: 'e0000000' });
     await rows().getByRole('button', { name: 'Edit' }).click();
-    expect(await form().locator('[name=kind]').isDisabled()).toBe(true);
+    await expect.poll(() => form().locator('[name=kind]').isDisabled()).toBe(true);
     await fillIn({ hitMode: 'every', hit: '2', vcpu: '0', once: 'on' });
     await form().locator('button[type=submit]').click();
     await form().waitFor({ state: 'detached' });
-    expect(await rows().innerText()).toMatch(/once, at every hit × 2, vCPU 0/);
+    await expect.poll(() => rows().innerText()).toMatch(/once, at every hit × 2, vCPU 0/);
     await run();
     await stopsWith(/MMIO (read|write) of 0xe0000000/);
-    expect(await rows().innerText()).toMatch(/2\shits/);
-    expect(await rows().getByRole('checkbox').isChecked()).toBe(false);
+    await expect.poll(() => rows().innerText()).toMatch(/2\shits/);
+    await expect.poll(() => rows().getByRole('checkbox').isChecked()).toBe(false);
     await umbra.screenshot('breakpoint-row');
   });
 
@@ -252,9 +256,9 @@ describe('with the demo guest, a breakpoint', () => {
     await withMouse('mmio', { start: 'e0000000', log: 'gfn {event.gfn}: {event.access}, {event.outcome}' });
     await run();
     await panel.locator('[data-log-line]').first().waitFor();
-    expect(await panel.locator('[data-log-line]').first().innerText()).toMatch(
-      /#\d+ gfn 0xe0000: (read|write), [A-Z]+/,
-    );
+    await expect
+      .poll(() => panel.locator('[data-log-line]').first().innerText())
+      .toMatch(/#\d+ gfn 0xe0000: (read|write), [A-Z]+/);
     await bench.waitForState('running');
     await umbra.screenshot('breakpoint-log');
     await run();
@@ -269,12 +273,12 @@ describe('with the demo guest, a breakpoint', () => {
     await bench.waitForState('running');
     await run();
     await bench.waitForState('paused');
-    expect(await rows().innerText()).toMatch(/0\shits/);
+    await expect.poll(() => rows().innerText()).toMatch(/0\shits/);
     await rows().getByRole('button', { name: 'Remove' }).click();
     await expect.poll(() => rows().count()).toBe(0);
     await press('Control+Z');
     await expect.poll(() => rows().count()).toBe(1);
-    expect(await rows().getByRole('checkbox').isChecked()).toBe(false);
+    await expect.poll(() => rows().getByRole('checkbox').isChecked()).toBe(false);
     await press('Control+Z');
     await expect.poll(() => rows().getByRole('checkbox').isChecked()).toBe(true);
     await press('Control+Shift+Z');
@@ -293,18 +297,14 @@ describe('with the demo guest, a breakpoint', () => {
     await line.click({ button: 'right' });
     await umbra.page.getByRole('menuitem', { name: 'Set or remove a breakpoint here' }).click();
     await line.locator('.mark').waitFor();
-    expect(await rows().innerText()).toMatch(/execution at 0x/);
+    await expect.poll(() => rows().innerText()).toMatch(/execution at 0x/);
     await restart();
-    await run();
-    await bench.waitForState('running');
-    await umbra.page.waitForTimeout(400);
-    await run();
-    await bench.waitForState('paused');
+    await bench.runAWhile();
     const mmio = await bench.open('mmio');
     await mmio.locator('.table-row').first().locator('> *').nth(1).click({ button: 'right' });
     await umbra.page.getByRole('menuitem', { name: 'Make a breakpoint of this…' }).click();
     await form().waitFor();
-    expect(await form().locator('[name=start]').inputValue()).toMatch(/0xe0000000|0xb8000/);
+    await expect.poll(() => form().locator('[name=start]').inputValue()).toMatch(/0xe0000000|0xb8000/);
     await press('Escape');
     await mmio.locator('[name=device]').selectOption('unsatisfied');
     await mmio.getByRole('button', { name: 'Stop at faults like these' }).click();
@@ -332,14 +332,14 @@ describe('with the demo guest, a breakpoint', () => {
     const chooser = panel.locator('input[type=file]');
     await chooser.setInputFiles(file);
     await expect.poll(() => rows().count()).toBe(2);
-    expect(await rows().first().innerText()).toMatch(/access to gva 0x108000.*\n?.*if event.new != 0/);
+    await expect.poll(() => rows().first().innerText()).toMatch(/access to gva 0x108000.*\n?.*if event.new != 0/);
 
     const hostile = path.join(folder, 'hostile.json');
     const text = await readFile(file, 'utf8');
     await writeFile(hostile, text.replace('event.new != 0', 'event.new ! 0'));
     await chooser.setInputFiles(hostile);
     await panel.getByRole('alert').waitFor();
-    expect(await panel.getByRole('alert').innerText()).toMatch(/breakpoint 1: the condition, column 11/);
+    await expect.poll(() => panel.getByRole('alert').innerText()).toMatch(/breakpoint 1: the condition, column 11/);
     await writeFile(hostile, text.replace('"kind": "zap"', '"kind": "zapp"').replace('"kind":"zap"', '"kind":"zapp"'));
     await chooser.setInputFiles(hostile);
     await bench.eventually(
@@ -347,7 +347,7 @@ describe('with the demo guest, a breakpoint', () => {
       /the file is wrong at breakpoints\.1/,
       'refused',
     );
-    expect(await rows().count()).toBe(2);
+    await expect.poll(() => rows().count()).toBe(2);
     await umbra.screenshot('breakpoint-import-refused');
     await rm(folder, { recursive: true, force: true });
   });

@@ -62,7 +62,7 @@ describe('the console', () => {
     await press('Escape');
     await press('Escape');
     await press('ArrowUp');
-    expect(await line().inputValue()).toContain('slots preview add');
+    await expect.poll(() => line().inputValue()).toContain('slots preview add');
     await press('Escape');
     await press('Control+r');
     await umbra.page.keyboard.type('walk');

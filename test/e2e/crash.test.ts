@@ -32,7 +32,7 @@ it('keeps an opened image, its options and its words over a reload of the page',
   await bench.waitForState('exited');
   await bench.eventually(bench.serialText, /^Hello from(?![\s\S]*Hello)/, 'what it said, once');
   await umbra.page.keyboard.press('Control+O');
-  expect(await dialog.locator('[name=append]').inputValue()).toBe('mode=flat');
+  await expect.poll(() => dialog.locator('[name=append]').inputValue()).toBe('mode=flat');
   await dialog.locator('[name=mmu]').selectOption('npt');
   await dialog.getByRole('button', { name: 'Load' }).click();
   await dialog.waitFor({ state: 'detached' });
@@ -52,18 +52,18 @@ it('leaves the window alive, says what happened, and starts again', async () => 
   const notice = umbra.page.getByRole('alert', { name: 'Engine crashed' });
   await notice.waitFor();
   await bench.waitForState('crashed');
-  expect(await notice.innerText()).toMatch(/crash/i);
+  await expect.poll(() => notice.innerText()).toMatch(/crash/i);
   // What was seen last stays on screen, and what needs the engine is off.
-  expect(await bench.panel('disassembly').locator('[aria-current=true]').count()).toBe(1);
+  await expect.poll(() => bench.panel('disassembly').locator('[aria-current=true]').count()).toBe(1);
   await umbra.screenshot('08-crashed');
   await notice.getByRole('button', { name: 'Start again' }).click();
   await bench.waitForState('paused');
-  expect(await notice.count()).toBe(0);
+  await expect.poll(() => notice.count()).toBe(0);
   await umbra.page.keyboard.press('F11');
   await bench.eventually(() => bench.reading('insns'), /^1$/, 'the new engine runs');
-  expect(await umbra.page.locator('.status-bar').innerText()).toMatch(/hello\.elf\s+NPT/);
-  expect(await umbra.page.locator('.status-bar .problem').count()).toBe(0);
-  expect(await breakpoints.locator('[data-breakpoint="1"]').innerText()).toContain(SYMBOL);
+  await expect.poll(() => umbra.page.locator('.status-bar').innerText()).toMatch(/hello\.elf\s+NPT/);
+  await expect.poll(() => umbra.page.locator('.status-bar .problem').count()).toBe(0);
+  await expect.poll(() => breakpoints.locator('[data-breakpoint="1"]').innerText()).toContain(SYMBOL);
   await umbra.page.keyboard.press('F5');
   const reason = umbra.page.locator('.run-bar .reason');
   await bench.eventually(() => reason.innerText(), /breakpoint 1 at/, 'the breakpoint is armed in the new engine');

@@ -23,11 +23,7 @@ beforeAll(async () => {
       return { canceled: false, filePath: `${target}/${options.defaultPath}` };
     };
   }, folder);
-  await umbra.page.keyboard.press('F5');
-  await bench.waitForState('running');
-  await umbra.page.waitForTimeout(700);
-  await umbra.page.keyboard.press('F5');
-  await bench.waitForState('paused');
+  await bench.runAWhile();
 });
 afterAll(async () => {
   await umbra.close();
@@ -80,7 +76,9 @@ describe('the generation', () => {
     const measured = await bench.reading('cost-table');
     await generation.getByRole('button', { name: 'Cancel' }).click();
     await generation.getByRole('button', { name: 'Measure on this machine' }).waitFor();
-    expect(await bench.reading('cost-cancelled')).toMatch(/^Cancelled\. What was measured until then stays\.$/);
+    await expect
+      .poll(() => bench.reading('cost-cancelled'))
+      .toMatch(/^Cancelled\. What was measured until then stays\.$/);
     const kept = await bench.reading('cost-table');
     for (const line of measured.split('\n').slice(1)) expect(kept).toContain(line.split('—')[0].trim());
   });
@@ -115,7 +113,7 @@ describe('the counters', () => {
     const statistics = await bench.open('statistics');
     await statistics.locator('[name=counter-search]').fill('processor’s stead');
     await statistics.locator('[data-counter=insn_emulation]').waitFor();
-    expect(await statistics.locator('[data-counter]').count()).toBe(1);
+    await expect.poll(() => statistics.locator('[data-counter]').count()).toBe(1);
     await statistics.getByRole('button', { name: 'Pin insn_emulation' }).click();
     await statistics.locator('[name=counter-search]').fill('');
     await bench.eventually(
@@ -139,9 +137,9 @@ describe('the counters', () => {
     await umbra.page.keyboard.press('F5');
     await bench.waitForState('paused');
     const pinned = statistics.locator('[data-counter=insn_emulation] button');
-    expect(await pinned.getAttribute('aria-pressed')).toBe('true');
+    await expect.poll(() => pinned.getAttribute('aria-pressed')).toBe('true');
     await pinned.click();
-    expect(await pinned.getAttribute('aria-pressed')).toBe('false');
+    await expect.poll(() => pinned.getAttribute('aria-pressed')).toBe('false');
   });
 
   it('have made no noise on the console', () => {

@@ -27,14 +27,6 @@ const reason = (): Promise<string> => umbra.page.locator('.run-bar .reason').inn
 const textOf = async (panel: Parameters<Workbench['open']>[0]): Promise<string> =>
   (await bench.open(panel)).innerText();
 
-async function runAWhile(): Promise<void> {
-  await press('F5');
-  await bench.waitForState('running');
-  await umbra.page.waitForTimeout(700);
-  await press('F5');
-  await bench.waitForState('paused');
-}
-
 /** Opens the page, and its machine. */
 async function setUp(lab: string): Promise<void> {
   await bench.open('start');
@@ -46,7 +38,7 @@ async function setUp(lab: string): Promise<void> {
     .click();
   await start().locator('[data-step=next]').waitFor();
   await bench.eventually(() => bench.reading('insns'), /^0$/, 'a machine made anew');
-  expect(await start().locator('[data-step=seen]').count()).toBe(0);
+  await expect.poll(() => start().locator('[data-step=seen]').count()).toBe(0);
 }
 
 async function seen(steps: number): Promise<void> {
@@ -88,13 +80,16 @@ async function pickSpte(): Promise<void> {
   await sptes.locator('[data-freshness]').waitFor();
 }
 
+const isOfNow = async (): Promise<boolean> =>
+  (await bench.reading('spte-generation')) === (await bench.reading('current-generation'));
+
 describe('stale-spte', () => {
   it('shows the spte of the generation of now, and the cost of a change beforehand', async () => {
     await setUp('stale-spte');
-    await runAWhile();
+    await bench.runAWhile();
     await seen(1);
     await pickSpte();
-    expect(await bench.reading('spte-generation')).toBe(await bench.reading('current-generation'));
+    await expect.poll(isOfNow).toBe(true);
     const memslots = await bench.open('memslots');
     await memslots.getByRole('button', { name: 'New slot' }).click();
     await bench.fill('memslots', 'gpa', POLLED);
@@ -119,7 +114,7 @@ describe('stale-spte', () => {
 
   it('finds no generation in v3.10, where the change itself walks and zaps', async () => {
     await openGuest('poller', 'v3.10');
-    await runAWhile();
+    await bench.runAWhile();
     await bench.eventually(() => textOf('generation'), /v3\.10 keeps no generation/, 'none');
     await changeSlot(true);
     const report = await bench.panel('memslots').locator('[data-verdict=past-report]').innerText();
@@ -130,7 +125,7 @@ describe('stale-spte', () => {
 describe('wrap-around', () => {
   it('counts down to the change that zaps fresh and stale alike', async () => {
     await setUp('wrap-around');
-    await runAWhile();
+    await bench.runAWhile();
     await seen(1);
     const generation = await bench.open('generation');
     await generation.locator('[name=before-wrap]').fill('2');
@@ -166,7 +161,7 @@ describe('dirty-log', () => {
 
   it('takes the write bits of a slot away by a change of flags, and counts what is written', async () => {
     await setUp('dirty-log');
-    await runAWhile();
+    await bench.runAWhile();
     await seen(1);
     const sptes = await bench.open('sptes');
     await sptes.locator('[name=spte-kind]').selectOption('leaf');
@@ -186,7 +181,7 @@ describe('dirty-log', () => {
     await seen(2);
     await bench.eventually(access, /^(?![\s\S]*rwx)[\s\S]*r-x/, 'none may be written');
     await umbra.screenshot('lab-dirty-log-leaves');
-    await runAWhile();
+    await bench.runAWhile();
     await seen(3);
     await bench.eventually(access, /rwx/, 'what was written may be written again');
     await bench.open('memslots');

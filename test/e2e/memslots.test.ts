@@ -51,7 +51,7 @@ describe('the map of guest physical memory', () => {
   it('draws a new slot where the pointer is dragged over a hole, and says what it would do', async () => {
     await drag(0.3, 0.4);
     await panel.locator('[data-verdict=future-report]').waitFor();
-    expect(await panel.locator('[data-verdict=future-report]').innerText()).toMatch(/Would CREATE/);
+    await expect.poll(() => panel.locator('[data-verdict=future-report]').innerText()).toMatch(/Would CREATE/);
     await panel.locator('[data-action=stage]').click();
     await panel.locator('[data-staged="2"]').waitFor();
     await panel.locator('[data-box="ghost 2"]').waitFor();
@@ -76,7 +76,7 @@ describe('the map of guest physical memory', () => {
     await panel.locator('[data-reading=staged-total]').waitFor();
     await panel.locator('[data-action=apply-staged]').click();
     await panel.locator('[data-verdict=past-report]').waitFor();
-    expect(await panel.locator('[data-reading=promise]').innerText()).toMatch(/As the preview had promised/);
+    await expect.poll(() => panel.locator('[data-reading=promise]').innerText()).toMatch(/As the preview had promised/);
     await panel.locator('[data-slot="2"]').waitFor();
     await panel.locator('[data-slot="3"]').waitFor();
     await umbra.screenshot('31-memslots-applied');
@@ -88,10 +88,10 @@ describe('the map of guest physical memory', () => {
     if (left === null || right === null) throw new Error('the slots are on the map');
     await dragBox('slot 3', 'body', right.x - left.x);
     await panel.locator('[data-verdict=future-refusal]').waitFor();
-    expect(await panel.locator('[data-verdict=future-refusal]').innerText()).toMatch(
-      /EEXIST[\s\S]*overlap[\s\S]*slot 2/,
-    );
-    expect(await panel.locator('[data-action=apply-staged]').isDisabled()).toBe(true);
+    await expect
+      .poll(() => panel.locator('[data-verdict=future-refusal]').innerText())
+      .toMatch(/EEXIST[\s\S]*overlap[\s\S]*slot 2/);
+    await expect.poll(() => panel.locator('[data-action=apply-staged]').isDisabled()).toBe(true);
     await umbra.screenshot('32-memslots-refused');
     await panel.getByRole('button', { name: 'Drop all' }).click();
   });
@@ -130,7 +130,7 @@ describe('the map by key', () => {
     await bench.eventually(() => bench.reading('map-extent'), / \+ (?!4)/, 'closer');
     await umbra.page.keyboard.press('PageDown');
     await umbra.page.keyboard.press('0');
-    expect(await bench.reading('map-extent')).toBe(whole);
+    await expect.poll(() => bench.reading('map-extent')).toBe(whole);
   });
 });
 
@@ -172,11 +172,7 @@ describe('a slot that logs dirty pages', () => {
     );
     await panel.locator('button[type=submit]').click();
     await panel.locator('[data-verdict=past-report]').waitFor();
-    await umbra.page.keyboard.press('F5');
-    await bench.waitForState('running');
-    await umbra.page.waitForTimeout(500);
-    await umbra.page.keyboard.press('F5');
-    await bench.waitForState('paused');
+    await bench.runAWhile();
     await panel.getByRole('button', { name: 'Read the dirty log of slot 1' }).click();
     await bench.eventually(() => bench.reading('dirty-log'), /slot 1: [1-9]/, 'dirty pages');
     await umbra.screenshot('33-dirty-log');

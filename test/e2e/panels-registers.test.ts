@@ -28,22 +28,15 @@ async function load(fields: Readonly<Record<string, string>>): Promise<void> {
   await bench.eventually(() => bench.reading('insns'), /^0$/, 'a new machine');
 }
 
-async function runAWhile(): Promise<void> {
-  await umbra.page.keyboard.press('F5');
-  await bench.eventually(() => bench.reading('insns'), /\d.\d{3}/, 'it has run');
-  await umbra.page.keyboard.press('F5');
-  await bench.waitForState('paused');
-}
-
 const register = (name: string) => bench.panel('registers').locator(`[data-register=${name}]`);
 
 describe('control registers', () => {
   it('have bits that are switched by name, and taken back', async () => {
     await load({ guest: 'poller', era: 'v6.8', append: 'mode=long' });
-    await runAWhile();
+    await bench.runAWhile();
     await bench.open('registers');
     const smep = register('cr4').locator('[data-bit=SMEP]');
-    expect(await smep.getAttribute('aria-pressed')).toBe('false');
+    await expect.poll(() => smep.getAttribute('aria-pressed')).toBe('false');
     await smep.click();
     await register('cr4').locator('[data-bit=SMEP][aria-pressed=true]').waitFor();
     await umbra.page.keyboard.press('Control+Z');
@@ -57,22 +50,22 @@ describe('control registers', () => {
       /EINVAL: cr4: with EFER\.LME and CR0\.PG set, CR4\.PAE must be set\./,
       'the refusal',
     );
-    expect(await register('cr4').locator('[data-bit=PAE]').getAttribute('aria-pressed')).toBe('true');
+    await expect.poll(() => register('cr4').locator('[data-bit=PAE]').getAttribute('aria-pressed')).toBe('true');
     await umbra.screenshot('26-register-refused');
   });
 
   it('lead to what they point to, and describe it', async () => {
     await register('cr3').locator('.value').hover();
     await umbra.page.getByRole('tooltip').waitFor();
-    expect(await umbra.page.getByRole('tooltip').innerText()).toMatch(/^gpa/);
+    await expect.poll(() => umbra.page.getByRole('tooltip').innerText()).toMatch(/^gpa/);
     await register('cr3').locator('.value').click({ button: 'right' });
     await umbra.page.getByRole('menuitem', { name: 'Go to it in memory' }).waitFor();
     await umbra.page.keyboard.press('Escape');
   });
 
   it('leave a machine that goes on', async () => {
-    await runAWhile();
-    expect(await umbra.page.locator('.workbench').getAttribute('data-state')).toBe('paused');
+    await bench.runAWhile();
+    await expect.poll(() => umbra.page.locator('.workbench').getAttribute('data-state')).toBe('paused');
   });
 });
 
@@ -80,7 +73,7 @@ describe('several vCPUs', () => {
   it('are chosen by the selector or a key, and every panel shows the chosen one', async () => {
     // Without op= it counts and is done within milliseconds: there would be nobody left to pause.
     await load({ guest: 'smp', vcpus: '2', era: 'patch', append: 'op=hammer' });
-    await runAWhile();
+    await bench.runAWhile();
     await bench.open('registers');
     const header = () => bench.panel('registers').locator('header').innerText();
     await bench.eventually(header, /vCPU 0/, 'the first');

@@ -35,7 +35,9 @@ describe('the spte inspector', () => {
       .locator('span', { hasText: /^0xc0/ });
     await value.hover();
     await umbra.page.getByRole('tooltip').waitFor();
-    expect(await umbra.page.getByRole('tooltip').innerText()).toMatch(/MMIO spte[\s\S]*fresh: the current generation/);
+    await expect
+      .poll(() => umbra.page.getByRole('tooltip').innerText())
+      .toMatch(/MMIO spte[\s\S]*fresh: the current generation/);
     await value.click({ button: 'right' });
     await umbra.page.getByRole('menuitem', { name: 'Go to its sptes' }).waitFor();
     await umbra.page.keyboard.press('Escape');
@@ -67,7 +69,7 @@ describe('the spte inspector', () => {
     const sptes = await bench.open('sptes');
     const field = sptes.locator('.fields .field-break').first();
     await field.focus();
-    expect(await field.getAttribute('aria-label')).toMatch(/^Break when .* \(bits .*\) changes$/);
+    await expect.poll(() => field.getAttribute('aria-label')).toMatch(/^Break when .* \(bits .*\) changes$/);
   });
 
   it('has made no noise on the console', () => expect(umbra.pageErrors).toEqual([]));

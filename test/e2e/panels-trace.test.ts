@@ -60,7 +60,7 @@ describe('the trace', () => {
     await trace.locator('[name=trace-filter]').fill('kvm_mmio');
     await rows().last().locator('.number-link', { hasText: '0x' }).first().hover();
     await umbra.page.getByRole('tooltip').waitFor();
-    expect(await umbra.page.getByRole('tooltip').innerText()).toMatch(/gpa/);
+    await expect.poll(() => umbra.page.getByRole('tooltip').innerText()).toMatch(/gpa/);
     await rows().last().locator('.number-link', { hasText: '0x' }).first().click({ button: 'right' });
     await umbra.page.getByRole('menuitem', { name: 'Walk it through both trees' }).waitFor();
     await umbra.page.keyboard.press('Escape');
@@ -119,12 +119,12 @@ describe('a trace of another machine', () => {
     await bench.command('import a trace');
     const trace = bench.panel('trace');
     await trace.locator('[data-source=file][aria-pressed=true]').waitFor();
-    expect(await bench.reading('trace-file-total')).toBe('3 events');
-    expect(await trace.locator('[data-source=file]').innerText()).toBe('host.txt');
+    await expect.poll(() => bench.reading('trace-file-total')).toBe('3 events');
+    await expect.poll(() => trace.locator('[data-source=file]').innerText()).toBe('host.txt');
     await trace.locator('[name=trace-era]').selectOption('v3.11');
     await trace.locator('[name=trace-mmu]').selectOption('shadow');
     await trace.locator('[name=trace-filter]').fill('check');
-    expect(await bench.reading('trace-file-total')).toBe('1 of 3 events');
+    await expect.poll(() => bench.reading('trace-file-total')).toBe('1 of 3 events');
     await rows()
       .first()
       .click({ position: { x: 4, y: 8 } });

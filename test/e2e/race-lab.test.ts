@@ -13,11 +13,7 @@ let panel: Locator;
 beforeAll(async () => {
   umbra = await launchUmbra();
   bench = await pausedWorkbench(umbra.page);
-  await umbra.page.keyboard.press('F5');
-  await bench.waitForState('running');
-  await umbra.page.waitForTimeout(500);
-  await umbra.page.keyboard.press('F5');
-  await bench.waitForState('paused');
+  await bench.runAWhile();
   panel = await bench.open('memslots');
 });
 afterAll(() => umbra.close());
@@ -43,12 +39,12 @@ describe('a memslot update of the present machine', () => {
     await panel.locator('[data-verdict=future-report]').waitFor();
     await panel.locator('[data-action=hold]').click();
     await step('installed').waitFor();
-    expect(await place('installed')).toBe('next');
-    expect(await place('freed')).toBe('later');
+    await expect.poll(() => place('installed')).toBe('next');
+    await expect.poll(() => place('freed')).toBe('later');
     await panel.locator('[data-action=hold-step]').click();
     await bench.eventually(async () => (await place('installed')) ?? '', /done/, 'the table is published');
-    expect(await bench.reading('next-step')).toMatch(/settled/);
-    expect(await log()).toMatch(/installed: the new table is published and the next generation with it/);
+    await expect.poll(() => bench.reading('next-step')).toMatch(/settled/);
+    await expect.poll(() => log()).toMatch(/installed: the new table is published and the next generation with it/);
   });
 
   it('is seen in every panel meanwhile: each says that an update is in flight', async () => {
@@ -56,7 +52,9 @@ describe('a memslot update of the present machine', () => {
       const shown = await bench.open(name);
       await bench.eventually(() => shown.locator('.moment').first().innerText(), /update in flight/, name);
     }
-    expect(await umbra.page.locator('footer').innerText()).toMatch(/A memslot update is in flight: slot 2: CREATE/);
+    await expect
+      .poll(() => umbra.page.locator('footer').innerText())
+      .toMatch(/A memslot update is in flight: slot 2: CREATE/);
     panel = await bench.open('memslots');
   });
 
@@ -65,7 +63,7 @@ describe('a memslot update of the present machine', () => {
     await bench.eventually(log, /vCPU 0: 1\s+instruction retired/, 'one instruction');
     await umbra.page.keyboard.press('Shift+F8');
     await bench.eventually(log, /; 1\s+exit/, 'one exit');
-    expect(await umbra.page.locator('.run-bar .run').isDisabled()).toBe(true);
+    await expect.poll(() => umbra.page.locator('.run-bar .run').isDisabled()).toBe(true);
     await umbra.photograph('70-held-update');
   });
 
@@ -74,7 +72,7 @@ describe('a memslot update of the present machine', () => {
     await bench.eventually(async () => (await place('settled')) ?? '', /done/, 'another step');
     await umbra.page.keyboard.press('Control+F8');
     await panel.getByText('The update has returned').waitFor();
-    expect(await log()).toMatch(/CREATE has returned: generation/);
+    await expect.poll(() => log()).toMatch(/CREATE has returned: generation/);
     await panel.locator('[data-slot="2"]').waitFor();
     await panel.getByRole('button', { name: 'Close the log of the update' }).click();
     await umbra.page.keyboard.press('F5');
@@ -94,7 +92,7 @@ describe('a memslot update of the present machine', () => {
     await panel.locator('[data-action=hold]').click();
     await panel.locator('[data-action=hold-step]').click();
     await bench.eventually(() => panel.locator('[data-slot="1"]').innerText(), /INVALID/, 'the slot is INVALID');
-    expect(await place('flushed')).toBe('later');
+    await expect.poll(() => place('flushed')).toBe('later');
     await umbra.screenshot('71-held-delete');
     await panel.locator('[data-action=hold-finish]').click();
     await panel.locator('[data-slot="1"]').waitFor({ state: 'detached' });
@@ -115,7 +113,7 @@ describe('a script of the race player', () => {
     const next = start.locator('[data-action=race-next]');
     for (let n = 0; n < 3; n++) await next.click();
     await bench.eventually(state, /vCPU 0 inside a fault[\s\S]*Next, drained/, 'held while the table is published');
-    expect(await start.locator('[data-step=installed]').getAttribute('data-place')).toBe('done');
+    await expect.poll(() => start.locator('[data-step=installed]').getAttribute('data-place')).toBe('done');
     await start.getByRole('button', { name: 'Step back' }).click();
     await bench.eventually(() => bench.reading('race-steps'), /^2 of/, 'one line back');
     await umbra.photograph('72-race-player');
@@ -125,12 +123,12 @@ describe('a script of the race player', () => {
 
   it('says in which kernels it strikes, by having been played in each', async () => {
     const row = (era: string): Promise<string> => start.locator(`[data-era="${era}"]`).innerText();
-    expect(await row('v3.11')).toMatch(/potentially corrupt MMIO cache \(ee3d1570b586\)/);
-    expect(await row('v3.17')).toMatch(/nothing/);
+    await expect.poll(() => row('v3.11')).toMatch(/potentially corrupt MMIO cache \(ee3d1570b586\)/);
+    await expect.poll(() => row('v3.17')).toMatch(/nothing/);
     await start.locator('select[name=race]').selectOption('resynced-spte');
     await start.getByRole('button', { name: 'Play' }).click();
     await bench.eventually(() => row('v6.8'), /stale MMIO spte marked afresh/, 'never fixed');
-    expect(await row('v3.10')).toMatch(/nothing/);
+    await expect.poll(() => row('v3.10')).toMatch(/nothing/);
     await start.getByText('In which kernels it strikes').scrollIntoViewIfNeeded();
     await umbra.photograph('73-race-eras');
   });
@@ -146,7 +144,7 @@ describe('a script of the race player', () => {
       'the line',
     );
     await start.getByRole('button', { name: 'As it was' }).click();
-    expect(await text.inputValue()).toMatch(/^title A stale MMIO spte/);
+    await expect.poll(() => text.inputValue()).toMatch(/^title A stale MMIO spte/);
   });
 });
 

@@ -83,7 +83,7 @@ it('opens what is dropped onto the window: an image, a workspace, a machine stat
   await bench.eventually(() => bench.reading('insns'), /^1$/, 'back where it was saved');
   await drop('drop.umbra-workspace', Buffer.from(text));
   await bench.eventually(() => bench.reading('insns'), /^0$/, 'the workspace starts its image');
-  expect(await image()).toBe('dropped.elf');
+  await expect.poll(() => image()).toBe('dropped.elf');
 });
 
 it('refuses what is dropped and cannot be opened, by its name, and goes on with what it had', async () => {
@@ -98,7 +98,7 @@ it('refuses what is dropped and cannot be opened, by its name, and goes on with 
   ] as const) {
     await drop(name, bytes);
     await bench.eventually(problem, why, name);
-    expect(await bench.reading('insns')).toBe('1');
+    await expect.poll(() => bench.reading('insns')).toBe('1');
     await umbra.page.getByRole('button', { name: 'Dismiss', exact: true }).click();
   }
 });
@@ -114,7 +114,7 @@ it('takes a dropped list of breakpoints in place of its own, as one edit, and re
   await expect.poll(() => rows.count()).toBe(2);
   await bench.eventually(statusBar, /Breakpoints imported: stops\.json/, 'it says so');
   await panel.waitFor();
-  expect(await image()).toBe('dropped.elf');
+  await expect.poll(() => image()).toBe('dropped.elf');
 
   for (const [name, bytes, why] of [
     ['other.json', Buffer.from('{"some":"json"}'), /other\.json cannot be opened: the file is no list of breakpoints/],
@@ -127,8 +127,8 @@ it('takes a dropped list of breakpoints in place of its own, as one edit, and re
   ] as const) {
     await drop(name, bytes);
     await bench.eventually(problem, why, name);
-    expect(await rows.count()).toBe(2);
-    expect(await image()).toBe('dropped.elf');
+    await expect.poll(() => rows.count()).toBe(2);
+    await expect.poll(() => image()).toBe('dropped.elf');
     await umbra.page.getByRole('button', { name: 'Dismiss', exact: true }).click();
   }
   await umbra.page.keyboard.press('Control+Z');
@@ -155,7 +155,7 @@ it('says that the image of a workspace is missing or another, and takes the one 
   }
   await bar.getByRole('button', { name: 'Leave it' }).click();
   await bar.waitFor({ state: 'detached' });
-  expect(await image()).toBe('dropped.elf');
+  await expect.poll(() => image()).toBe('dropped.elf');
 
   const changed = Buffer.from(hello);
   changed[changed.length - 1] ^= 1;
@@ -193,7 +193,7 @@ it('leaves out slots that no longer fit, and says which, why, and that the rest 
   await bench.eventually(problem, /memslots of it, which were left out: slot 3 \(overlap: /, 'slot 3 collides');
   const slots = await bench.open('memslots');
   await slots.locator('[data-slot="4"]').waitFor();
-  expect(await slots.locator('[data-slot="3"]').count()).toBe(0);
+  await expect.poll(() => slots.locator('[data-slot="3"]').count()).toBe(0);
   await umbra.page.getByRole('button', { name: 'Dismiss', exact: true }).click();
 });
 

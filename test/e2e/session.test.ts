@@ -24,7 +24,7 @@ afterAll(() => umbra.close());
 describe('a session with the demo guest', () => {
   it('starts paused at its first instruction', async () => {
     await bench.waitForState('paused');
-    expect(await bench.reading('insns')).toBe('0');
+    await expect.poll(() => bench.reading('insns')).toBe('0');
     await bench.panel('disassembly').locator('[aria-current=true]').waitFor();
     await bench.panel('memslots').locator('[data-slot="1"]').waitFor();
     await umbra.screenshot('01-start');
@@ -44,8 +44,8 @@ describe('a session with the demo guest', () => {
       'the run bar says what it stopped in front of',
     );
     await bench.waitForState('paused');
-    expect(await breakpoints.locator('[data-reading=hits]').innerText()).toMatch(/^1/);
-    expect(await bench.reading('touches')).toMatch(/MMIO/);
+    await expect.poll(() => breakpoints.locator('[data-reading=hits]').innerText()).toMatch(/^1/);
+    await expect.poll(() => bench.reading('touches')).toMatch(/MMIO/);
     await umbra.screenshot('02-mmio-breakpoint');
   });
 
@@ -54,8 +54,8 @@ describe('a session with the demo guest', () => {
     await sptes.locator('[data-freshness=fresh]').waitFor();
     const generation = await bench.reading('spte-generation');
     expect(generation).toMatch(/^0x[0-9a-f]+$/);
-    expect(await bench.reading('current-generation')).toBe(generation);
-    expect(await sptes.locator('.bit').count()).toBe(64);
+    await expect.poll(() => bench.reading('current-generation')).toBe(generation);
+    await expect.poll(() => sptes.locator('.bit').count()).toBe(64);
     await umbra.screenshot('03-fresh-spte');
   });
 
@@ -68,7 +68,7 @@ describe('a session with the demo guest', () => {
     await memslots.locator('button[type=submit]').click();
     const refusal = memslots.locator('[data-verdict=past-refusal]');
     await bench.eventually(() => refusal.innerText(), /Refused[\s\S]*EEXIST[\s\S]*slot 1/, 'and after it');
-    expect(await memslots.locator('.table-row.colliding').getAttribute('data-slot')).toBe('1');
+    await expect.poll(() => memslots.locator('.table-row.colliding').getAttribute('data-slot')).toBe('1');
     await umbra.screenshot('04-refused-slot');
   });
 
@@ -76,7 +76,9 @@ describe('a session with the demo guest', () => {
     await bench.fill('memslots', 'gpa', POLLED);
     const preview = bench.panel('memslots').locator('[data-verdict=future-report]');
     await bench.eventually(() => preview.innerText(), /CREATE[\s\S]*gone stale\s*1/, 'the preview');
-    expect(await bench.panel('sptes').locator('[data-freshness]').getAttribute('data-freshness')).toBe('fresh');
+    await expect
+      .poll(() => bench.panel('sptes').locator('[data-freshness]').getAttribute('data-freshness'))
+      .toBe('fresh');
     await umbra.screenshot('05-preview');
   });
 
@@ -85,8 +87,8 @@ describe('a session with the demo guest', () => {
     await bench.panel('memslots').locator('button[type=submit]').click();
     await bench.panel('memslots').locator('[data-verdict=past-report]').waitFor();
     await bench.panel('sptes').locator('[data-freshness=stale]').waitFor();
-    expect(Number(await bench.reading('spte-generation'))).toBe(before);
-    expect(Number(await bench.reading('current-generation'))).toBe(before + 1);
+    await expect.poll(async () => Number(await bench.reading('spte-generation'))).toBe(before);
+    await expect.poll(async () => Number(await bench.reading('current-generation'))).toBe(before + 1);
     await bench.panel('memslots').locator('[data-slot="2"]').waitFor();
     await umbra.screenshot('06-stale-spte');
     await umbra.page.emulateMedia({ colorScheme: 'dark' });
@@ -117,7 +119,7 @@ describe('a session with the demo guest', () => {
     await bench.eventually(() => preview.innerText(), /DELETE[\s\S]*\+2/, 'a deletion bumps twice');
     await memslots.locator('button[type=submit]').click();
     await memslots.locator('[data-verdict=past-report]').waitFor();
-    expect(await memslots.locator('[data-slot="2"]').count()).toBe(0);
+    await expect.poll(() => memslots.locator('[data-slot="2"]').count()).toBe(0);
     await umbra.page.keyboard.press('F5');
     await bench.eventually(bench.serialText, /turned from RAM into MMIO/, 'the guest sees MMIO again');
     await umbra.page.keyboard.press('F5');

@@ -61,7 +61,7 @@ it('goes on with a machine state and a workspace in another process', async () =
   await second.page.keyboard.press('Control+Shift+O');
   await there.eventually(() => there.reading('insns'), /^0$/, 'a workspace starts its image');
   await there.open('start');
-  expect(await second.page.locator('textarea[name=notes]').inputValue()).toBe('look at gfn 0xe0000');
+  await expect.poll(() => second.page.locator('textarea[name=notes]').inputValue()).toBe('look at gfn 0xe0000');
   const recent = second.page.getByRole('region', { name: 'Recent files' });
   await there.eventually(() => recent.innerText(), /poller\.umbra-workspace[\s\S]*here\.umbra-machine/, 'recent files');
   await second.close();
@@ -88,7 +88,7 @@ it('refuses a damaged file with its reason, and nothing is lost', async () => {
     await answerDialogs(umbra, file);
     await umbra.page.keyboard.press('Control+Shift+O');
     await bench.eventually(() => problemOf(umbra).innerText(), why, 'the reason');
-    expect(await bench.reading('insns')).toBe('1');
+    await expect.poll(() => bench.reading('insns')).toBe('1');
   }
   await umbra.close();
 });
@@ -100,8 +100,9 @@ it('offers the last workspace after the program was killed', async () => {
   await umbra.page.locator('textarea[name=notes]').fill('before the crash');
   const kept = path.join(userData, 'session.umbra-workspace');
   await bench.eventually(() => readFile(kept, 'utf8').catch(() => ''), /before the crash/, 'it is kept');
+  const killed = new Promise((resolve) => umbra.app.process().once('exit', resolve));
   umbra.app.process().kill('SIGKILL');
-  await new Promise((resolve) => setTimeout(resolve, 1000));
+  await killed;
 
   const { umbra: second, bench: there } = await started(userData);
   const offer = second.page.getByRole('status', { name: 'Last session' });
@@ -117,6 +118,8 @@ it('offers the last workspace after the program was killed', async () => {
   await second.close();
 
   const { umbra: third } = await started(userData);
+  // It keeps its own when it has looked for what others have left.
+  await expect.poll(() => readFile(kept, 'utf8').catch(() => '')).not.toBe('');
   expect(await third.page.getByRole('status', { name: 'Last session' }).count()).toBe(0);
   await third.close();
 });
@@ -127,7 +130,7 @@ it('marks the steps of a laboratory when they really happen, and plays a race', 
   await start.locator('[data-lab=stale-spte]').click();
   await start.getByRole('button', { name: 'Set the machine up' }).click();
   await start.locator('[data-step=next]').waitFor();
-  expect(await start.locator('[data-step=seen]').count()).toBe(0);
+  await expect.poll(() => start.locator('[data-step=seen]').count()).toBe(0);
   await umbra.page.keyboard.press('F5');
   await bench.eventually(bench.serialText, /at poll 1/, 'it polls');
   await umbra.page.keyboard.press('F5');

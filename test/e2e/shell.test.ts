@@ -61,11 +61,11 @@ describe('panels', () => {
     await press('Alt+3');
     await press('Control+L');
     const memory = bench.panel('memory');
-    expect(await memory.getByRole('button', { name: /^Lock/ }).getAttribute('aria-pressed')).toBe('true');
+    await expect.poll(() => memory.getByRole('button', { name: /^Lock/ }).getAttribute('aria-pressed')).toBe('true');
     const before = await memory.locator('.memory-row .address').first().innerText();
     await goTo('gpa:500000', /in memory/);
     // The locked one does not move: another one is opened or found.
-    expect(await memory.locator('.memory-row .address').first().innerText()).toBe(before);
+    await expect.poll(() => memory.locator('.memory-row .address').first().innerText()).toBe(before);
   });
 
   it('can be several of a kind, each at its own place, and are kept with it over a reload', async () => {
@@ -85,9 +85,9 @@ describe('panels', () => {
       'its place, again',
     );
     await umbra.page.locator('[data-tab=memory]').click();
-    expect(await bench.panel('memory').getByRole('button', { name: /^Lock/ }).getAttribute('aria-pressed')).toBe(
-      'true',
-    );
+    await expect
+      .poll(() => bench.panel('memory').getByRole('button', { name: /^Lock/ }).getAttribute('aria-pressed'))
+      .toBe('true');
     await press('Control+L');
     await umbra.page.locator('[data-tab=memory-2]').click();
     await press('Control+W');
@@ -98,13 +98,12 @@ describe('panels', () => {
     await press('Alt+1');
     await bench.eventually(keyboardIn, /^disassembly$/, 'a panel by its key');
     await press('F6');
-    expect(await keyboardIn()).not.toBe('disassembly');
+    await expect.poll(() => keyboardIn()).not.toBe('disassembly');
     await press('Alt+S');
     await press('Control+Alt+ArrowRight');
     await bench.eventually(keyboardIn, /^screen$/, 'the keyboard goes with it');
     await press('Control+M');
-    const size = await bench.panel('screen').boundingBox();
-    expect(size?.width).toBeGreaterThan(1200);
+    await expect.poll(async () => (await bench.panel('screen').boundingBox())?.width).toBeGreaterThan(1200);
     await press('Control+M');
     await bench.command('reset the layout');
     await bench.panel('serial').waitFor();
@@ -230,7 +229,7 @@ describe('commands', () => {
     await bench.eventually(isLight, /^true$/, 'light');
     await bench.command('theme dark');
     await bench.eventually(isLight, /^false$/, 'dark');
-    expect(await umbra.page.evaluate(() => window.umbra.theme())).toBe('dark');
+    await expect.poll(() => umbra.page.evaluate(() => window.umbra.theme())).toBe('dark');
     await bench.command('theme as the system');
   });
 });
@@ -246,7 +245,7 @@ describe('the window', () => {
         .locator('.dv-tabs-container')
         .evaluateAll((bars) => bars.filter((bar) => bar.scrollWidth > bar.clientWidth + 1).length);
       expect(cut, `no tab is cut off at ${look.width}`).toBe(0);
-      expect(await umbra.page.locator('.dv-tabs-overflow-dropdown-default').count()).toBe(0);
+      await expect.poll(() => umbra.page.locator('.dv-tabs-overflow-dropdown-default').count()).toBe(0);
       await umbra.screenshot(`42-shell-${look.width}-${look.colorScheme}`);
     }
     expect(umbra.pageErrors).toEqual([]);

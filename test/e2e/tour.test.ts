@@ -53,7 +53,7 @@ async function command(words: string): Promise<void> {
 /** The tour says this, all of it can be read, and the panel that it is about is in front. */
 async function standsAt(step: number, words: RegExp, panel: PanelName): Promise<void> {
   await bench.eventually(() => bench.reading('tour-count'), new RegExp(`^${step}/5$`), `step ${step}`);
-  expect(await bench.reading('tour-step')).toMatch(words);
+  await expect.poll(() => bench.reading('tour-step')).toMatch(words);
   const isWhole = await umbra.page
     .locator('[data-reading=tour-step]')
     .evaluate((element) => element.scrollWidth <= element.clientWidth);
@@ -81,7 +81,9 @@ describe('the tour', () => {
     await press('F5');
     await bench.eventually(reason, /breakpoint 1: MMIO read of 0xe0000000, EMULATE/, 'in front of the access');
     await bench.panel('sptes').locator('[data-freshness=fresh]').waitFor();
-    expect(await bench.reading('spte-generation')).toBe(await bench.reading('current-generation'));
+    const isOfNow = async (): Promise<boolean> =>
+      (await bench.reading('spte-generation')) === (await bench.reading('current-generation'));
+    await expect.poll(isOfNow).toBe(true);
   });
 
   it('3: has a memslot made, and its cost foretold', async () => {
@@ -101,8 +103,8 @@ describe('the tour', () => {
     await standsAt(4, /Apply it/, 'sptes');
     await press('Control+Enter');
     await bench.panel('sptes').locator('[data-freshness=stale]').waitFor();
-    expect(Number(await bench.reading('current-generation'))).toBe(before + 1);
-    expect(Number(await bench.reading('spte-generation'))).toBe(before);
+    await expect.poll(async () => Number(await bench.reading('current-generation'))).toBe(before + 1);
+    await expect.poll(async () => Number(await bench.reading('spte-generation'))).toBe(before);
   });
 
   it('5: has the next access find the stale spte and reach RAM', async () => {
@@ -126,7 +128,7 @@ describe('the tour', () => {
     await tour().waitFor({ state: 'detached' });
     await umbra.close();
     await launch();
-    expect(await tour().count()).toBe(0);
+    await expect.poll(() => tour().count()).toBe(0);
   });
 
   it('is started again by its name, and gone through in both directions', async () => {

@@ -31,6 +31,10 @@ export interface Workbench {
   waitForState(state: string): Promise<void>;
   /** Waits until `read` gives what `expected` says. */
   eventually(read: () => Promise<string>, expected: RegExp, what: string): Promise<void>;
+  /** Instructions retired, as the run bar shows them. */
+  insns(): Promise<number>;
+  /** Lets the guest go on for a good while, on a slow machine too, and pauses it. */
+  runAWhile(): Promise<void>;
   serialText(): Promise<string>;
   /** Fills a field of a form and leaves it. */
   fill(panel: PanelName, field: string, text: string): Promise<void>;
@@ -39,6 +43,8 @@ export interface Workbench {
 }
 
 const PATIENCE = 20_000;
+/** Longer than the demo guest needs from its first instruction to its first poll. */
+const A_WHILE = 1_000_000;
 
 export function workbench(page: Page): Workbench {
   const panel = (name: PanelName): Locator => page.locator(`[data-panel=${name}]`);
@@ -47,17 +53,30 @@ export function workbench(page: Page): Workbench {
     await expect.poll(read, { timeout: PATIENCE, interval: 100, message: what }).toMatch(expected);
   }
 
+  const reading = async (name: string): Promise<string> =>
+    (await page.locator(`[data-reading=${name}]`).first().innerText()).trim();
+  const insns = async (): Promise<number> => Number((await reading('insns')).replaceAll(/\D/g, ''));
+  async function waitForState(state: string): Promise<void> {
+    await page.locator(`.workbench[data-state=${state}]`).waitFor({ timeout: PATIENCE });
+  }
+
   return {
     panel,
     eventually,
+    reading,
+    insns,
+    waitForState,
+    async runAWhile() {
+      const before = await insns();
+      await page.keyboard.press('F5');
+      await expect.poll(insns, { timeout: PATIENCE, message: 'it runs' }).toBeGreaterThan(before + A_WHILE);
+      await page.keyboard.press('F5');
+      await waitForState('paused');
+    },
     async open(name) {
       await page.locator(`[data-tab=${name}]`).click();
       await panel(name).waitFor();
       return panel(name);
-    },
-    reading: async (name) => (await page.locator(`[data-reading=${name}]`).first().innerText()).trim(),
-    async waitForState(state) {
-      await page.locator(`.workbench[data-state=${state}]`).waitFor({ timeout: PATIENCE });
     },
     serialText: () => panel('serial').locator('.xterm-rows').innerText(),
     async fill(name, field, text) {
