@@ -3,6 +3,7 @@ import { useBreakpointsStore } from '../stores/breakpoints-store.ts';
 import { useFocusStore } from '../stores/focus-store.ts';
 import { useMachineStore } from '../stores/machine-store.ts';
 import { useLayoutStore } from '../stores/layout-store.ts';
+import { always } from './command.ts';
 import type { Command } from './command.ts';
 
 export function breakpointCommands(): readonly Command[] {
@@ -24,17 +25,19 @@ export function breakpointCommands(): readonly Command[] {
       waits: true,
       isOnceAPress: true,
       menu: 'Run',
+      needs: 'a selected line of code, or a machine',
       isEnabled: () => target() !== undefined,
       run: () => {
         const address = target();
         return address === undefined ? undefined : breakpoints.toggleAt(address);
       },
     },
-    { id: 'new-breakpoint', title: 'New breakpoint…', menu: 'Run', isEnabled: () => true, run: want('form') },
+    { id: 'new-breakpoint', title: 'New breakpoint…', menu: 'Run', isEnabled: always, run: want('form') },
     {
       id: 'disable-breakpoints',
       title: 'Disable all breakpoints',
       waits: true,
+      needs: 'a breakpoint that is enabled',
       isEnabled: () => breakpoints.breakpoints.some(({ enabled }) => enabled),
       run: () => breakpoints.switchAll(false),
     },
@@ -42,6 +45,7 @@ export function breakpointCommands(): readonly Command[] {
       id: 'enable-breakpoints',
       title: 'Enable all breakpoints',
       waits: true,
+      needs: 'a breakpoint that is disabled',
       isEnabled: () => breakpoints.breakpoints.some(({ enabled }) => !enabled),
       run: () => breakpoints.switchAll(true),
     },
@@ -49,6 +53,7 @@ export function breakpointCommands(): readonly Command[] {
       id: 'remove-breakpoints',
       title: 'Remove all breakpoints',
       waits: true,
+      needs: 'a breakpoint',
       isEnabled: hasAny,
       run: breakpoints.removeAll,
     },
@@ -56,9 +61,10 @@ export function breakpointCommands(): readonly Command[] {
       id: 'export-breakpoints',
       title: 'Export breakpoints…',
       waits: true,
+      needs: 'a breakpoint',
       isEnabled: hasAny,
       run: breakpoints.exportFile,
     },
-    { id: 'import-breakpoints', title: 'Import breakpoints…', isEnabled: () => true, run: want('file') },
+    { id: 'import-breakpoints', title: 'Import breakpoints…', isEnabled: always, run: want('file') },
   ];
 }

@@ -21,6 +21,8 @@ export interface Command {
   /** For a choice among several: whether it is the one that holds. */
   readonly isChecked?: () => boolean;
   readonly isEnabled: () => boolean;
+  /** What it takes, in words, where it cannot always be done: `a guest that stands still`. The palette gives it as the reason. */
+  readonly needs?: string;
   readonly run: () => unknown;
 }
 

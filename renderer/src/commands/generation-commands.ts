@@ -16,6 +16,7 @@ export function generationCommands(): readonly Command[] {
       id: 'near-wrap',
       title: `Set the generation ${NEAR} changes before its wrap-around`,
       waits: true,
+      needs: 'an era with a generation, more than 3 changes before its wrap-around',
       isEnabled: () => generation.hasGeneration && generation.toWrap > NEAR,
       run: () => {
         layout.open('generation');
@@ -25,22 +26,31 @@ export function generationCommands(): readonly Command[] {
     {
       id: 'measure-cost',
       title: 'Measure what a memslot change costs on this machine',
+      needs: 'no measurement under way',
       isEnabled: () => !cost.isRunning,
       run: () => {
         layout.open('generation');
         return cost.start();
       },
     },
-    { id: 'cancel-cost', title: 'Cancel the measurement', isEnabled: () => cost.isRunning, run: cost.cancel },
+    {
+      id: 'cancel-cost',
+      title: 'Cancel the measurement',
+      needs: 'a measurement under way',
+      isEnabled: () => cost.isRunning,
+      run: cost.cancel,
+    },
     {
       id: 'export-cost-png',
       title: 'Export the cost chart as PNG…',
+      needs: 'a measurement in the Generation panel',
       isEnabled: () => cost.rows.length > 0,
       run: cost.exportPng,
     },
     {
       id: 'export-cost-csv',
       title: 'Export the cost figures as CSV…',
+      needs: 'a measurement in the Generation panel',
       isEnabled: () => cost.rows.length > 0,
       run: cost.exportCsv,
     },

@@ -29,6 +29,7 @@ export function memslotCommands(): readonly Command[] {
       id: 'new-slot',
       title: 'New memslot',
       waits: true,
+      needs: 'a machine',
       isEnabled: () => machine.hasMachine,
       /** Over what somebody looks at, else where the machine stands in front of an MMIO fault, else where the demo guest polls. */
       run: () => {
@@ -42,6 +43,7 @@ export function memslotCommands(): readonly Command[] {
       id: 'edit-slot',
       title: 'Edit the selected memslot',
       waits: true,
+      needs: 'a selected memslot',
       isEnabled: exists,
       run: withSelected((slot) => {
         const target = memslots.targetOf(slot);
@@ -52,6 +54,7 @@ export function memslotCommands(): readonly Command[] {
       id: 'stage-slot',
       title: 'Stage the memslot change that is being edited',
       waits: true,
+      needs: 'a memslot in the editor',
       isEnabled: () => memslots.region !== undefined,
       run: memslots.stageDraft,
     },
@@ -59,6 +62,7 @@ export function memslotCommands(): readonly Command[] {
       id: 'delete-slot',
       title: 'Stage the deletion of the selected memslot',
       waits: true,
+      needs: 'a selected memslot',
       isEnabled: exists,
       run: withSelected(memslots.stageDeletion),
     },
@@ -71,12 +75,14 @@ export function memslotCommands(): readonly Command[] {
       key: 'Ctrl+Enter',
       waits: true,
       isOnceAPress: true,
+      needs: 'a prepared memslot change',
       isEnabled: () => memslots.canApply,
       run: memslots.apply,
     },
     {
       id: 'drop-memslots',
       title: 'Drop all prepared memslot changes',
+      needs: 'a prepared memslot change',
       isEnabled: () => memslots.plan.length > 0,
       run: memslots.dropAll,
     },
@@ -84,6 +90,7 @@ export function memslotCommands(): readonly Command[] {
       id: 'read-dirty-log',
       title: 'Read the dirty log of the selected memslot',
       waits: true,
+      needs: 'a selected memslot that logs dirty pages',
       isEnabled: () => dirty.logging.some(({ id }) => id === selected()),
       run: withSelected(dirty.read),
     },
@@ -91,6 +98,7 @@ export function memslotCommands(): readonly Command[] {
       id: 'read-dirty-logs',
       title: 'Read the dirty logs of all memslots that log',
       waits: true,
+      needs: 'a memslot that logs dirty pages',
       isEnabled: () => dirty.logging.length > 0,
       run: dirty.readAll,
     },

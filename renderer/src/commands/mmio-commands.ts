@@ -2,6 +2,7 @@
 import { ANY_FAULT } from '../layout/mmio-filter.ts';
 import { useLayoutStore } from '../stores/layout-store.ts';
 import { useMmioStore } from '../stores/mmio-store.ts';
+import { always } from './command.ts';
 import type { Command } from './command.ts';
 
 export function mmioCommands(): readonly Command[] {
@@ -11,7 +12,7 @@ export function mmioCommands(): readonly Command[] {
     {
       id: 'stop-at-mmio',
       title: 'Stop at MMIO faults like those that the log shows…',
-      isEnabled: () => true,
+      isEnabled: always,
       run: async () => {
         if (await mmio.proposeStop()) layout.open('breakpoints');
       },
@@ -19,12 +20,14 @@ export function mmioCommands(): readonly Command[] {
     {
       id: 'export-mmio',
       title: 'Export the MMIO faults that the log shows as CSV…',
+      needs: 'an MMIO fault',
       isEnabled: () => mmio.total > 0,
       run: mmio.exportCsv,
     },
     {
       id: 'show-all-mmio',
       title: 'Show all MMIO faults',
+      needs: 'a filter in MMIO faults',
       isEnabled: () => mmio.isFiltered,
       run: () => {
         mmio.filter = ANY_FAULT;

@@ -5,6 +5,7 @@ import { useLayoutStore } from '../stores/layout-store.ts';
 import { useMachineStore } from '../stores/machine-store.ts';
 import { useSptesStore } from '../stores/sptes-store.ts';
 import { useWalkStore } from '../stores/walk-store.ts';
+import { always } from './command.ts';
 import type { Command } from './command.ts';
 
 const FILTERS: readonly { readonly id: string; readonly title: string; readonly filter: SpteFilter }[] = [
@@ -29,6 +30,7 @@ export function spteCommands(): readonly Command[] {
     ...FILTERS.map(({ id, title, filter }): Command => ({
       id: `sptes-${id}`,
       title: `Spte inspector: show ${title}`,
+      needs: 'a machine',
       isEnabled: hasMachine,
       run: async () => {
         const store = inspector();
@@ -39,6 +41,7 @@ export function spteCommands(): readonly Command[] {
     {
       id: 'sptes-tree',
       title: 'Spte inspector: show the shadow pages as a tree',
+      needs: 'a machine',
       isEnabled: hasMachine,
       run: () => {
         inspector().view = 'tree';
@@ -47,7 +50,7 @@ export function spteCommands(): readonly Command[] {
     {
       id: 'sptes-decode',
       title: 'Decode a raw spte or a kernel log…',
-      isEnabled: () => true,
+      isEnabled: always,
       run: () => {
         inspector().view = 'decode';
       },
@@ -55,6 +58,7 @@ export function spteCommands(): readonly Command[] {
     {
       id: 'break-on-spte',
       title: 'Break when the spte under the glass changes',
+      needs: 'a selected spte',
       isEnabled: () => selected() !== undefined,
       run: () => {
         const row = selected();
@@ -64,6 +68,7 @@ export function spteCommands(): readonly Command[] {
     {
       id: 'walk-spte',
       title: 'Walk the gfn of the spte under the glass',
+      needs: 'a selected spte',
       isEnabled: () => selected() !== undefined,
       run: () => {
         const row = selected();

@@ -6,5 +6,13 @@ import type { Command } from './command.ts';
 export function statisticsCommands(): readonly Command[] {
   const machine = useMachineStore();
   const stats = useStatsStore();
-  return [{ id: 'reset-stats', title: 'Reset the statistics', isEnabled: () => machine.hasMachine, run: stats.reset }];
+  return [
+    {
+      id: 'reset-stats',
+      title: 'Reset the statistics',
+      needs: 'a machine',
+      isEnabled: () => machine.hasMachine,
+      run: stats.reset,
+    },
+  ];
 }
