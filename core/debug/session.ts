@@ -161,7 +161,7 @@ export class Session {
       bytes.set(chunk, at);
       at += chunk.length;
     }
-    this.platform.emit({ kind: 'serial', bytes });
+    this.platform.emit({ kind: 'serial', bytes, at: this.serial.written - bytes.length });
   }
 
   sampleRates(): void {

@@ -349,7 +349,8 @@ interface Replies {
   'trace.read': s.TraceSnapshot;
   'trace.export': s.TraceExport;
   'serial.write': { readonly accepted: number };
-  'serial.read': { readonly bytes: Uint8Array };
+  /** `end`: how many bytes the guest has sent, these the last of them. */
+  'serial.read': { readonly bytes: Uint8Array; readonly end: number };
   'vga.read': s.VgaSnapshot;
   'console.run': ConsoleReply;
   'console.complete': ConsoleCompletion;

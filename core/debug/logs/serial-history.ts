@@ -7,6 +7,10 @@ export class SerialHistory {
   /** Bytes ever appended. */
   #written = 0;
 
+  get written(): number {
+    return this.#written;
+  }
+
   append(bytes: Uint8Array): void {
     const kept = bytes.subarray(Math.max(0, bytes.length - SERIAL_KEPT_BYTES));
     const start = (this.#written + bytes.length - kept.length) % SERIAL_KEPT_BYTES;

@@ -10,5 +10,5 @@ export const serialRequests: RequestFamily<'serial.write' | 'serial.read'> = {
     if (accepted > 0) run.inputArrived();
     return ok({ accepted });
   },
-  'serial.read': (session) => ok({ bytes: session.serial.read() }),
+  'serial.read': (session) => ok({ bytes: session.serial.read(), end: session.serial.written }),
 };

@@ -4,7 +4,7 @@ import type { RunState } from '../../../core/protocol/snapshots.ts';
 import { withoutBeats } from '../../../electron/main/engine-link.ts';
 
 const status = (state: RunState): EngineEvent => ({ kind: 'status', status: { state } as never });
-const serial: EngineEvent = { kind: 'serial', bytes: Uint8Array.of(65) };
+const serial: EngineEvent = { kind: 'serial', bytes: Uint8Array.of(65), at: 0 };
 
 describe('what the page is told unasked', () => {
   it('is that the machine runs, once, and where it stands when it stops', () => {

@@ -61,6 +61,7 @@ export class FakeEngine extends FakeDesktop implements UmbraDesktop {
   traced: TraceLine[] = [];
   /** Lines that log breakpoints have written. */
   logLines: Reply<'breakpoints.log'>['lines'][number][] = [];
+  serial = new TextEncoder().encode('poller: gpa 0xfeb00000 is MMIO\r\n');
   /** Four columns, two rows of character and attribute. */
   screen = Uint8Array.from([65, 7, 66, 7, 0xc9, 0x1f, 67, 0x1f, 68, 7, 69, 7, 70, 7, 71, 0x87]);
   changes: Reply<'generation.read'>['events'][number][] = [];
@@ -442,7 +443,7 @@ export class FakeEngine extends FakeDesktop implements UmbraDesktop {
     },
     'stats.read': () => fakeStats(this.moment, this.faults.length),
     'stats.reset': () => fakeStats(this.moment, 0),
-    'serial.read': () => ({ bytes: new TextEncoder().encode('poller: gpa 0xfeb00000 is MMIO\r\n') }),
+    'serial.read': () => ({ bytes: this.serial.slice(), end: this.serial.length }),
     'serial.write': ({ bytes }) => ({ accepted: bytes.length }),
   };
 }
