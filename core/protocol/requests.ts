@@ -170,9 +170,23 @@ export const REQUEST_SCHEMAS = {
   'memslots.apply': v.strictObject({ regions: regionListSchema }),
   'memslots.dirtyLog': v.strictObject({ slot: integer(0, 0xffff_ffff) }),
   'sptes.pages': none,
-  'sptes.rows': v.strictObject({ filter: spteFilterSchema, offset: integer(0, 2 ** 31), limit: integer(1, MAX_ROWS) }),
+  /**
+   * `inPieces`: a machine with a million sptes is read and ordered over several requests, so that no other waits: ask the same
+   * again for as long as the answer is pending, or never mind.
+   */
+  'sptes.rows': v.strictObject({
+    filter: spteFilterSchema,
+    offset: integer(0, 2 ** 31),
+    limit: integer(1, MAX_ROWS),
+    inPieces: v.optional(v.boolean(), false),
+  }),
   /** Heat of a gpa range: MMIO sptes per bucket, fresh and stale. */
-  'sptes.heat': v.strictObject({ start: u64, length: v.pipe(u64, v.minValue(1n)), buckets: integer(1, 4096) }),
+  'sptes.heat': v.strictObject({
+    start: u64,
+    length: v.pipe(u64, v.minValue(1n)),
+    buckets: integer(1, 4096),
+    inPieces: v.optional(v.boolean(), false),
+  }),
   'spte.decode': v.strictObject({ value: u64, era: text(32), mmu: v.picklist(MMU_MODES), maxPhyAddr: integer(32, 52) }),
   /** Lines of a kernel log or an ftrace file, for an era and a host. */
   'spte.readLog': v.strictObject({
@@ -317,7 +331,12 @@ interface Replies {
   'memslots.dirtyLog': { readonly moment: s.Moment; readonly bitmap: Uint8Array };
   'sptes.pages': { readonly moment: s.Moment; readonly pages: readonly s.SptePageSnapshot[] };
   'sptes.rows': s.SpteTable;
-  'sptes.heat': { readonly moment: s.Moment; readonly fresh: Uint32Array; readonly stale: Uint32Array };
+  'sptes.heat': {
+    readonly moment: s.Moment;
+    readonly isPending: boolean;
+    readonly fresh: Uint32Array;
+    readonly stale: Uint32Array;
+  };
   'spte.decode': s.DecodedSpte;
   'spte.readLog': s.SpteLog;
   'devices.read': s.DevicesSnapshot;

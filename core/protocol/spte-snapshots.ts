@@ -45,6 +45,8 @@ export interface SpteRow {
 
 export interface SpteTable {
   readonly moment: Moment;
+  /** Asked in pieces and not ready yet: nothing else here says anything. */
+  readonly isPending: boolean;
   /** Rows that match, of which `rows` is the window asked for. */
   readonly total: number;
   /** Lowest and highest gfn of those that match; undefined when none does. */

@@ -1,4 +1,5 @@
-/** Sorting a million rows by a number without comparing: least significant digit first, stable, 16 bits at a time. */
+/** Sorting a million rows by a number without comparing: least significant digit first, stable, 16 bits at a time, in steps. */
+import { inParts, type WorkSteps } from './work-steps.ts';
 
 const DIGIT_BITS = 16;
 const BUCKETS = 1 << DIGIT_BITS;
@@ -10,26 +11,32 @@ export interface RowKeys {
 }
 
 /** @returns the rows' numbers in ascending order of their keys; rows of equal keys stay in order */
-export function radixOrder(rows: Uint32Array, keys: RowKeys): Uint32Array {
+export function* radixOrder(rows: Uint32Array, keys: RowKeys): WorkSteps<Uint32Array> {
   // Tables lie in the order of what they map more often than not.
-  if (isAscending(rows, keys)) return rows;
+  if (yield* isAscending(rows, keys)) return rows;
   let from: Uint32Array = rows;
   let to: Uint32Array = new Uint32Array(rows.length);
   const counts = new Uint32Array(BUCKETS);
   for (const words of [keys.low, keys.high]) {
     for (let shift = 0; shift < 32; shift += DIGIT_BITS) {
-      if (sameDigit(from, words, shift)) continue;
+      if (yield* sameDigit(from, words, shift)) continue;
       counts.fill(0);
-      for (let i = 0; i < from.length; i++) counts[(words[from[i]] >>> shift) & (BUCKETS - 1)] += 1;
+      const source = from;
+      const target = to;
+      yield* inParts(source.length, (first, end) => {
+        for (let i = first; i < end; i++) counts[(words[source[i]] >>> shift) & (BUCKETS - 1)] += 1;
+      });
       for (let bucket = 0, next = 0; bucket < BUCKETS; bucket++) {
         const count = counts[bucket];
         counts[bucket] = next;
         next += count;
       }
-      for (let i = 0; i < from.length; i++) {
-        const row = from[i];
-        to[counts[(words[row] >>> shift) & (BUCKETS - 1)]++] = row;
-      }
+      yield* inParts(source.length, (first, end) => {
+        for (let i = first; i < end; i++) {
+          const row = source[i];
+          target[counts[(words[row] >>> shift) & (BUCKETS - 1)]++] = row;
+        }
+      });
       [from, to] = [to, from === rows ? new Uint32Array(rows.length) : from];
     }
   }
@@ -37,18 +44,24 @@ export function radixOrder(rows: Uint32Array, keys: RowKeys): Uint32Array {
 }
 
 /** A digit that all rows share orders nothing. */
-function sameDigit(rows: Uint32Array, words: Uint32Array, shift: number): boolean {
+function* sameDigit(rows: Uint32Array, words: Uint32Array, shift: number): WorkSteps<boolean> {
   if (rows.length === 0) return true;
-  const first = (words[rows[0]] >>> shift) & (BUCKETS - 1);
-  for (let i = 1; i < rows.length; i++) if (((words[rows[i]] >>> shift) & (BUCKETS - 1)) !== first) return false;
-  return true;
+  const digit = (words[rows[0]] >>> shift) & (BUCKETS - 1);
+  let isSame = true;
+  yield* inParts(rows.length, (from, to) => {
+    for (let i = from; isSame && i < to; i++) isSame = ((words[rows[i]] >>> shift) & (BUCKETS - 1)) === digit;
+  });
+  return isSame;
 }
 
-function isAscending(rows: Uint32Array, { low, high }: RowKeys): boolean {
-  for (let i = 1; i < rows.length; i++) {
-    const before = rows[i - 1];
-    const row = rows[i];
-    if (high[before] > high[row] || (high[before] === high[row] && low[before] > low[row])) return false;
-  }
-  return true;
+function* isAscending(rows: Uint32Array, { low, high }: RowKeys): WorkSteps<boolean> {
+  let isSorted = true;
+  yield* inParts(rows.length, (from, to) => {
+    for (let i = Math.max(1, from); isSorted && i < to; i++) {
+      const before = rows[i - 1];
+      const row = rows[i];
+      isSorted = high[before] < high[row] || (high[before] === high[row] && low[before] <= low[row]);
+    }
+  });
+  return isSorted;
 }

@@ -21,7 +21,7 @@ import {
   roleIsInvalid,
   roleLevel,
 } from './shadow-page.ts';
-import { KIND_EMPTY, KIND_MMIO, spteFormat, spteGeneration, spteKind, type SpteFormat } from './spte-index.ts';
+import { KIND_EMPTY, KIND_MMIO, spteFormat, spteGeneration, spteKind, type SpteFormat } from './spte-kind.ts';
 
 export function listShadowPages(arena: Arena): readonly SptePageSnapshot[] {
   const format = spteFormat(arena);

@@ -16,14 +16,25 @@ export const roleLevel = (role: number): number => role & 15;
 export const roleIsDirect = (role: number): boolean => (role & (1 << 13)) !== 0;
 export const roleIsInvalid = (role: number): boolean => (role & (1 << 17)) !== 0;
 
+/** The first frame that a page translates. */
+export const pageGfn = (arena: Arena, page: number): number => arena.f64[(pageHeader(arena, page) + SP_GFN) >> 3];
+
+/** The frames of a page's entries where they are in no order of their own (struct kvm_mmu_page's gfns). */
+export function gfnList(arena: Arena, page: number): Float64Array | undefined {
+  const gfns = arena.i32[(pageHeader(arena, page) + SP_GFNS) >> 2];
+  if (roleIsDirect(pageRole(arena, page)) || gfns === 0) return undefined;
+  return arena.f64.subarray(gfns >> 3, (gfns >> 3) + ENTRIES_PER_PAGE);
+}
+
 /** kvm_mmu_page_get_gfn: the frame that entry `entry` of a page translates. */
 export function entryGfn(arena: Arena, page: number, entry: number): number {
-  const header = pageHeader(arena, page);
-  const role = pageRole(arena, page);
-  const gfns = arena.i32[(header + SP_GFNS) >> 2];
-  if (!roleIsDirect(role) && gfns !== 0) return arena.f64[(gfns >> 3) + entry];
-  return arena.f64[(header + SP_GFN) >> 3] + entry * 2 ** (9 * (roleLevel(role) - 1));
+  const list = gfnList(arena, page);
+  return list === undefined ? steppedGfn(pageGfn(arena, page), pageRole(arena, page), entry) : list[entry];
 }
+
+/** Of a page whose entries map one frame after the other. */
+export const steppedGfn = (first: number, role: number, entry: number): number =>
+  first + entry * 2 ** (9 * (roleLevel(role) - 1));
 
 /** Index of the page that holds the (first) parent spte, −1 for a root. */
 export function parentPage(arena: Arena, page: number): number {

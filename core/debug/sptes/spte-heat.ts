@@ -1,5 +1,7 @@
 /** How many MMIO sptes stand over each part of a range of guest physical addresses, fresh and stale. */
-import { KIND_MMIO, type SpteIndex } from './spte-index.ts';
+import { type SpteIndex } from './spte-index.ts';
+import { KIND_MMIO } from './spte-kind.ts';
+import { inParts, type WorkSteps } from './work-steps.ts';
 
 export interface SpteHeat {
   readonly fresh: Uint32Array;
@@ -7,17 +9,19 @@ export interface SpteHeat {
 }
 
 /** @param start @param length the range, in bytes; it is cut into `buckets` equal parts */
-export function spteHeat(index: SpteIndex, start: bigint, length: bigint, buckets: number): SpteHeat {
+export function* spteHeat(index: SpteIndex, start: bigint, length: bigint, buckets: number): WorkSteps<SpteHeat> {
   const fresh = new Uint32Array(buckets);
   const stale = new Uint32Array(buckets);
   const first = Number(start) / 4096;
   const perBucket = Number(length) / 4096 / buckets;
-  for (let row = 0; row < index.count; row++) {
-    if (index.kind[row] !== KIND_MMIO) continue;
-    const bucket = Math.floor((index.gfn[row] - first) / perBucket);
-    if (bucket < 0 || bucket >= buckets) continue;
-    if (index.gen[row] === index.format.generation) fresh[bucket] += 1;
-    else stale[bucket] += 1;
-  }
+  yield* inParts(index.count, (from, to) => {
+    for (let row = from; row < to; row++) {
+      if (index.kind[row] !== KIND_MMIO) continue;
+      const bucket = Math.floor((index.gfn[row] - first) / perBucket);
+      if (bucket < 0 || bucket >= buckets) continue;
+      if (index.gen[row] === index.format.generation) fresh[bucket] += 1;
+      else stale[bucket] += 1;
+    }
+  });
   return { fresh, stale };
 }

@@ -1,59 +1,13 @@
 /**
- * All sptes of a machine in columns, for a table that people sort and filter: one pass over the shadow pages in use. A row
- * is an entry that is not empty; a million of them take some tens of milliseconds and about 20 MB.
+ * All sptes of a machine in columns, for a table that people sort and filter: one pass over a copy of the shadow pages in
+ * use. A row is an entry that is not empty; a million of them take some tens of milliseconds, in steps, and about 30 MB.
  */
 import type { Arena } from '../../arena/arena.ts';
-import { VM_MMU_MODE } from '../../arena/mmu-layout.ts';
-import { currentMmioGeneration, eraHasMmioGeneration, eraOf } from '../../kvm/eras.ts';
-import {
-  isMmioSpte,
-  mmioSpteFormatOf,
-  mmioSpteGeneration,
-  mmioSpteGfn,
-  type MmioSpteFormat,
-} from '../../kvm/spte/spte-mmio.ts';
-import { ENTRIES_PER_PAGE, entryGfn, pageInUse, pageRole, pageTable, roleLevel } from './shadow-page.ts';
-
-export const KIND_EMPTY = 0;
-export const KIND_MMIO = 1;
-export const KIND_LEAF = 2;
-export const KIND_LARGE = 3;
-export const KIND_LINK = 4;
-/** Names by KIND_*. */
-export const SPTE_KINDS = ['empty', 'mmio', 'leaf', 'large', 'link'] as const;
-
-const PTE_PAGE_SIZE_MASK = 1 << 7;
-const MODE_EPT = 1;
-
-/** What one machine's sptes are read with. */
-export interface SpteFormat {
-  readonly mmio: MmioSpteFormat;
-  readonly isEpt: boolean;
-  /** The current generation, −1 in an era without one. */
-  readonly generation: number;
-}
-
-export function spteFormat(arena: Arena): SpteFormat {
-  const { i32, layout } = arena;
-  return {
-    mmio: mmioSpteFormatOf(arena),
-    isEpt: i32[(layout.vm + VM_MMU_MODE) >> 2] === MODE_EPT,
-    generation: eraHasMmioGeneration(eraOf(arena)) ? currentMmioGeneration(arena) : -1,
-  };
-}
-
-/** KIND_* of an entry at a level. */
-export function spteKind(format: SpteFormat, level: number, low: number, high: number): number {
-  if (low === 0 && high === 0) return KIND_EMPTY;
-  if (isMmioSpte(format.mmio, low, high)) return KIND_MMIO;
-  if (format.isEpt ? (low & 7) === 0 : (low & 1) === 0) return KIND_EMPTY;
-  if (level === 1) return KIND_LEAF;
-  return (low & PTE_PAGE_SIZE_MASK) !== 0 ? KIND_LARGE : KIND_LINK;
-}
-
-/** Generation of an entry of a kind, −1 where it has none. */
-export const spteGeneration = (format: SpteFormat, kind: number, low: number, high: number): number =>
-  kind === KIND_MMIO && format.generation >= 0 ? mmioSpteGeneration(format.mmio, low, high) : -1;
+import { mmioSpteGfn } from '../../kvm/spte/spte-mmio.ts';
+import { ENTRIES_PER_PAGE, roleLevel, steppedGfn } from './shadow-page.ts';
+import { copySptes, type SpteCopy } from './spte-copy.ts';
+import { KIND_EMPTY, KIND_MMIO, spteGeneration, spteKind, type SpteFormat } from './spte-kind.ts';
+import { finish, inParts, type WorkSteps } from './work-steps.ts';
 
 export interface SpteIndex {
   readonly format: SpteFormat;
@@ -70,50 +24,66 @@ export interface SpteIndex {
   readonly roles: Int32Array;
 }
 
-export function indexSptes(arena: Arena): SpteIndex {
-  const format = spteFormat(arena);
-  const capacity = countEntries(arena);
-  const place = new Uint32Array(capacity);
-  const kinds = new Uint8Array(capacity);
-  const levels = new Uint8Array(capacity);
-  const gfns = new Float64Array(capacity);
-  const lows = new Int32Array(capacity);
-  const highs = new Int32Array(capacity);
-  const gens = new Int32Array(capacity);
-  const roles = new Int32Array(arena.layout.config.shadowPages);
-  let count = 0;
-  for (let page = 0; page < roles.length; page++) {
-    if (!pageInUse(arena, page)) continue;
-    roles[page] = pageRole(arena, page);
-    const level = roleLevel(roles[page]);
-    const words = pageTable(arena, page) >> 2;
-    for (let entry = 0; entry < ENTRIES_PER_PAGE; entry++) {
-      const low = arena.i32[words + 2 * entry];
-      const high = arena.i32[words + 2 * entry + 1];
-      const kind = spteKind(format, level, low, high);
-      // A running machine may have gained entries since they were counted; they are in the next index.
-      if (kind === KIND_EMPTY || count === capacity) continue;
-      place[count] = page * ENTRIES_PER_PAGE + entry;
-      kinds[count] = kind;
-      levels[count] = level;
-      gfns[count] = kind === KIND_MMIO ? mmioSpteGfn(format.mmio, low, high) : entryGfn(arena, page, entry);
-      lows[count] = low;
-      highs[count] = high;
-      gens[count] = spteGeneration(format, kind, low, high);
-      count += 1;
-    }
+export const indexSptes = (arena: Arena): SpteIndex => finish(indexSteps(copySptes(arena)));
+
+export function* indexSteps(copy: SpteCopy): WorkSteps<SpteIndex> {
+  const { format, pages } = copy;
+  const index: Filling = { ...(yield* emptyIndex(copy)), count: 0 };
+  for (let i = 0; i < pages.length; i++) {
+    index.roles[pages[i]] = copy.roles[i];
+    readPage(copy, i, index, format);
+    if (i % PAGES_A_STEP === 0) yield;
   }
-  return { format, count, place, kind: kinds, level: levels, gfn: gfns, low: lows, high: highs, gen: gens, roles };
+  return index;
 }
 
-function countEntries(arena: Arena): number {
-  let count = 0;
-  for (let page = 0; page < arena.layout.config.shadowPages; page++) {
-    if (!pageInUse(arena, page)) continue;
-    const words = pageTable(arena, page) >> 2;
-    for (let word = words; word < words + 2 * ENTRIES_PER_PAGE; word += 2) {
-      if ((arena.i32[word] | arena.i32[word + 1]) !== 0) count += 1;
-    }
+type Filling = { -readonly [K in keyof SpteIndex]: SpteIndex[K] };
+
+const PAGES_A_STEP = 16;
+const WORDS_PER_PAGE = 2 * ENTRIES_PER_PAGE;
+
+function readPage(
+  { pages, roles, gfns, gfnLists, words }: SpteCopy,
+  i: number,
+  index: Filling,
+  format: SpteFormat,
+): void {
+  const level = roleLevel(roles[i]);
+  const list = gfnLists[i];
+  const first = i * WORDS_PER_PAGE;
+  for (let entry = 0; entry < ENTRIES_PER_PAGE; entry++) {
+    const low = words[first + 2 * entry];
+    const high = words[first + 2 * entry + 1];
+    const kind = spteKind(format, level, low, high);
+    if (kind === KIND_EMPTY) continue;
+    const row = index.count++;
+    index.place[row] = pages[i] * ENTRIES_PER_PAGE + entry;
+    index.kind[row] = kind;
+    index.level[row] = level;
+    if (kind === KIND_MMIO) index.gfn[row] = mmioSpteGfn(format.mmio, low, high);
+    else index.gfn[row] = list === undefined ? steppedGfn(gfns[i], roles[i], entry) : list[entry];
+    index.low[row] = low;
+    index.high[row] = high;
+    index.gen[row] = spteGeneration(format, kind, low, high);
   }
-  return count;
+}
+
+/** With room for every entry that is not zero. */
+function* emptyIndex({ format, shadowPages, words }: SpteCopy): WorkSteps<SpteIndex> {
+  let capacity = 0;
+  yield* inParts(words.length >> 1, (from, to) => {
+    for (let entry = from; entry < to; entry++) if ((words[2 * entry] | words[2 * entry + 1]) !== 0) capacity += 1;
+  });
+  return {
+    format,
+    count: 0,
+    place: new Uint32Array(capacity),
+    kind: new Uint8Array(capacity),
+    level: new Uint8Array(capacity),
+    gfn: new Float64Array(capacity),
+    low: new Int32Array(capacity),
+    high: new Int32Array(capacity),
+    gen: new Int32Array(capacity),
+    roles: new Int32Array(shadowPages),
+  };
 }

@@ -3,8 +3,8 @@
  * nothing any more.
  */
 export interface LatestRequest {
-  /** Runs `ask`; the value is undefined when another `run` has begun since. */
-  run<T>(ask: () => Promise<T>): Promise<T | undefined>;
+  /** Runs `ask`, which may find out whether anybody waits for it still; the value is undefined when another `run` has begun since. */
+  run<T>(ask: (isNewest: () => boolean) => Promise<T>): Promise<T | undefined>;
   /** Whatever is under way is of no use any more. */
   forget(): void;
 }
@@ -15,8 +15,9 @@ export function latestRequest(): LatestRequest {
     async run(ask) {
       newest += 1;
       const mine = newest;
-      const value = await ask();
-      return mine === newest ? value : undefined;
+      const isNewest = (): boolean => mine === newest;
+      const value = await ask(isNewest);
+      return isNewest() ? value : undefined;
     },
     forget() {
       newest += 1;

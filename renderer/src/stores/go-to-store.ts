@@ -7,6 +7,7 @@ import { fuzzyRank } from '../search/fuzzy-rank.ts';
 import * as targets from '../search/go-to-targets.ts';
 import type { GoToTarget } from '../search/go-to-targets.ts';
 import { useBreakpointsStore } from './breakpoints-store.ts';
+import { inPieces } from '../api/in-pieces.ts';
 import { useDesktopStore } from './desktop-store.ts';
 import { useFocusStore } from './focus-store.ts';
 import { useLayoutStore } from './layout-store.ts';
@@ -49,7 +50,9 @@ export const useGoToStore = defineStore('go-to', () => {
 
   async function gatherSptes(): Promise<void> {
     const [rows, shadowPages] = await Promise.all([
-      desktop.call('sptes.rows', { filter: { kinds: ['mmio'] }, offset: 0, limit: SPTES }),
+      inPieces(() =>
+        desktop.call('sptes.rows', { filter: { kinds: ['mmio'] }, offset: 0, limit: SPTES, inPieces: true }),
+      ),
       desktop.call('sptes.pages', {}),
     ]);
     sptes.value = rows.ok ? rows.value.rows : [];

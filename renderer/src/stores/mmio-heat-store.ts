@@ -2,6 +2,7 @@
 import type { Reply } from '@core/protocol/index.ts';
 import { defineStore } from 'pinia';
 import { shallowRef } from 'vue';
+import { inPieces } from '../api/in-pieces.ts';
 import { latestRequest } from '../api/latest-request.ts';
 import { keepUnchanged } from '../api/unchanged.ts';
 import type { MapViewport } from '../memory-map/map-viewport.ts';
@@ -21,7 +22,8 @@ export const useMmioHeatStore = defineStore('mmio-heat', () => {
 
   async function refresh(viewport: MapViewport, buckets: number): Promise<void> {
     const { start, length } = viewport;
-    const answer = await requests.run(() => desktop.call('sptes.heat', { start, length, buckets }));
+    const asked = { start, length, buckets, inPieces: true };
+    const answer = await requests.run((isNewest) => inPieces(() => desktop.call('sptes.heat', asked), isNewest));
     if (!answer?.ok || !machine.admit(answer.value.moment)) return;
     const { fresh, stale } = answer.value;
     strip.value = keepUnchanged(strip.value, { viewport, counts: { fresh, stale } });

@@ -1,7 +1,8 @@
 /** Shadow pages and their sptes: the tree, the table as far as it is looked at, and the one spte under the glass. */
-import type { Moment, RequestError, SptePageSnapshot, SpteRow } from '@core/protocol/index.ts';
+import type { Answer, Moment, RequestError, SptePageSnapshot, SpteRow } from '@core/protocol/index.ts';
 import { defineStore } from 'pinia';
 import { computed, ref, shallowRef } from 'vue';
+import { inPieces } from '../api/in-pieces.ts';
 import { latestRequest } from '../api/latest-request.ts';
 import { keepUnchanged } from '../api/unchanged.ts';
 import type { SpteFilter, SptePlace } from '../layout/spte-query.ts';
@@ -85,9 +86,8 @@ function setup() {
     const ahead = Math.min(AHEAD.most, Math.max(AHEAD.least, Math.abs(step) * AHEAD.steps));
     const begin = Math.max(0, wanted.first - (step < 0 ? ahead : BEHIND));
     const end = wanted.last + 1 + (step < 0 ? BEHIND : ahead);
-    const answer = await rowRequests.run(() =>
-      desktop.call('sptes.rows', { filter: filter.value, offset: begin, limit: Math.min(MAX_ROWS, end - begin) }),
-    );
+    const asked = { filter: filter.value, offset: begin, limit: Math.min(MAX_ROWS, end - begin), inPieces: true };
+    const answer = await rowRequests.run((isNewest) => inPieces(() => desktop.call('sptes.rows', asked), isNewest));
     if (answer === undefined) return false;
     error.value = answer.ok ? undefined : answer.error;
     if (!answer.ok || !machine.admit(answer.value.moment)) return false;
@@ -115,13 +115,15 @@ function setup() {
     }
     const frames = range.last - range.first + 1;
     const buckets = Math.min(HEAT_CELLS, frames);
-    const answer = await heatRequests.run(() =>
-      desktop.call('sptes.heat', { start: BigInt(range.first) << 12n, length: BigInt(frames) << 12n, buckets }),
-    );
+    const asked = { start: BigInt(range.first) << 12n, length: BigInt(frames) << 12n, buckets, inPieces: true };
+    const answer = await heatRequests.run((isNewest) => inPieces(() => desktop.call('sptes.heat', asked), isNewest));
     if (!answer?.ok || !machine.admit(answer.value.moment)) return;
     const { fresh, stale } = answer.value;
     heat.value = keepUnchanged(heat.value, { ...range, framesPerCell: frames / buckets, fresh, stale });
   }
+
+  const rowsOf = (place: SpteFilter, limit: number): Promise<Answer<'sptes.rows'>> =>
+    inPieces(() => desktop.call('sptes.rows', { filter: place, offset: 0, limit, inPieces: true }));
 
   /** In front of an MMIO fault the spte of its gfn is what there is to see. */
   async function followStop(): Promise<boolean> {
@@ -129,11 +131,8 @@ function setup() {
     if (status?.reason.kind !== 'mmio-breakpoint' || status.moment.insns === shownStop) return false;
     shownStop = status.moment.insns;
     const gfn = Number(status.reason.fault.gpa >> 12n);
-    const answer = await desktop.call('sptes.rows', {
-      filter: { kinds: ['mmio', 'leaf', 'large'], gfnStart: gfn, gfnLength: 1 },
-      offset: 0,
-      limit: 1,
-    });
+    const filterOfStop: SpteFilter = { kinds: ['mmio', 'leaf', 'large'], gfnStart: gfn, gfnLength: 1 };
+    const answer = await rowsOf(filterOfStop, 1);
     const row = answer.ok ? answer.value.rows.at(0) : undefined;
     if (row) selected.value = row;
     return row !== undefined;
@@ -152,11 +151,7 @@ function setup() {
       selected.value = inView;
       return;
     }
-    const answer = await desktop.call('sptes.rows', {
-      filter: { page: old.page, gfnStart: old.gfn, gfnLength: 1 },
-      offset: 0,
-      limit: 8,
-    });
+    const answer = await rowsOf({ page: old.page, gfnStart: old.gfn, gfnLength: 1 }, 8);
     const found = answer.ok ? answer.value.rows.find(isSame) : undefined;
     if (selected.value === old) selected.value = found ?? rows.value.at(0);
   }

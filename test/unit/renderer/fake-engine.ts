@@ -325,7 +325,7 @@ export class FakeEngine extends FakeDesktop implements UmbraDesktop {
       const stale = new Uint32Array(buckets);
       const at = Number(((0xfeb0_0000n - start) * BigInt(buckets)) / length);
       if (this.spteGeneration >= 0 && at >= 0 && at < buckets) (this.isStale ? stale : fresh)[at] = 1;
-      return { moment: this.moment, fresh, stale };
+      return { moment: this.moment, isPending: false, fresh, stale };
     },
     'spte.decode': (params) => fakeDecode(params),
     'walk.read': ({ vcpu, space, address, access, user = false }) => ({

@@ -152,7 +152,14 @@ export const fakeSptes = {
     );
     const gfns = all.map(({ gfn }) => gfn);
     const extent = gfns.length === 0 ? undefined : { first: Math.min(...gfns), last: Math.max(...gfns) };
-    return { moment, total: all.length, gfns: extent, offset, rows: all.slice(offset, offset + limit) };
+    return {
+      moment,
+      isPending: false,
+      total: all.length,
+      gfns: extent,
+      offset,
+      rows: all.slice(offset, offset + limit),
+    };
   },
 };
 
