@@ -74,7 +74,7 @@ describe('with the keyboard alone', () => {
     await press('Enter');
     await bench.eventually(
       () => bench.reading('walk-kvm'),
-      /^next access: (CACHED|EMULATE|FIRST|INVALID)/,
+      /^Next access: (CACHED|EMULATE|FIRST|INVALID)/,
       'what the next access does',
     );
   });

@@ -153,7 +153,7 @@ describe('the trace', () => {
     await umbra.page.keyboard.press('Enter');
     await bench.eventually(
       () => bench.reading('walk-kvm'),
-      /^next access: (CACHED|EMULATE|INVALID)/,
+      /^Next access: (CACHED|EMULATE|INVALID)/,
       'what the next fault does',
     );
     await walk.locator('.entry .line').last().click();
