@@ -2,7 +2,9 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { gpaOfFocus, useFocusStore } from '../../../renderer/src/stores/focus-store.ts';
 import { startStores } from './stores.ts';
 
-beforeEach(startStores);
+beforeEach(async () => {
+  await startStores();
+});
 
 describe('the focus', () => {
   it('goes back and forward through what was looked at', () => {

@@ -7,7 +7,9 @@ import { useMemoryStore } from '../../../renderer/src/stores/memory-store.ts';
 import { panelOf, usePanelsStore } from '../../../renderer/src/stores/panels-store.ts';
 import { startStores } from './stores.ts';
 
-beforeEach(startStores);
+beforeEach(async () => {
+  await startStores();
+});
 
 describe('the name of a panel', () => {
   it.each([
