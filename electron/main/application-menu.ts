@@ -51,6 +51,11 @@ export const acceleratorOf = (key: string): string =>
     .map((part) => KEY_NAMES[part] ?? part)
     .join('+');
 
+/** A key of two strokes, which no system's menus know. */
+const isChord = (key: string): boolean => key.includes(' ');
+const labelOf = (title: string, key: string | undefined): string =>
+  key !== undefined && isChord(key) ? `${title} [${key}]` : title;
+
 /** Everything of the menus that an item cannot change while it stands. */
 const shapeOf = (menus: readonly MenuModel[]): string =>
   JSON.stringify(menus.map(({ title, items }) => [title, items.map(({ id, title: label, key }) => [id, label, key])]));
@@ -100,10 +105,10 @@ export class ApplicationMenu {
     return {
       id,
       // An ampersand would underline the character behind it.
-      label: title.replaceAll('&', '&&'),
+      label: labelOf(title, key).replaceAll('&', '&&'),
       enabled: isEnabled,
       ...(isChecked === undefined ? {} : { type: 'checkbox', checked: isChecked }),
-      ...(key === undefined ? {} : { accelerator: acceleratorOf(key), registerAccelerator: false }),
+      ...(key === undefined || isChord(key) ? {} : { accelerator: acceleratorOf(key), registerAccelerator: false }),
       click: () => this.#choose(id),
     };
   }

@@ -65,6 +65,19 @@ describe('with the keyboard alone', () => {
     );
   });
 
+  it('a command without a key of its own has one of two strokes, which are shown to whoever hesitates', async () => {
+    const offers = umbra.page.getByRole('region', { name: 'Second keys' });
+    await press('Control+K');
+    await offers.locator('[data-command=new-slot]').waitFor();
+    await umbra.screenshot('keyboard-second-keys');
+    await press('M');
+    await offers.waitFor({ state: 'detached' });
+    await bench.panel('memslots').locator('form [name=gpa]').waitFor();
+    await press('Control+K');
+    await press('Escape');
+    expect(await offers.count()).toBe(0);
+  });
+
   it('the address is walked, and the next fault foretold', async () => {
     await press('Alt+W');
     await bench.panel('walk').waitFor();

@@ -32,10 +32,18 @@ export function breakpointCommands(): readonly Command[] {
         return address === undefined ? undefined : breakpoints.toggleAt(address);
       },
     },
-    { id: 'new-breakpoint', title: 'New breakpoint…', menu: 'Run', isEnabled: always, run: want('form') },
+    {
+      id: 'new-breakpoint',
+      title: 'New breakpoint…',
+      key: 'Ctrl+K B',
+      menu: 'Run',
+      isEnabled: always,
+      run: want('form'),
+    },
     {
       id: 'disable-breakpoints',
       title: 'Disable all breakpoints',
+      key: 'Ctrl+K Shift+E',
       waits: true,
       needs: 'a breakpoint that is enabled',
       isEnabled: () => breakpoints.breakpoints.some(({ enabled }) => enabled),
@@ -44,6 +52,7 @@ export function breakpointCommands(): readonly Command[] {
     {
       id: 'enable-breakpoints',
       title: 'Enable all breakpoints',
+      key: 'Ctrl+K E',
       waits: true,
       needs: 'a breakpoint that is disabled',
       isEnabled: () => breakpoints.breakpoints.some(({ enabled }) => !enabled),
@@ -52,6 +61,7 @@ export function breakpointCommands(): readonly Command[] {
     {
       id: 'remove-breakpoints',
       title: 'Remove all breakpoints',
+      key: 'Ctrl+K Shift+B',
       waits: true,
       needs: 'a breakpoint',
       isEnabled: hasAny,
@@ -60,11 +70,18 @@ export function breakpointCommands(): readonly Command[] {
     {
       id: 'export-breakpoints',
       title: 'Export breakpoints…',
+      key: 'Ctrl+K X',
       waits: true,
       needs: 'a breakpoint',
       isEnabled: hasAny,
       run: breakpoints.exportFile,
     },
-    { id: 'import-breakpoints', title: 'Import breakpoints…', isEnabled: always, run: want('file') },
+    {
+      id: 'import-breakpoints',
+      title: 'Import breakpoints…',
+      key: 'Ctrl+K Shift+X',
+      isEnabled: always,
+      run: want('file'),
+    },
   ];
 }

@@ -3,7 +3,7 @@ export interface Command {
   readonly id: string;
   /** May be a getter where it depends on the moment: `Undo: rax = 0x5`. */
   readonly title: string;
-  /** As `keyOf` writes it: 'Ctrl+Shift+P'. */
+  /** As `keyOf` writes it: 'Ctrl+Shift+P'; of two strokes: 'Ctrl+K B'. */
   readonly key?: string;
   /** Other keys that mean the same. */
   readonly moreKeys?: readonly string[];

@@ -15,6 +15,7 @@ export function generationCommands(): readonly Command[] {
     {
       id: 'near-wrap',
       title: `Set the generation ${NEAR} changes before its wrap-around`,
+      key: 'Ctrl+K N',
       waits: true,
       needs: 'an era with a generation, more than 3 changes before its wrap-around',
       isEnabled: () => generation.hasGeneration && generation.toWrap > NEAR,
@@ -26,6 +27,7 @@ export function generationCommands(): readonly Command[] {
     {
       id: 'measure-cost',
       title: 'Measure what a memslot change costs on this machine',
+      key: 'Ctrl+K Y',
       needs: 'no measurement under way',
       isEnabled: () => !cost.isRunning,
       run: () => {
@@ -36,6 +38,7 @@ export function generationCommands(): readonly Command[] {
     {
       id: 'cancel-cost',
       title: 'Cancel the measurement',
+      key: 'Ctrl+K Shift+Y',
       needs: 'a measurement under way',
       isEnabled: () => cost.isRunning,
       run: cost.cancel,
@@ -43,6 +46,7 @@ export function generationCommands(): readonly Command[] {
     {
       id: 'export-cost-png',
       title: 'Export the cost chart as PNG…',
+      key: 'Ctrl+K Q',
       needs: 'a measurement in the Generation panel',
       isEnabled: () => cost.rows.length > 0,
       run: cost.exportPng,
@@ -50,6 +54,7 @@ export function generationCommands(): readonly Command[] {
     {
       id: 'export-cost-csv',
       title: 'Export the cost figures as CSV…',
+      key: 'Ctrl+K Shift+Q',
       needs: 'a measurement in the Generation panel',
       isEnabled: () => cost.rows.length > 0,
       run: cost.exportCsv,

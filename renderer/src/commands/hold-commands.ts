@@ -36,6 +36,7 @@ export function holdCommands(): readonly Command[] {
     {
       id: 'hold-vcpu',
       title: 'Held memslot update: one instruction of the selected vCPU',
+      key: 'Ctrl+K H',
       waits: true,
       needs: 'a memslot update that is held',
       isEnabled: isHeld,

@@ -7,11 +7,13 @@ import { useThemeStore } from '../stores/theme-store.ts';
 import { always } from './command.ts';
 import type { Command } from './command.ts';
 
-const THEME_TITLES: Readonly<Record<ThemeChoice, string>> = {
-  system: 'Theme: as the system has it',
-  dark: 'Theme: dark',
-  light: 'Theme: light',
+const THEMES: Readonly<Record<ThemeChoice, { readonly title: string; readonly key: string }>> = {
+  system: { title: 'Theme: as the system has it', key: 'Ctrl+K /' },
+  dark: { title: 'Theme: dark', key: 'Ctrl+K ,' },
+  light: { title: 'Theme: light', key: 'Ctrl+K .' },
 };
+/** Layouts of the user's have the digits, in the order of their names. */
+const MOST_KEYS = 9;
 
 export function layoutCommands(): readonly Command[] {
   const dialogs = useDialogStore();
@@ -20,7 +22,7 @@ export function layoutCommands(): readonly Command[] {
   const theme = useThemeStore();
   const themeCommand = (choice: ThemeChoice): Command => ({
     id: `theme-${choice}`,
-    title: THEME_TITLES[choice],
+    ...THEMES[choice],
     menu: 'View',
     isChecked: () => theme.choice === choice,
     isEnabled: always,
@@ -30,14 +32,16 @@ export function layoutCommands(): readonly Command[] {
     {
       id: 'save-layout',
       title: 'Save the layout as…',
+      key: 'Ctrl+K Enter',
       menu: 'View',
       isEnabled: always,
       run: () => dialogs.show('save-layout'),
     },
-    ...layouts.names.flatMap((name): readonly Command[] => [
+    ...layouts.names.flatMap((name, i): readonly Command[] => [
       {
         id: `layout ${name}`,
         title: `Layout: ${name}`,
+        ...(i < MOST_KEYS ? { key: `Ctrl+K ${i + 1}` } : {}),
         menu: 'View',
         isEnabled: always,
         run: () => layouts.apply(name),
@@ -49,7 +53,14 @@ export function layoutCommands(): readonly Command[] {
         run: () => layouts.remove(name),
       },
     ]),
-    { id: 'reset-layout', title: 'Reset the layout', menu: 'View', isEnabled: always, run: layout.reset },
+    {
+      id: 'reset-layout',
+      title: 'Reset the layout',
+      key: 'Ctrl+K Backspace',
+      menu: 'View',
+      isEnabled: always,
+      run: layout.reset,
+    },
     themeCommand('system'),
     themeCommand('dark'),
     themeCommand('light'),

@@ -28,6 +28,7 @@ export function memslotCommands(): readonly Command[] {
     {
       id: 'new-slot',
       title: 'New memslot',
+      key: 'Ctrl+K M',
       waits: true,
       needs: 'a machine',
       isEnabled: () => machine.hasMachine,
@@ -42,6 +43,7 @@ export function memslotCommands(): readonly Command[] {
     {
       id: 'edit-slot',
       title: 'Edit the selected memslot',
+      key: 'Ctrl+K Shift+M',
       waits: true,
       needs: 'a selected memslot',
       isEnabled: exists,
@@ -53,6 +55,7 @@ export function memslotCommands(): readonly Command[] {
     {
       id: 'stage-slot',
       title: 'Stage the memslot change that is being edited',
+      key: 'Ctrl+K P',
       waits: true,
       needs: 'a memslot in the editor',
       isEnabled: () => memslots.region !== undefined,
@@ -61,6 +64,7 @@ export function memslotCommands(): readonly Command[] {
     {
       id: 'delete-slot',
       title: 'Stage the deletion of the selected memslot',
+      key: 'Ctrl+K Delete',
       waits: true,
       needs: 'a selected memslot',
       isEnabled: exists,
@@ -82,6 +86,7 @@ export function memslotCommands(): readonly Command[] {
     {
       id: 'drop-memslots',
       title: 'Drop all prepared memslot changes',
+      key: 'Ctrl+K Shift+P',
       needs: 'a prepared memslot change',
       isEnabled: () => memslots.plan.length > 0,
       run: memslots.dropAll,
@@ -89,6 +94,7 @@ export function memslotCommands(): readonly Command[] {
     {
       id: 'read-dirty-log',
       title: 'Read the dirty log of the selected memslot',
+      key: 'Ctrl+K D',
       waits: true,
       needs: 'a selected memslot that logs dirty pages',
       isEnabled: () => dirty.logging.some(({ id }) => id === selected()),
@@ -97,6 +103,7 @@ export function memslotCommands(): readonly Command[] {
     {
       id: 'read-dirty-logs',
       title: 'Read the dirty logs of all memslots that log',
+      key: 'Ctrl+K Shift+D',
       waits: true,
       needs: 'a memslot that logs dirty pages',
       isEnabled: () => dirty.logging.length > 0,

@@ -12,6 +12,7 @@ export function mmioCommands(): readonly Command[] {
     {
       id: 'stop-at-mmio',
       title: 'Stop at MMIO faults like those that the log shows…',
+      key: 'Ctrl+K U',
       isEnabled: always,
       run: async () => {
         if (await mmio.proposeStop()) layout.open('breakpoints');
@@ -20,6 +21,7 @@ export function mmioCommands(): readonly Command[] {
     {
       id: 'export-mmio',
       title: 'Export the MMIO faults that the log shows as CSV…',
+      key: 'Ctrl+K Shift+U',
       needs: 'an MMIO fault',
       isEnabled: () => mmio.total > 0,
       run: mmio.exportCsv,
@@ -27,6 +29,7 @@ export function mmioCommands(): readonly Command[] {
     {
       id: 'show-all-mmio',
       title: 'Show all MMIO faults',
+      key: 'Ctrl+K Shift+A',
       needs: 'a filter in MMIO faults',
       isEnabled: () => mmio.isFiltered,
       run: () => {

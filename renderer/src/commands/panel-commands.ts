@@ -37,6 +37,7 @@ export function panelCommands(): readonly Command[] {
     ...PANEL_KINDS.filter((kind) => PANELS_BY_KIND[kind].hasPlace).map((kind): Command => ({
       id: `another-${kind}`,
       title: `Open another panel: ${PANELS_BY_KIND[kind].title}`,
+      key: `Ctrl+K ${PANELS_BY_KIND[kind].key}`,
       isEnabled: always,
       run: () => layout.openAnother(kind),
     })),
@@ -59,6 +60,7 @@ export function panelCommands(): readonly Command[] {
     {
       id: 'duplicate-panel',
       title: 'Open the panel once more',
+      key: 'Ctrl+K 0',
       needs: 'a panel with a place of its own',
       isEnabled: activeHasPlace,
       run: withActive((id) => layout.duplicate(id)),

@@ -47,6 +47,7 @@ export function sessionCommands(): readonly Command[] {
     {
       id: 'save-workspace-as',
       title: 'Save the workspace as…',
+      key: 'Ctrl+K S',
       waits: true,
       isOnceAPress: true,
       menu: 'File',
@@ -68,6 +69,7 @@ export function sessionCommands(): readonly Command[] {
     {
       id: 'tour',
       title: 'Start the tour again',
+      key: 'Ctrl+K T',
       menu: 'Help',
       isEnabled: always,
       run: tour.restart,
@@ -75,6 +77,7 @@ export function sessionCommands(): readonly Command[] {
     {
       id: 'tour-next',
       title: 'Next step of the tour',
+      key: 'Ctrl+K ArrowRight',
       needs: 'a tour with a next step',
       isEnabled: () => !tour.isDismissed && !tour.isLast,
       run: () => tour.move(1),
@@ -82,6 +85,7 @@ export function sessionCommands(): readonly Command[] {
     {
       id: 'tour-previous',
       title: 'Previous step of the tour',
+      key: 'Ctrl+K ArrowLeft',
       needs: 'a tour with a step before',
       isEnabled: () => !tour.isDismissed && tour.step > 0,
       run: () => tour.move(-1),
@@ -89,6 +93,7 @@ export function sessionCommands(): readonly Command[] {
     {
       id: 'tour-dismiss',
       title: 'Dismiss the tour for good',
+      key: 'Ctrl+K Shift+T',
       needs: 'a tour that is shown',
       isEnabled: () => !tour.isDismissed,
       run: tour.dismiss,
@@ -96,6 +101,7 @@ export function sessionCommands(): readonly Command[] {
     {
       id: 'laboratories',
       title: 'Laboratories and recent files',
+      key: 'Ctrl+K L',
       menu: 'Help',
       isEnabled: always,
       run: () => layout.open('start'),

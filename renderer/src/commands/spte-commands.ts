@@ -8,13 +8,18 @@ import { useWalkStore } from '../stores/walk-store.ts';
 import { always } from './command.ts';
 import type { Command } from './command.ts';
 
-const FILTERS: readonly { readonly id: string; readonly title: string; readonly filter: SpteFilter }[] = [
-  { id: 'all', title: 'all sptes', filter: {} },
-  { id: 'mmio', title: 'MMIO sptes', filter: { kinds: ['mmio'] } },
-  { id: 'stale', title: 'stale MMIO sptes', filter: { kinds: ['mmio'], freshness: 'stale' } },
-  { id: 'fresh', title: 'fresh MMIO sptes', filter: { kinds: ['mmio'], freshness: 'fresh' } },
-  { id: 'leaves', title: 'sptes that map memory', filter: { kinds: ['leaf', 'large'] } },
-  { id: 'large', title: 'sptes of large pages', filter: { kinds: ['large'] } },
+const FILTERS: readonly {
+  readonly id: string;
+  readonly title: string;
+  readonly key: string;
+  readonly filter: SpteFilter;
+}[] = [
+  { id: 'all', title: 'all sptes', key: 'Ctrl+K A', filter: {} },
+  { id: 'mmio', title: 'MMIO sptes', key: 'Ctrl+K I', filter: { kinds: ['mmio'] } },
+  { id: 'stale', title: 'stale MMIO sptes', key: 'Ctrl+K O', filter: { kinds: ['mmio'], freshness: 'stale' } },
+  { id: 'fresh', title: 'fresh MMIO sptes', key: 'Ctrl+K F', filter: { kinds: ['mmio'], freshness: 'fresh' } },
+  { id: 'leaves', title: 'sptes that map memory', key: 'Ctrl+K R', filter: { kinds: ['leaf', 'large'] } },
+  { id: 'large', title: 'sptes of large pages', key: 'Ctrl+K Shift+R', filter: { kinds: ['large'] } },
 ];
 
 export function spteCommands(): readonly Command[] {
@@ -27,9 +32,10 @@ export function spteCommands(): readonly Command[] {
   const selected = () => useSptesStore().selected;
 
   return [
-    ...FILTERS.map(({ id, title, filter }): Command => ({
+    ...FILTERS.map(({ id, title, key, filter }): Command => ({
       id: `sptes-${id}`,
       title: `Spte inspector: show ${title}`,
+      key,
       needs: 'a machine',
       isEnabled: hasMachine,
       run: async () => {
@@ -41,6 +47,7 @@ export function spteCommands(): readonly Command[] {
     {
       id: 'sptes-tree',
       title: 'Spte inspector: show the shadow pages as a tree',
+      key: 'Ctrl+K Shift+W',
       needs: 'a machine',
       isEnabled: hasMachine,
       run: () => {
@@ -50,6 +57,7 @@ export function spteCommands(): readonly Command[] {
     {
       id: 'sptes-decode',
       title: 'Decode a raw spte or a kernel log…',
+      key: 'Ctrl+K V',
       isEnabled: always,
       run: () => {
         inspector().view = 'decode';
@@ -58,6 +66,7 @@ export function spteCommands(): readonly Command[] {
     {
       id: 'break-on-spte',
       title: 'Break when the spte under the glass changes',
+      key: 'Ctrl+K K',
       needs: 'a selected spte',
       isEnabled: () => selected() !== undefined,
       run: () => {
@@ -68,6 +77,7 @@ export function spteCommands(): readonly Command[] {
     {
       id: 'walk-spte',
       title: 'Walk the gfn of the spte under the glass',
+      key: 'Ctrl+K W',
       needs: 'a selected spte',
       isEnabled: () => selected() !== undefined,
       run: () => {

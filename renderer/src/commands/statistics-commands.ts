@@ -10,6 +10,7 @@ export function statisticsCommands(): readonly Command[] {
     {
       id: 'reset-stats',
       title: 'Reset the statistics',
+      key: 'Ctrl+K Z',
       needs: 'a machine',
       isEnabled: () => machine.hasMachine,
       run: stats.reset,

@@ -18,6 +18,7 @@ export function traceCommands(): readonly Command[] {
     {
       id: 'import-trace',
       title: 'Import a trace: an ftrace text of any machine…',
+      key: 'Ctrl+K J',
       menu: 'File',
       isEnabled: always,
       run: async () => {
@@ -28,6 +29,7 @@ export function traceCommands(): readonly Command[] {
     {
       id: 'export-trace',
       title: 'Export the lines that the trace shows as ftrace text…',
+      key: 'Ctrl+K Shift+J',
       menu: 'File',
       needs: 'a traced event',
       isEnabled: () => (file.isShown ? file.count > 0 : trace.total > 0),
@@ -36,6 +38,7 @@ export function traceCommands(): readonly Command[] {
     {
       id: 'copy-trace',
       title: 'Copy the whole live trace as ftrace text',
+      key: 'Ctrl+K C',
       needs: 'a traced event',
       isEnabled: () => trace.total > 0,
       run: trace.copyAll,
@@ -43,6 +46,7 @@ export function traceCommands(): readonly Command[] {
     {
       id: 'show-live-trace',
       title: 'Show the live trace',
+      key: 'Ctrl+K G',
       isChecked: () => !file.isShown,
       isEnabled: always,
       run: show(false),
@@ -50,6 +54,7 @@ export function traceCommands(): readonly Command[] {
     {
       id: 'show-imported-trace',
       title: 'Show the imported trace',
+      key: 'Ctrl+K Shift+G',
       isChecked: () => file.isShown,
       needs: 'an imported trace',
       isEnabled: () => file.file !== undefined,
@@ -58,6 +63,7 @@ export function traceCommands(): readonly Command[] {
     {
       id: 'close-imported-trace',
       title: 'Close the imported trace',
+      key: 'Ctrl+K Shift+C',
       needs: 'an imported trace',
       isEnabled: () => file.file !== undefined,
       run: file.close,
@@ -65,6 +71,7 @@ export function traceCommands(): readonly Command[] {
     {
       id: 'newest-trace',
       title: 'Go to the newest line of the trace',
+      key: 'Ctrl+K End',
       needs: 'a trace that shows the past',
       isEnabled: () => trace.past !== undefined,
       run: trace.showNewest,

@@ -1,7 +1,10 @@
 /** Keys that mean a command wherever the focus is. */
 import { onScopeDispose } from 'vue';
+import { CHORD, chordOf, isModifier } from '../commands/chords.ts';
 import { skipsTerminal } from '../commands/terminal-keys.ts';
+import { useChordStore } from '../stores/chord-store.ts';
 import { useCommandsStore } from '../stores/commands-store.ts';
+import { useNoticesStore } from '../stores/notices-store.ts';
 
 /** `Ctrl+Shift+P`; Meta counts as Ctrl so that a Mac has its keys. */
 export function keyOf(event: KeyboardEvent): string {
@@ -25,12 +28,38 @@ const isInTerminal = (target: EventTarget | null): boolean =>
 
 export function useKeyboard(): void {
   const commands = useCommandsStore();
+  const chord = useChordStore();
+  const notices = useNoticesStore();
+
+  /** Whatever it is, it is not typed anywhere. Held down, it would be the second stroke as well as the first. */
+  function secondStroke(event: KeyboardEvent): void {
+    event.preventDefault();
+    event.stopPropagation();
+    if (event.repeat || isModifier(event.key)) return;
+    chord.end();
+    if (event.key === 'Escape') return;
+    const key = chordOf(keyOf(event));
+    if (!commands.executeKey(key)) notices.add('info', `No command has the key ${key}.`);
+  }
+
   const listener = (event: KeyboardEvent): void => {
     if (event.defaultPrevented || event.isComposing) return;
+    if (chord.isBegun) {
+      secondStroke(event);
+      return;
+    }
     const key = keyOf(event);
     if (isInTerminal(event.target) && !skipsTerminal(key, commands.commands)) return;
-    if (commands.executeKey(key, { inText: isText(event.target), isRepeat: event.repeat })) event.preventDefault();
+    if (key === CHORD) {
+      chord.begin();
+      event.preventDefault();
+    } else if (commands.executeKey(key, { inText: isText(event.target), isRepeat: event.repeat }))
+      event.preventDefault();
   };
   window.addEventListener('keydown', listener, { capture: true });
-  onScopeDispose(() => window.removeEventListener('keydown', listener, { capture: true }));
+  window.addEventListener('blur', chord.end);
+  onScopeDispose(() => {
+    window.removeEventListener('keydown', listener, { capture: true });
+    window.removeEventListener('blur', chord.end);
+  });
 }

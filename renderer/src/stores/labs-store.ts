@@ -89,10 +89,7 @@ export const useLabsStore = defineStore('labs', () => {
       seen.value = [...seen.value, seen.value.length];
     }
   }
-  watch(
-    [() => machine.epoch, () => machine.state, () => machine.loads],
-    () => void look(),
-  );
+  watch([() => machine.epoch, () => machine.state, () => machine.loads], () => void look());
 
   return {
     openId,

@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, it, vi } from 'vitest';
+import { CHORD, chordOf } from '../../../renderer/src/commands/chords.ts';
 import { skipsTerminal } from '../../../renderer/src/commands/terminal-keys.ts';
 import { keyOf } from '../../../renderer/src/composables/useKeyboard.ts';
 import { useCommandsStore } from '../../../renderer/src/stores/commands-store.ts';
@@ -53,6 +54,16 @@ describe('commands', () => {
     expect(new Set(commands.map(({ id }) => id)).size).toBe(commands.length);
     const keys = commands.filter(({ isEnabled }) => isEnabled()).flatMap(({ key }) => (key ? [key] : []));
     expect(new Set(keys).size).toBe(keys.length);
+  });
+
+  it('have a key each, with or without the stroke before it', () => {
+    const { commands } = useCommandsStore();
+    expect(commands.filter(({ key }) => key === undefined).map(({ id }) => id)).toEqual([]);
+    const chords = commands.filter(({ key = '' }) => key.includes(' ')).map(({ key }) => key);
+    expect(new Set(chords).size).toBe(chords.length);
+    expect(chords.filter((key) => chordOf(key?.split(' ').at(1) ?? '') !== key)).toEqual([]);
+    // What begins a chord can mean nothing else.
+    expect(commands.filter(({ key, moreKeys = [] }) => [key, ...moreKeys].includes(CHORD))).toEqual([]);
   });
 
   it('F5 runs what is paused and pauses what runs', async () => {
