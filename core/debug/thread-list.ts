@@ -13,10 +13,13 @@ export interface ThreadBreakpoint extends ArmedBreakpoint {
   readonly vcpu?: number | undefined;
 }
 
-/** What a vCPU of a machine that was saved stood in front of: it is not met again there. */
+/** Those of STANDS_BEFORE. */
+export type MetKind = Extract<BreakpointKind, 'port' | 'exception' | 'page-fault'>;
+
+/** What a vCPU stands in front of and has been told of: it is not met again there, nor where the machine is opened. */
 export interface MetInFront {
   readonly vcpu: number;
-  readonly kind: BreakpointKind;
+  readonly kind: MetKind;
   readonly vector: number;
   /** Where: instructions that the vCPU had retired, and its rip. */
   readonly insns: number;
@@ -25,11 +28,11 @@ export interface MetInFront {
 
 interface ThreadList {
   readonly armed: readonly ThreadBreakpoint[];
-  readonly met?: MetInFront | undefined;
+  readonly met: readonly MetInFront[];
 }
 
 /** Of execution at one address and of MMIO faults the board tells in words of its own. */
-export function threadListText(armed: readonly ThreadBreakpoint[], met: MetInFront | undefined): string {
+export function threadListText(armed: readonly ThreadBreakpoint[], met: readonly MetInFront[]): string {
   const list = armed.flatMap(({ id, spec, vcpu }) => {
     if (spec.kind === 'mmio' || (spec.kind === 'exec' && isExactExec(spec))) return [];
     // Symbols were looked up long ago, and are as long as they like.
@@ -40,10 +43,10 @@ export function threadListText(armed: readonly ThreadBreakpoint[], met: MetInFro
 
 /** As far as it is for one vCPU. */
 export function readThreadList(bytes: Uint8Array, vcpuId: number): ThreadList {
-  if (bytes.length === 0) return { armed: [] };
-  const { armed, met } = parseJsonText(asciiText(bytes) ?? '{"armed":[]}') as ThreadList;
+  if (bytes.length === 0) return { armed: [], met: [] };
+  const { armed, met } = parseJsonText(asciiText(bytes) ?? '{"armed":[],"met":[]}') as ThreadList;
   return {
     armed: armed.filter(({ vcpu }) => vcpu === undefined || vcpu === vcpuId),
-    ...(met?.vcpu === vcpuId ? { met } : {}),
+    met: met.filter(({ vcpu }) => vcpu === vcpuId),
   };
 }

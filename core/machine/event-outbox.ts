@@ -10,6 +10,12 @@ export interface ThreadEvent {
   readonly values: readonly bigint[];
 }
 
+/** Met by a vCPU that came to stand while the machine stopped for another's sake: it is told when the machine goes on. */
+export interface UntoldEvent {
+  readonly vcpu: number;
+  readonly event: ThreadEvent;
+}
+
 export const OUTBOX_EVENTS = 1024;
 const MAX_VALUES = 8;
 const RECORD = 3 + MAX_VALUES;
@@ -45,7 +51,8 @@ export class EventOutbox {
     Atomics.store(u64, COUNT, BigInt(count + 1));
   }
 
-  take(): { readonly events: readonly ThreadEvent[]; readonly missed: number } {
+  /** What nobody has taken yet. */
+  list(): readonly ThreadEvent[] {
     const u64 = this.#u64;
     const events: ThreadEvent[] = [];
     for (let i = 0; i < Number(u64[COUNT]); i++) {
@@ -53,7 +60,12 @@ export class EventOutbox {
       const values = [...u64.subarray(at + 3, at + 3 + Number(u64[at + 2]))];
       events.push({ kind: Number(u64[at]), target: Number(u64[at + 1]), values });
     }
-    const missed = Number(u64[MISSED]);
+    return events;
+  }
+
+  take(): { readonly events: readonly ThreadEvent[]; readonly missed: number } {
+    const events = this.list();
+    const missed = Number(this.#u64[MISSED]);
     this.clear();
     return { events, missed };
   }

@@ -8,7 +8,7 @@ export { StateWriter } from './state/state-writer.ts';
 export type { LaunchVcpu, VcpuHandle } from './parallel-run.ts';
 export { buryVcpu } from './lost-vcpu.ts';
 export { ThreadBoard } from './thread-board.ts';
-export { type EventOutbox, OUTBOX_EVENTS, type ThreadEvent } from './event-outbox.ts';
+export { type EventOutbox, OUTBOX_EVENTS, type ThreadEvent, type UntoldEvent } from './event-outbox.ts';
 export type { MachineHooks, MakeThreadWatch, ThreadVerdict, ThreadWatch, ThreadWatchState } from './thread-watch.ts';
 export type { MachineStop } from './machine-stop.ts';
 export type { ImageError, ImageFault } from './image-error.ts';

@@ -21,6 +21,7 @@ import {
 import { RFLAGS_IF } from '../x86/index.ts';
 import { clearMachineState } from './arena-clearing.ts';
 import { enterImage } from './boot-state.ts';
+import type { UntoldEvent } from './event-outbox.ts';
 import type { LoadedImage } from './image.ts';
 import type { ImageError } from './image-error.ts';
 import { planImage } from './image-plan.ts';
@@ -66,6 +67,7 @@ export class Machine {
   #vm: Vm;
   #turns: Turns;
   readonly #parallel: ParallelRun | undefined;
+  #untold: UntoldEvent[] = [];
   #image: LoadedImage | undefined = undefined;
   /** How to load the image once more. */
   #source: ImageSource | undefined = undefined;
@@ -189,6 +191,8 @@ export class Machine {
    */
   run(budget: number, skips = 0, bound?: VcpuBound): MachineStop {
     this.#hasRun = true;
+    const left = this.#tellUntold();
+    if (left !== undefined) return left;
     if (this.#parallel !== undefined) return this.#parallel.run(skips, bound);
     try {
       return this.#runUntil(this.insns + budget, skips, bound);
@@ -210,6 +214,24 @@ export class Machine {
     } finally {
       this.#serial.flush();
     }
+  }
+
+  /** Events that happened and that nobody has been told: for a machine that is saved. */
+  get untold(): readonly UntoldEvent[] {
+    return [...this.#untold, ...(this.#parallel?.untold() ?? [])];
+  }
+
+  /** Of a machine that was saved: told when it goes on, one stop after the other. */
+  restoreUntold(untold: readonly UntoldEvent[]): void {
+    this.#untold = [...untold];
+  }
+
+  #tellUntold(): MachineStop | undefined {
+    for (let next = this.#untold.shift(); next !== undefined; next = this.#untold.shift()) {
+      if (this.#hooks.onThreadEvents?.(next.vcpu, [next.event], 0) === 'stop')
+        return { kind: 'event', vcpu: next.vcpu };
+    }
+    return undefined;
   }
 
   /** The vCPUs run on threads of their own: `run` comes back after a moment, with them still running. */
@@ -307,6 +329,7 @@ export class Machine {
 
   #powerCycle(): void {
     this.#parallel?.park();
+    this.#untold = [];
     if (this.#hasRun || this.#image !== undefined) {
       clearMachineState(this.arena);
       this.#vm = this.#makeVm();

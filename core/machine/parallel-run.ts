@@ -14,6 +14,7 @@ import {
   RUN_SHUTDOWN,
   type Vm,
 } from '../kvm/index.ts';
+import type { UntoldEvent } from './event-outbox.ts';
 import { tripleFault, type MachineStop } from './machine-stop.ts';
 import {
   COMMAND,
@@ -288,6 +289,16 @@ export class ParallelRun {
       default:
         return undefined;
     }
+  }
+
+  /** What vCPUs have met that the debugger has not been told. */
+  untold(): readonly UntoldEvent[] {
+    return this.#vm.vcpus.flatMap(({ id }) =>
+      this.#board
+        .outbox(id)
+        .list()
+        .map((event) => ({ vcpu: id, event })),
+    );
   }
 
   #verdictOnEvents(id: number): ThreadVerdict {

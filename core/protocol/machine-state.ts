@@ -70,6 +70,27 @@ export const stopPlaceSchema = v.strictObject({
 });
 export type SavedStopPlace = v.InferOutput<typeof stopPlaceSchema>;
 
+/** What a vCPU stands in front of and has been told of: it is not met again. */
+export const savedMeetingSchema = v.strictObject({
+  vcpu,
+  kind: v.picklist(['port', 'exception', 'page-fault']),
+  vector: integer(0, 255),
+  insns: count,
+  rip: u64,
+});
+
+/** What a vCPU has done on its way to its stop for another's sake, and nobody has been told of: told when it goes on. */
+export const savedEventSchema = v.strictObject({
+  vcpu,
+  kind: v.picklist(BREAKPOINT_KIND_NAMES),
+  /** The breakpoint that it is for; 0: whichever matches. */
+  target: count,
+  values: v.pipe(v.array(u64), v.maxLength(8)),
+});
+
+export const MAX_SAVED_MEETINGS = 64;
+export const MAX_SAVED_UNTOLD = 8 * 1024;
+
 export const savedBreakpointSchema = v.strictObject({
   id: count,
   hits: count,
@@ -92,6 +113,9 @@ export const machineStateSchema = v.strictObject({
   state: v.picklist(['paused', 'halted', 'exited', 'shutdown', 'error']),
   reason: savedReasonSchema,
   stops: v.pipe(v.array(stopPlaceSchema), v.maxLength(8)),
+  /** Undefined in format 1, where `reason` alone says what is stood in front of. */
+  met: v.optional(v.pipe(v.array(savedMeetingSchema), v.maxLength(MAX_SAVED_MEETINGS))),
+  untold: v.optional(v.pipe(v.array(savedEventSchema), v.maxLength(MAX_SAVED_UNTOLD)), []),
   breakpoints: v.pipe(v.array(savedBreakpointSchema), v.maxLength(MAX_SAVED_BREAKPOINTS)),
   history: v.pipe(v.array(generationEventSchema), v.maxLength(MAX_SAVED_EVENTS)),
   /** What the guest sent on its serial line, a character a byte. */

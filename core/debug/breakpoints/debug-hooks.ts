@@ -21,6 +21,7 @@ import { eventMatches } from './breakpoint-match.ts';
 import type { BreakpointEntry, BreakpointStop, BreakpointTable } from './breakpoint-table.ts';
 import { EventWatch, VECTOR_PF, type EventSink } from './event-watch.ts';
 import type { MachineEvent } from './machine-event.ts';
+import { MetPlaces } from './met-in-front.ts';
 import { ripOf } from '../memory/memory-watch.ts';
 import { threadListText, type MetInFront } from '../thread-list.ts';
 
@@ -46,7 +47,9 @@ export class DebugHooks implements MachineHooks, EventSink {
   #machine: Machine | undefined;
   #events: EventWatch | undefined;
   #threadText = '';
-  #met: MetInFront | undefined;
+  readonly #met = new MetPlaces();
+  /** Of the machine when it was opened: the threads have to be told. */
+  #opened: readonly MetInFront[] = [];
   #mmioStop: MmioStop | undefined;
   #eventStop: EventStop | undefined;
 
@@ -78,18 +81,32 @@ export class DebugHooks implements MachineHooks, EventSink {
   /** The user has moved what stands in front of the vCPUs: it is met anew. */
   forget(): void {
     this.#events?.forget();
-    this.#met = undefined;
+    this.#met.forget();
+    this.#opened = [];
     this.forgotten += 1;
   }
 
-  /** A machine that was saved stands in front of this: it is not met again, here or on the vCPU's thread. */
-  standAt(vcpu: number, { kind, fields }: BreakpointEvent): void {
-    const cpu = this.#machine?.vm.vcpus[vcpu]?.cpu;
-    if (cpu === undefined) return;
-    const vector = kind === 'page-fault' ? VECTOR_PF : fields.find(({ name }) => name === 'vector')?.value;
-    this.#met = { vcpu, kind, vector: Number(vector ?? 0), insns: cpu.instructions(), rip: ripOf(cpu) };
-    this.#events?.standAt(this.#met);
+  /** What each vCPU stands in front of and has been told of. */
+  get metInFront(): readonly MetInFront[] {
+    return this.#machine === undefined ? [] : this.#met.list(this.#machine);
+  }
+
+  /** A machine that was saved stands in front of these: they are not met again, here or on the vCPUs' threads. */
+  standAt(met: readonly MetInFront[]): void {
+    this.#opened = met;
+    for (const each of met) {
+      this.#met.add(each);
+      this.#events?.standAt(each);
+    }
     this.rearm();
+  }
+
+  /** As {@link metInFront} was told before there was a list: by the event that the machine stopped for. */
+  metAt(vcpu: number, { kind, fields }: BreakpointEvent): readonly MetInFront[] {
+    const cpu = this.#machine?.vm.vcpus[vcpu]?.cpu;
+    if (cpu === undefined || (kind !== 'port' && kind !== 'exception' && kind !== 'page-fault')) return [];
+    const vector = kind === 'page-fault' ? VECTOR_PF : fields.find(({ name }) => name === 'vector')?.value;
+    return [{ vcpu, kind, vector: Number(vector ?? 0), insns: cpu.instructions(), rip: ripOf(cpu) }];
   }
 
   get stopPending(): boolean {
@@ -104,7 +121,7 @@ export class DebugHooks implements MachineHooks, EventSink {
     const armed = breakpoints.entries.filter(({ enabled }) => enabled);
     this.watch = this.#events.rearm(armed) ? this.#events : undefined;
     if (this.#machine?.isParallel !== true) return;
-    const text = threadListText(armed, this.#met);
+    const text = threadListText(armed, this.#opened);
     if (text === this.#threadText) return;
     this.#threadText = text;
     this.threadList = asciiBytes(text);
@@ -161,6 +178,7 @@ export class DebugHooks implements MachineHooks, EventSink {
   }
 
   meet(event: MachineEvent): boolean {
+    if (this.#machine !== undefined && STANDS_BEFORE.has(event.kind)) this.#met.note(this.#machine, event);
     return this.#stopFor(this.#breakpoints.hit(event), event);
   }
 

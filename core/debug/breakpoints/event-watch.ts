@@ -120,7 +120,7 @@ export class EventWatch implements KvmWatch {
     const cpu = this.#cpuOf(vcpu);
     if (cpu === undefined || cpu.instructions() !== insns || ripOf(cpu) !== rip) return;
     if (kind === 'port') this.#seen.add(portKey(cpu));
-    else if (kind === 'exception' || kind === 'page-fault') this.#seen.add(exceptionKey(cpu, vector));
+    else this.#seen.add(exceptionKey(cpu, vector));
   }
 
   enter(vcpuId: number): void {

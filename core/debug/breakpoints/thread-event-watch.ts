@@ -31,7 +31,7 @@ export class ThreadEventWatch implements ThreadWatch, EventSink {
     const { armed, met } = readThreadList(list, this.#cpu.vcpuId);
     this.#breakpoints = armed;
     const listens = this.#events.rearm(armed);
-    if (met !== undefined) this.#events.standAt(met);
+    for (const each of met) this.#events.standAt(each);
     const execs = this.#breakpoints.flatMap(({ spec }) => (spec.kind === 'exec' ? [spec] : []));
     const placed = placedExecution(this.#arena, this.#cpu.vcpuId, execs);
     return { watch: listens ? this.#events : undefined, placed };

@@ -1,6 +1,7 @@
 /** state.*: a whole machine to bytes and back, in pieces that no message is too small for. */
 import { ok } from '../../base/result.ts';
-import { type StateCodec, StateWriter } from '../../machine/index.ts';
+import { type StateCodec, StateWriter, type UntoldEvent } from '../../machine/index.ts';
+import { BREAKPOINT_KIND_NAMES } from '../../protocol/breakpoint-kinds.ts';
 import { MAX_STATE_PIECE } from '../../protocol/requests.ts';
 import type { OpenedState, StatePiece, StopReason } from '../../protocol/snapshots.ts';
 import { badRequest, notAllowed, refused, type Handled } from '../refusal.ts';
@@ -109,7 +110,8 @@ function adopt(session: Session, { machine, hooks, meta, image }: RestoredMachin
   const { run, history } = presentMachine(session);
   history.restore(meta.history);
   session.serial.append(latin1Bytes(meta.serial));
-  run.resume(meta.state, reasonOf(meta.reason, ids), meta.stops);
+  run.resume(meta.state, reasonOf(meta.reason, ids), meta.stops, meta.met);
+  machine.restoreUntold(untoldOf(meta.untold, ids));
   session.announceChange();
   return { status: session.status(), image, name, options };
 }
@@ -129,6 +131,16 @@ function setBreakpoints(session: Session, saved: RestoredMachine['meta']['breakp
     }
   }
   return ids;
+}
+
+/** What is for one breakpoint is for it by its new number; without it there is nobody to tell. */
+function untoldOf(saved: RestoredMachine['meta']['untold'], ids: ReadonlyMap<number, number>): readonly UntoldEvent[] {
+  return saved.flatMap(({ vcpu, kind, target, values }) => {
+    const now = target === 0 ? 0 : ids.get(target);
+    return now === undefined
+      ? []
+      : [{ vcpu, event: { kind: BREAKPOINT_KIND_NAMES.indexOf(kind), target: now, values } }];
+  });
 }
 
 /** A stop at a breakpoint names it by its new number. */

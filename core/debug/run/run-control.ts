@@ -20,6 +20,7 @@ import { placedExecution } from '../breakpoints/placed-execution.ts';
 import { FREE, goalAddress, type RunGoal } from './run-goal.ts';
 import { planStep } from './step-plan.ts';
 import { StopPlaces } from '../breakpoints/stop-places.ts';
+import type { MetInFront } from '../thread-list.ts';
 import { linearRip, stackPointer } from '../registers/vcpu-view.ts';
 
 /** The piece to begin with; it then follows the time that the last one took. */
@@ -123,13 +124,22 @@ export class RunControl {
     return this.#stops.list();
   }
 
-  /** A machine that was saved stands as it stood. */
-  resume(state: RunState, reason: StopReason, places: readonly SavedStopPlace[]): void {
+  /**
+   * A machine that was saved stands as it stood.
+   * @param met what its vCPUs stand in front of; undefined in a state of format 1, which knows of the reason's only
+   */
+  resume(
+    state: RunState,
+    reason: StopReason,
+    places: readonly SavedStopPlace[],
+    met: readonly MetInFront[] | undefined,
+  ): void {
     this.state = state;
     this.reason = reason;
     this.#stops.restore(places);
     this.armBreakpoints();
-    if (reason.kind === 'event-breakpoint') this.#hooks.standAt(reason.vcpu, reason.event);
+    const told = reason.kind === 'event-breakpoint' ? this.#hooks.metAt(reason.vcpu, reason.event) : [];
+    this.#hooks.standAt(met ?? told);
   }
 
   /** Begins to execute `count` instructions. */

@@ -3,6 +3,8 @@ import * as v from 'valibot';
 import { asciiBytes, asciiText } from '../../base/ascii.ts';
 import { refuseUnless, RestoreRefused } from '../../base/restore-refused.ts';
 import { latin1Text } from '../../base/latin1.ts';
+import type { Machine } from '../../machine/index.ts';
+import { BREAKPOINT_KIND_NAMES, STANDS_BEFORE } from '../../protocol/breakpoint-kinds.ts';
 import { jsonText, parseJsonText } from '../../protocol/json-text.ts';
 import {
   breakpointAsked,
@@ -15,7 +17,7 @@ import {
 import type { BreakpointSnapshot } from '../../protocol/snapshots.ts';
 import type { Debuggee, Session } from '../session.ts';
 
-export function encodeStateMeta(session: Session, { machine, source, run, history }: Debuggee): Uint8Array {
+export function encodeStateMeta(session: Session, { machine, source, run, hooks, history }: Debuggee): Uint8Array {
   const reason = v.safeParse(savedReasonSchema, run.reason);
   const meta: MachineStateMeta = {
     image: source.name,
@@ -26,6 +28,8 @@ export function encodeStateMeta(session: Session, { machine, source, run, histor
         : 'paused',
     reason: reason.success ? reason.output : { kind: 'paused' },
     stops: [...run.stopPlaces],
+    met: hooks.metInFront.map((each) => ({ ...each })),
+    untold: untoldOf(machine),
     breakpoints: session.breakpoints.list().slice(0, MAX_SAVED_BREAKPOINTS).map(savedBreakpoint),
     history: history
       .events()
@@ -35,6 +39,13 @@ export function encodeStateMeta(session: Session, { machine, source, run, histor
   };
   return asciiBytes(jsonText(meta));
 }
+
+/** What is stood in front of is met again anyway: only what has happened would be lost. */
+const untoldOf = (machine: Machine): MachineStateMeta['untold'] =>
+  machine.untold.flatMap(({ vcpu, event: { kind, target, values } }) => {
+    const name = BREAKPOINT_KIND_NAMES[kind];
+    return STANDS_BEFORE.has(name) ? [] : [{ vcpu, kind: name, target, values: [...values] }];
+  });
 
 const savedBreakpoint = (breakpoint: BreakpointSnapshot) => ({
   id: breakpoint.id,

@@ -98,7 +98,7 @@ describe('a machine state', () => {
 
     const cases: readonly (readonly [string, Buffer, RegExp])[] = [
       ['something else', Buffer.alloc(5000, 'x'), /begins otherwise/],
-      ['another version', patched(good, 8, 2), /format 2; this version of Umbra reads format 1/],
+      ['another version', patched(good, 8, 3), /format 3; this version of Umbra reads formats 1 to 2/],
       ['a damaged header', patched(good, 40, 1), /header is damaged/],
       ['a damaged chunk', patched(good, good.length >> 1, good[good.length >> 1] ^ 1), /damaged|unpacked/],
       ['a missing end', good.subarray(0, -1), /cut short/],
