@@ -110,6 +110,13 @@ export const THEMES: readonly Theme[] = [
     factors: { ...NO_SLOTS, map: 3, scribble: 4, straddle: 4, invlpg: 2, cr3: 2, vcpu: 2, paging: 0.2, wp: 2 },
     pagings: TABLES_ONLY,
   },
+  // Entries that change and are invalidated one by one: the page stays unsync.
+  {
+    name: 'invalidated entries',
+    factors: { ...NO_SLOTS, map: 4, protect: 4, invlpg: 2, read: 3, cr3: 0, paging: 0, direct: 0, vcpu: 0, wp: 0.3 },
+    addresses: 4,
+    pagings: TABLES_ONLY,
+  },
   // Rights that come and go while the frames stay, and syncs that have to notice.
   {
     name: 'rights of entries',
@@ -120,7 +127,7 @@ export const THEMES: readonly Theme[] = [
   // Two processors on the same few pages.
   {
     name: 'two processors',
-    factors: { ...NO_SLOTS, map: 2, vcpu: 4, direct: 4, invlpg: 1, cr3: 0.5, paging: 0.1, wp: 1, scribble: 2 },
+    factors: { ...NO_SLOTS, direct: 12, read: 2, vcpu: 2, map: 0.5, invlpg: 0.5, cr3: 0.3, paging: 0, wp: 0.5 },
     addresses: 3,
     pagings: TABLES_ONLY,
   },

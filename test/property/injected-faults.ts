@@ -221,6 +221,7 @@ const SHADOW_PAGING_FAULTS: readonly InjectedFault[] = [
     find: 'if (spteGfn(mmu, sptep) !== gfn) {',
     replace: 'if (spteGfn(mmu, sptep) < 0) {',
     ...shadowPaging,
+    dwelling: 'leaf tables',
   },
   {
     name: 'sync-keeps-not-present',
@@ -247,7 +248,7 @@ const SHADOW_PAGING_FAULTS: readonly InjectedFault[] = [
     find: 'if (i32[pageHeader(mmu, page) + (SP_UNSYNC >> 2)] !== 0) refresh(mmu, r, vcpuId, page, sptep);',
     replace: 'void [SP_UNSYNC, refresh];',
     ...shadowPaging,
-    dwelling: 'leaf tables',
+    dwelling: 'invalidated entries',
   },
   {
     name: 'new-table-no-flush',
