@@ -9,7 +9,7 @@ import { computeFlags } from '../../x86/exec/flags.ts';
 import type { Cpu } from '../../x86/index.ts';
 import { flagNames } from '../../format/register-bits.ts';
 import { REGISTERS, registerNamed, segmentNamed, type RegisterPlace } from './register-table.ts';
-import { loadSegment, readSegment, segmentComplaint } from './segment-load.ts';
+import { is64BitCode, loadSegment, readSegment, segmentComplaint, type EntryMode } from './segment-load.ts';
 
 const CR0_PE = 1;
 const EFER_LMA = 1 << 10;
@@ -84,8 +84,9 @@ function writeSelector(vcpu: Vcpu, name: string, selector: number, hidden: Hidde
   const { cpu } = vcpu;
   const segment = segmentNamed(name);
   if (segment === undefined) throw new UmbraBug(`${name} is in the table as a selector and is none`);
-  const loaded = loadedSegment(cpu, { name, value: BigInt(selector), hidden }, segment, cpu.r[VCPU_CPL]);
-  return loaded.ok ? vcpu.setSegmentRegister(segment, loaded.value) : complain(loaded.error);
+  const entry = { cpl: cpu.r[VCPU_CPL], is64Bit: cpu.r[VCPU_CODE_BITS] === 64 };
+  const loaded = loadedSegment(cpu, { name, value: BigInt(selector), hidden }, segment, entry);
+  return loaded.ok ? vcpu.setSegmentRegisters([{ segment, wanted: loaded.value }]) : complain(loaded.error);
 }
 
 /** CS or SS, in a write of both. */
@@ -104,26 +105,28 @@ export function writeCsAndSs(vcpu: Vcpu, one: SelectorWrite, other: SelectorWrit
     if (value > 0xffffn) return complain(`${name} has 16 bits; 0x${value.toString(16)} does not fit.`);
   }
   const cpl = (ss.hidden === undefined ? Number(ss.value) : ss.hidden.attributes >> 5) & 3;
-  const code = loadedSegment(vcpu.cpu, cs, CS, cpl);
-  const stack = loadedSegment(vcpu.cpu, ss, SS, cpl);
+  const code = loadedSegment(vcpu.cpu, cs, CS, { cpl, is64Bit: false });
   if (!code.ok) return complain(code.error);
+  const stack = loadedSegment(vcpu.cpu, ss, SS, { cpl, is64Bit: is64BitCode(vcpu.cpu, code.value) });
   if (!stack.ok) return complain(stack.error);
-  const written = vcpu.setSegmentRegister(CS, code.value);
-  return written.ok ? vcpu.setSegmentRegister(SS, stack.value) : written;
+  return vcpu.setSegmentRegisters([
+    { segment: CS, wanted: code.value },
+    { segment: SS, wanted: stack.value },
+  ]);
 }
 
 function loadedSegment(
   cpu: Cpu,
   { name, value, hidden }: SelectorWrite,
   segment: number,
-  cpl: number,
+  entry: EntryMode,
 ): Result<KvmSegment, string> {
   const selector = Number(value);
-  if (hidden === undefined) return loadSegment(cpu, name, segment, selector, cpl);
+  if (hidden === undefined) return loadSegment(cpu, name, segment, selector, entry);
   const loaded = { selector, ...hidden };
   // Real-address mode knows no types; a descriptor's are looked at when it is read.
   const isChecked = (cpu.r[VCPU_CR0] & CR0_PE) !== 0;
-  const complaint = isChecked ? segmentComplaint(cpu, name, segment, loaded, cpl) : undefined;
+  const complaint = isChecked ? segmentComplaint(cpu, name, segment, loaded, entry.cpl) : undefined;
   return complaint === undefined ? ok(loaded) : err(complaint);
 }
 

@@ -14,8 +14,6 @@ import {
   SEG_UNUSABLE,
   SS,
   TR,
-  VCPU_CODE_BITS,
-  VCPU_CPL,
   VCPU_CR0,
   VCPU_EFER,
   VCPU_GDTR_BASE,
@@ -56,8 +54,16 @@ export function readSegment({ r }: Cpu, segment: number): KvmSegment {
   };
 }
 
+/** The guest as it would be entered: as it is, unless CS and SS are loaded together. */
+export interface EntryMode {
+  readonly cpl: number;
+  readonly is64Bit: boolean;
+}
+
+export const is64BitCode = ({ r }: Cpu, { attributes }: KvmSegment): boolean =>
+  (r[VCPU_EFER] & EFER_LMA) !== 0 && (attributes & LONG) !== 0;
+
 /**
- * @param cpl of the guest when it is loaded: its own, unless CS and SS are loaded together
  * @returns the segment register as loading the selector would leave it, or a sentence
  */
 export function loadSegment(
@@ -65,14 +71,14 @@ export function loadSegment(
   name: string,
   segment: number,
   selector: number,
-  cpl = cpu.r[VCPU_CPL],
+  entry: EntryMode,
 ): Result<KvmSegment, string> {
   const { r } = cpu;
   const old = readSegment(cpu, segment);
   if ((r[VCPU_CR0] & CR0_PE) === 0 && segment !== LDTR && segment !== TR) {
     return ok({ ...old, selector, base: BigInt(selector) << 4n });
   }
-  if ((selector & 0xfffc) === 0) return loadNull(cpu, name, segment, selector, cpl);
+  if ((selector & 0xfffc) === 0) return loadNull(name, segment, selector, entry);
   const descriptor = readDescriptor(cpu, segment, selector);
   if (!descriptor.ok) return err(`${name}: selector ${formatHex(selector)}: ${descriptor.error}.`);
   const { low, high, upper } = descriptor.value;
@@ -86,18 +92,17 @@ export function loadSegment(
     limit: (high & GRANULARITY) !== 0 ? ((scaled << 12) | 0xfff) >>> 0 : scaled,
     base: u64FromHalves((low >>> 16) | ((high & 0xff) << 16) | (high & 0xff00_0000), upper),
   };
-  const complaint = segmentComplaint(cpu, name, segment, loaded, cpl);
+  const complaint = segmentComplaint(cpu, name, segment, loaded, entry.cpl);
   return complaint === undefined ? ok(loaded) : err(complaint);
 }
 
 function loadNull(
-  { r }: Cpu,
   name: string,
   segment: number,
   selector: number,
-  cpl: number,
+  { cpl, is64Bit }: EntryMode,
 ): Result<KvmSegment, string> {
-  const mayStack = segment === SS && r[VCPU_CODE_BITS] === 64 && cpl === (selector & 3) && (selector & 3) < 3;
+  const mayStack = segment === SS && is64Bit && cpl === (selector & 3) && (selector & 3) < 3;
   if (segment === CS || segment === TR || (segment === SS && !mayStack)) {
     return err(`${name} cannot hold the null selector ${formatHex(selector)}.`);
   }
@@ -149,7 +154,7 @@ export function segmentComplaint(
   name: string,
   segment: number,
   { selector, attributes }: KvmSegment,
-  cpl = r[VCPU_CPL],
+  cpl: number,
 ): string | undefined {
   if ((attributes & SEG_UNUSABLE) !== 0) {
     return segment === CS || segment === TR ? `${name} must be usable.` : undefined;
@@ -167,6 +172,8 @@ export function segmentComplaint(
       if ((attributes & CONFORMING) === 0 ? dpl !== cpl : dpl > cpl) {
         return `${of} has DPL ${dpl}, and the guest is at CPL ${cpl}: ${ONE_PRIVILEGE}`;
       }
+      // vmx_get_cpl of v3.11 takes the CPL from it; VM entry compares it with that of SS.
+      if ((selector & 3) !== cpl) return `${of} has RPL ${selector & 3}, and the guest is at CPL ${cpl}.`;
       return undefined;
     case SS:
       if (isSystem || isCode || (attributes & WRITABLE) === 0) return `${of} is no writable data segment.`;

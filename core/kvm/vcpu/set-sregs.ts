@@ -189,10 +189,20 @@ function setDebugRegister({ r, mmu }: VcpuContext, name: DebugRegister, value: b
 
 const refuse = (check: string, message: string): Written => err({ errno: undefined, check, message });
 
-/** A segment register with its hidden part, as struct kvm_segment has it. Whether they fit each other the caller has seen to. */
-export function setSegmentRegister(vcpu: VcpuContext, segment: number, wanted: KvmSegment): Written {
-  const { r, mmu } = vcpu;
-  if (segment === CS) {
+/** A segment register (CS … TR) and what it is to hold. */
+export interface SegmentWrite {
+  readonly segment: number;
+  readonly wanted: KvmSegment;
+}
+
+/**
+ * Segment registers with their hidden parts, as struct kvm_segment has them: all of them or, where one is refused, none. Whether
+ * they fit each other the caller has seen to.
+ */
+export function setSegmentRegisters(vcpu: VcpuContext, writes: readonly SegmentWrite[]): Written {
+  const { r, mmu, cpu } = vcpu;
+  for (const { segment, wanted } of writes) {
+    if (segment !== CS) continue;
     const before = modeOf(r);
     const next = { ...before, longCode: (wanted.attributes & CS_L) !== 0 };
     const settled = settleMode(next, before, {
@@ -202,10 +212,12 @@ export function setSegmentRegister(vcpu: VcpuContext, segment: number, wanted: K
     });
     if ('check' in settled) return err(settled);
   }
-  r[segmentWord(segment, SEG_SELECTOR)] = wanted.selector;
-  r[segmentWord(segment, SEG_ATTRIBUTES)] = wanted.attributes;
-  r[segmentWord(segment, SEG_LIMIT)] = wanted.limit | 0;
-  write(r, segmentWord(segment, SEG_BASE), wanted.base);
-  if (segment === CS || segment === SS) settleRegisters(vcpu.cpu);
+  for (const { segment, wanted } of writes) {
+    r[segmentWord(segment, SEG_SELECTOR)] = wanted.selector;
+    r[segmentWord(segment, SEG_ATTRIBUTES)] = wanted.attributes;
+    r[segmentWord(segment, SEG_LIMIT)] = wanted.limit | 0;
+    write(r, segmentWord(segment, SEG_BASE), wanted.base);
+  }
+  if (writes.some(({ segment }) => segment === CS || segment === SS)) settleRegisters(cpu);
   return ok(undefined);
 }

@@ -68,7 +68,7 @@ import {
 import { mmuSyncRoots } from '../shadow/shadow-sync.ts';
 import { traceEnabled } from '../trace/trace.ts';
 import { KVM_ISA_SVM, KVM_ISA_VMX, traceKvmEntry, traceKvmExit, traceKvmInjVirq } from '../trace/trace-events.ts';
-import { setSegmentRegister, setSpecialRegister, type KvmSegment, type SpecialRegister } from './set-sregs.ts';
+import { setSegmentRegisters, setSpecialRegister, type SegmentWrite, type SpecialRegister } from './set-sregs.ts';
 import type { RegisterRefusal } from './sregs-checks.ts';
 import { VcpuContext } from './vcpu-context.ts';
 import { NO_EXIT } from './vcpu-exit-reasons.ts';
@@ -110,9 +110,9 @@ export class Vcpu {
     return setSpecialRegister(this.context, name, value);
   }
 
-  /** KVM_SET_SREGS with one segment changed. */
-  setSegmentRegister(segment: number, wanted: KvmSegment): Result<undefined, RegisterRefusal> {
-    return setSegmentRegister(this.context, segment, wanted);
+  /** KVM_SET_SREGS with these segments changed: all of them, or none. */
+  setSegmentRegisters(writes: readonly SegmentWrite[]): Result<undefined, RegisterRefusal> {
+    return setSegmentRegisters(this.context, writes);
   }
 
   /**

@@ -263,6 +263,7 @@ describe('a selector', () => {
     ['ds', 0xfff8n, 'ds: selector 0xfff8: it lies beyond the GDT, whose limit is'],
     ['ds', 0x14n, 'ds: the descriptor of selector 0x14 is not present.'],
     ['tr', 0x10n, 'is no TSS.'],
+    ['cs', 0xbn, 'cs: the descriptor of selector 0xb has RPL 3, and the guest is at CPL 0.'],
   ])('%s = %s is refused, and nothing has changed', (name, value, sentence) => {
     const session = longMode();
     const before = session.arenaBytes();
@@ -328,6 +329,38 @@ describe('a selector', () => {
       });
       expect(answer.ok ? 'done' : answer.error.message).toContain(sentence);
       expect(session.isAt(before)).toBe(true);
+    });
+
+    it.each(['cs', 'ss'] as const)(
+      'are set both or neither, %s named first: v6.8 refuses CS.L out of long mode',
+      (first) => {
+        const session = guestIn('32', 'v6.8');
+        const [cs, ss] = [register(session, 'cs'), register(session, 'ss')];
+        if (cs.hidden === undefined || ss.hidden === undefined) throw new Error('no hidden parts');
+        const long = { name: 'cs', value: cs.value, hidden: { ...cs.hidden, attributes: 0xa09b } } as const;
+        const stack = { name: 'ss', value: ss.value, hidden: { ...ss.hidden, limit: 0xfff } } as const;
+        const [one, pair] = first === 'cs' ? [long, stack] : [stack, long];
+        const before = session.arenaBytes();
+        const answer = session.engine.handle('registers.write', { vcpu: 0, ...one, pair });
+        expect(answer.ok ? 'done' : answer.error.message).toContain('CS.L is set, and the guest is not in 64-bit mode');
+        expect(session.isAt(before)).toBe(true);
+      },
+    );
+
+    it('the stack may be null in the 64-bit mode that CS brings, and not in the one that it ends', () => {
+      const session = longMode();
+      const code = register(session, 'cs').value;
+      const base = read(session, 'gdtr_base');
+      const selector = (read(session, 'gdtr_limit') + 1n) & ~7n;
+      poke(session, base + selector, [0xff, 0xff, 0, 0, 0, 0x9b, 0xcf, 0]);
+      write(session, 'gdtr_limit', selector + 7n);
+      const withNoStack = (cs: bigint) =>
+        session.engine.handle('registers.write', { vcpu: 0, name: 'cs', value: cs, pair: { name: 'ss', value: 0n } });
+      const refused = withNoStack(selector);
+      expect(refused.ok ? 'done' : refused.error.message).toContain('ss cannot hold the null selector 0x0');
+      write(session, 'cs', selector);
+      expect(withNoStack(code).ok, 'from compatibility mode').toBe(true);
+      expect([read(session, 'cs'), read(session, 'ss')]).toEqual([code, 0n]);
     });
 
     it('and no other two', () => {
