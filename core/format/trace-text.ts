@@ -149,10 +149,13 @@ const FIRST_THREAD = 1000;
 /** irqs-off, need-resched, hardirq/softirq, preempt-depth: there is nothing of the kind here. */
 const NO_FLAGS = '....';
 
-/** ` qemu-system-x86-1000  [000] ....     0.001234: kvm_exit: reason …` */
-export function ftraceLine(record: TraceEvent, wording: TraceWording = '3.11'): string {
+/**
+ * ` qemu-system-x86-1000  [000] ....     0.001234: kvm_exit: reason …`
+ * @param irqInfo ftrace's option of that name (trace_options): the column of flags
+ */
+export function ftraceLine(record: TraceEvent, wording: TraceWording = '3.11', irqInfo = true): string {
   const task = `${'qemu-system-x86'.padStart(16)}-${String(FIRST_THREAD + record.vcpu).padEnd(5)}`;
-  const cpu = `[${String(record.vcpu).padStart(3, '0')}] ${NO_FLAGS}`;
+  const cpu = `[${String(record.vcpu).padStart(3, '0')}] ${irqInfo ? NO_FLAGS : ''}`;
   const time = traceMicroseconds(record);
   const seconds = String(Math.floor(time / 1e6)).padStart(5);
   const micros = String(time % 1e6).padStart(6, '0');

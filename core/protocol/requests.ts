@@ -251,6 +251,8 @@ export const REQUEST_SCHEMAS = {
     since: integer(0, Number.MAX_SAFE_INTEGER),
     limit: integer(1, MAX_TRACE_EXPORT),
     wording: v.optional(v.picklist(TRACE_WORDINGS)),
+    /** ftrace's option irq-info: the column of flags. Absent: with it. */
+    irqInfo: v.optional(v.boolean()),
   }),
   'serial.write': v.strictObject({ bytes: bytes(65536) }),
   /** Everything the guest has sent so far that is still kept (the last 256 KiB). */

@@ -15,7 +15,7 @@ import { exitStatusOf, summaryJson, summaryLine, type RunEnd } from './run-summa
 import type { SlotStep } from '../../core/format/slot-script.ts';
 import { applySlotEdit } from './slot-edits.ts';
 import { openStateFile, saveStateFile } from './state-file.ts';
-import { TraceFile } from './trace-file.ts';
+import { TraceFile, type TraceOption } from './trace-file.ts';
 
 const LATER_EVENTS = TRACEPOINTS.filter(({ modernOnly }) => modernOnly === true).map(({ name }) => name);
 
@@ -26,6 +26,7 @@ export interface GuestRunOptions extends MachineRunOptions {
   readonly maxInsns: number | undefined;
   readonly trace: string | undefined;
   readonly traceWording: TraceWording | undefined;
+  readonly traceOptions: TraceOption | undefined;
   readonly json: boolean;
   /** A machine state to go on from, in place of an image. */
   readonly state: string | undefined;
@@ -70,7 +71,7 @@ export class GuestRun {
     if (options.trace !== undefined) {
       this.#trace = new TraceFile(
         options.trace,
-        options.traceWording,
+        { wording: options.traceWording, irqInfo: options.traceOptions !== 'noirq-info' },
         this.#engine.ask('machine.status', {}).vcpus.length,
       );
       // Asked for by their words, the events of later kernels are recorded in every era.

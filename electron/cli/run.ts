@@ -10,6 +10,7 @@ import { machineOptions, type MachineRunOptions } from './machine-options.ts';
 import { collect, parseInsns } from './options.ts';
 import { GuestRun } from './guest-run.ts';
 import { readSlotEdits } from './slot-edits.ts';
+import { TRACE_OPTIONS, type TraceOption } from './trace-file.ts';
 
 export interface RunOptions extends MachineRunOptions {
   readonly break: readonly string[];
@@ -18,6 +19,7 @@ export interface RunOptions extends MachineRunOptions {
   readonly maxInsns: number | undefined;
   readonly trace: string | undefined;
   readonly traceWording: TraceWording | undefined;
+  readonly traceOptions: TraceOption | undefined;
   readonly json: boolean;
   readonly state: string | undefined;
   readonly turns: boolean;
@@ -50,6 +52,12 @@ export function registerRun(program: Command, io: CliIo, finish: (status: number
         '--trace-wording <kernel>',
         "whose words the trace is in (default: those of the era's kernel)",
       ).choices(TRACE_WORDINGS),
+    )
+    .addOption(
+      new Option(
+        '--trace-options <option>',
+        'noirq-info leaves the column of flags out, as readers of trace-cmd report want it (default: irq-info)',
+      ).choices(TRACE_OPTIONS),
     )
     .option('--state <file>', 'go on from a machine state (.umbra-machine) in place of an image')
     .option('--turns', 'with --state: vCPUs take turns, though the state was saved on threads', false)

@@ -19,33 +19,50 @@ const COLUMNS =
   '#           TASK-PID   CPU#  ||||    TIMESTAMP  FUNCTION\n' +
   '#              | |       |   ||||       |         |\n';
 
+/** The same without flags (print_func_help_header). */
+const COLUMNS_NO_IRQ_INFO =
+  '#\n' +
+  '#           TASK-PID   CPU#      TIMESTAMP  FUNCTION\n' +
+  '#              | |       |          |         |\n';
+
 /** So wide that the final count fits where the first one stood. */
 const COUNT_WIDTH = 60;
 const countLine = (kept: number, written: number, cpus: number): string =>
   `# entries-in-buffer/entries-written: ${kept}/${written}   #P:${cpus}`.padEnd(COUNT_WIDTH);
 const COUNT_AT = `${MARK}nop\n#\n`.length;
-const header = (cpus: number): string => `${MARK}nop\n#\n${countLine(0, 0, cpus)}\n${COLUMNS}`;
+const header = (cpus: number, columns: string): string => `${MARK}nop\n#\n${countLine(0, 0, cpus)}\n${columns}`;
+
+/** Of ftrace's trace_options, the one that changes the form of a line. */
+export const TRACE_OPTIONS = ['irq-info', 'noirq-info'] as const;
+export type TraceOption = (typeof TRACE_OPTIONS)[number];
+
+/** How the events are written. */
+export interface TraceForm {
+  /** Whose words; by the machine's era when undefined. */
+  readonly wording: TraceWording | undefined;
+  /** Whether there is a column of flags, which some readers cannot do without and others not with. */
+  readonly irqInfo: boolean;
+}
 
 export class TraceFile {
   readonly #fd: number;
   readonly #path: string;
-  readonly #wording: TraceWording | undefined;
+  readonly #form: TraceForm;
   readonly #cpus: number;
   #next = 0;
   #missed = 0;
   #kept = 0;
 
-  /** @param wording whose words; by the machine's era when undefined */
-  constructor(path: string, wording: TraceWording | undefined, cpus: number) {
+  constructor(path: string, form: TraceForm, cpus: number) {
     this.#path = path;
-    this.#wording = wording;
+    this.#form = form;
     this.#cpus = cpus;
     if (holdsSomethingElse(path)) {
       throw new CliFailure(`${path} exists and is no trace; name another file, or delete that one first.`);
     }
     try {
       this.#fd = openSync(path, 'w');
-      writeSync(this.#fd, header(cpus));
+      writeSync(this.#fd, header(cpus, form.irqInfo ? COLUMNS : COLUMNS_NO_IRQ_INFO));
     } catch (error) {
       throw this.#failure(error);
     }
@@ -57,7 +74,7 @@ export class TraceFile {
       const { next, missed, text } = engine.ask('trace.export', {
         since: this.#next,
         limit: MAX_TRACE_EXPORT,
-        wording: this.#wording,
+        ...this.#form,
       });
       this.#kept += next - this.#next - missed;
       this.#next = next;

@@ -62,10 +62,11 @@ export function exportTrace(
   since: number,
   limit: number,
   wording: TraceWording = wordingOf(arena),
+  irqInfo = true,
 ): TraceExport {
   const { missed, first, end } = windowOf(arena, since, limit);
   let text = '';
-  for (let seq = first; seq < end; seq++) text += `${ftraceLine(readRecord(arena, seq), wording)}\n`;
+  for (let seq = first; seq < end; seq++) text += `${ftraceLine(readRecord(arena, seq), wording, irqInfo)}\n`;
   return { next: end, missed, text };
 }
 

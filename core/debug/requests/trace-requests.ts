@@ -15,6 +15,6 @@ export const traceRequests: RequestFamily<'trace.enable' | 'trace.enabled' | 'tr
   'trace.enabled': (session) => ok({ events: enabledEvents(presentMachine(session).machine.arena) }),
   'trace.read': (session, { since, limit, wording }) =>
     ok({ moment: session.moment(), ...readTrace(presentMachine(session).machine.arena, since, limit, wording) }),
-  'trace.export': (session, { since, limit, wording }) =>
-    ok(exportTrace(presentMachine(session).machine.arena, since, limit, wording)),
+  'trace.export': (session, { since, limit, wording, irqInfo }) =>
+    ok(exportTrace(presentMachine(session).machine.arena, since, limit, wording, irqInfo)),
 };

@@ -17,6 +17,9 @@ const WITH_IRQ_INFO = /^\s*(.+)-(\d+)\s+\[(\d+)\]\s+[dX.][N.][Hhs.][0-9a-f.]\s+(
 /** The same line to a reader that expects no flags column (`perf script` and older `trace-cmd report`), when it is taken out. */
 const NO_FLAGS = /^\s*(\S+?)-(\d+)\s+\[(\d+)\]\s+(\d+\.\d+):\s+(?:\w+:)?(\w+):\s*(.*)$/;
 
+/** Readers of trace-cmd's report: what Traceshark takes apart, tried with 0.9.14. Nothing between the processor and the time. */
+const REPORT = /^\s*(\S.*)-(\d+) +\[(\d+)\] +(\d+\.\d+): (\w+): (.*)$/;
+
 async function trace(...words: string[]): Promise<readonly string[]> {
   const file = path.join(mkdtempSync(path.join(tmpdir(), 'umbra-')), 'trace.txt');
   const { status, stderr } = await umbra(['run', ...words, '--mem', '16M', '--trace', file]);
@@ -58,6 +61,21 @@ describe('a trace file', () => {
       const plain = NO_FLAGS.exec(line.replace(' .... ', ' '));
       expect([plain?.[2], plain?.[4], plain?.[5]], line).toEqual([pid, time, event]);
     }
+  });
+
+  it('has no flags with ftrace’s noirq-info, in its lines and in its header', async () => {
+    const lines = await trace('hello', '--trace-options', 'noirq-info');
+    expect(lines.slice(3, 6)).toEqual([
+      '#',
+      '#           TASK-PID   CPU#      TIMESTAMP  FUNCTION',
+      '#              | |       |          |         |',
+    ]);
+    const whole = await trace('hello');
+    expect(whole.slice(0, 3)).toEqual(lines.slice(0, 3));
+    const events = lines.slice(6);
+    expect(events).toEqual(whole.slice(11).map((line) => line.replace('[000] .... ', '[000]  ')));
+    expect(events.filter((line) => !REPORT.test(line))).toEqual([]);
+    expect(whole.slice(11).filter((line) => REPORT.test(line))).toEqual([]);
   });
 
   it("is in the words of the era's kernel, or of the other when asked", async () => {
