@@ -17,7 +17,7 @@ export interface InjectedFault {
   readonly era: Era;
   /** The host's pages, where the fault is about large ones. */
   readonly hostPages?: HostPages;
-  /** What the scripts of the hunt dwell on (audit-steps.ts): of all scripts a twelfth does. Absent: they are of every kind. */
+  /** What the scripts of the hunt dwell on (audit-steps.ts): of all scripts a sixteenth does. Absent: they are of every kind. */
   readonly dwelling?: string;
 }
 
