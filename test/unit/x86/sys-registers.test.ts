@@ -70,6 +70,8 @@ describe('MOV to control registers is #GP(0)', () => {
     ],
     ['a reserved bit of CR4', (b) => writeControlRegister(b.cpu, 4, 0x4000, 0)],
     ['CR4.VMXE, which is not offered', (b) => writeControlRegister(b.cpu, 4, 0x2000, 0)],
+    ['CR4.LA57, which is not offered', (b) => writeControlRegister(b.cpu, 4, 0x1000, 0)],
+    ['CR4.PKE, which is not offered', (b) => writeControlRegister(b.cpu, 4, 0x40_0000, 0)],
   ];
   it.each(cases)('for %s', (_what, act) => {
     const bench = system(32);
@@ -143,7 +145,7 @@ it('LMSW sets PE and cannot clear it; CLTS clears TS', () => {
   expect(bench.r[VCPU_CR0] & 0xf).toBe(0x7);
 });
 
-it('debug registers keep addresses, fix their ones, and refuse to pretend that breakpoints work', () => {
+it('debug registers keep addresses and fix their ones', () => {
   const bench = system(64);
   writeDebugRegister(bench.cpu, 0, 0x1234, 5);
   expect([readDebugRegister(bench.cpu, 0), bench.cpu.hi]).toEqual([0x1234, 5]);
@@ -153,8 +155,19 @@ it('debug registers keep addresses, fix their ones, and refuse to pretend that b
   expect(readDebugRegister(bench.cpu, 7)).toBe(0x400);
   writeDebugRegister(bench.cpu, 7, 0, 1);
   expect(bench.outcome()).toEqual(gp());
-  writeDebugRegister(bench.cpu, 7, 0x401, 0);
-  expect(bench.unimplemented()).toMatch(/breakpoints/);
+});
+
+it.each([
+  ['L0', 0x1],
+  ['G0', 0x2],
+  ['L3', 0x40],
+  ['G3', 0x80],
+  ['GD', 0x2000],
+])('DR7.%s, which would make breakpoints work, is refused by name, and DR7 keeps its value', (_bit, value) => {
+  const bench = system(64);
+  writeDebugRegister(bench.cpu, 7, 0x400 | value, 0);
+  expect(bench.unimplemented()).toBe('hardware breakpoints of the guest (DR7)');
+  expect(readDebugRegister(bench.cpu, 7) & value).toBe(0);
 });
 
 describe('MSRs', () => {

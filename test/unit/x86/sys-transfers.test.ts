@@ -17,8 +17,10 @@ import {
   VCPU_MSR_SYSENTER_CS,
   VCPU_MSR_SYSENTER_EIP,
   VCPU_MSR_SYSENTER_ESP,
+  VCPU_SECOND_LEVEL,
   VCPU_SEGMENTS,
 } from '../../../core/arena/vcpu-layout.ts';
+import { SECOND_LEVEL_EPT, SECOND_LEVEL_NPT } from '../../../core/x86/second-level/second-level-entry.ts';
 import {
   farCall,
   farJump,
@@ -349,6 +351,20 @@ describe('SYSCALL and SYSRET', () => {
     expect(bench.outcome()).toEqual(ud);
     sysret(bench.cpu, 8);
     expect(bench.outcome()).toEqual(ud);
+  });
+
+  it.each(['ept', 'npt'] as const)('outside 64-bit mode are #UD on Intel, and on AMD refused by name: %s', (level) => {
+    const bench = system(32);
+    bench.r[VCPU_EFER] |= 1;
+    bench.r[VCPU_SECOND_LEVEL] = level === 'ept' ? SECOND_LEVEL_EPT : SECOND_LEVEL_NPT;
+    for (const [name, execute] of [
+      ['SYSCALL', () => syscall(bench.cpu)],
+      ['SYSRET', () => sysret(bench.cpu, 4)],
+    ] as const) {
+      execute();
+      if (level === 'ept') expect(bench.outcome()).toEqual(ud);
+      else expect(bench.unimplemented()).toBe(`${name} outside 64-bit mode`);
+    }
   });
 });
 
