@@ -87,6 +87,12 @@ export const spteFilterSchema = v.strictObject({
   /** Only this shadow page. */
   page: v.optional(integer(0, 32767)),
   level: v.optional(integer(1, 5)),
+  /** Only MMIO sptes with a generation in [genFirst, genLast]. */
+  genFirst: v.optional(integer(0, 2 ** 32)),
+  genLast: v.optional(integer(0, 2 ** 32)),
+  /** Only sptes whose bits in `mask` are those of `bits`. */
+  mask: v.optional(u64),
+  bits: v.optional(u64),
   /** Only entries of pages with this role word. */
   role: v.optional(integer(0, 0xffff_ffff)),
   sort: v.optional(v.picklist(['gfn', 'value', 'gen', 'level', 'sptep']), 'gfn'),

@@ -15,6 +15,10 @@ export interface OrderedRows {
   readonly gfns: { readonly first: number; readonly last: number } | undefined;
 }
 
+/** The same text for the same filter. */
+export const filterKey = (filter: SpteFilter): string =>
+  JSON.stringify(filter, (_name, value: unknown) => (typeof value === 'bigint' ? `${value}n` : value));
+
 const TWO_32 = 0x1_0000_0000;
 
 export function* orderRows(index: SpteIndex, filter: SpteFilter): WorkSteps<OrderedRows> {
@@ -43,6 +47,12 @@ function* selectRows(index: SpteIndex, filter: SpteFilter): WorkSteps<Uint32Arra
   const kinds = kindBits(filter.kinds);
   const first = filter.gfnStart ?? 0;
   const end = filter.gfnStart === undefined ? Infinity : first + (filter.gfnLength ?? 1);
+  const genFirst = filter.genFirst ?? (filter.genLast === undefined ? -1 : 0);
+  const genLast = filter.genLast ?? Infinity;
+  const mask = filter.mask ?? 0n;
+  const bits = (filter.bits ?? mask) & mask;
+  const [maskLow, maskHigh] = [int32(mask), int32(mask >> 32n)];
+  const [bitsLow, bitsHigh] = [int32(bits), int32(bits >> 32n)];
   const { generation } = index.format;
   const rows = new Uint32Array(index.count);
   let count = 0;
@@ -55,6 +65,9 @@ function* selectRows(index: SpteIndex, filter: SpteFilter): WorkSteps<Uint32Arra
         const stale = index.gen[row] >= 0 && index.gen[row] !== generation;
         if (stale !== (filter.freshness === 'stale')) continue;
       }
+      const gen = index.gen[row];
+      if (gen < genFirst || gen > genLast) continue;
+      if ((index.low[row] & maskLow) !== bitsLow || (index.high[row] & maskHigh) !== bitsHigh) continue;
       const gfn = index.gfn[row];
       // A large page or a table counts where it begins or where it covers the first frame asked for.
       if (gfn >= end || gfn + 2 ** (9 * (index.level[row] - 1)) <= first) continue;
@@ -70,6 +83,8 @@ function* selectRows(index: SpteIndex, filter: SpteFilter): WorkSteps<Uint32Arra
   });
   return rows.slice(0, count);
 }
+
+const int32 = (half: bigint): number => Number(BigInt.asIntN(32, half));
 
 const kindBits = (kinds: SpteFilter['kinds']): number =>
   kinds.length === 0 ? -1 : kinds.reduce((bits, kind) => bits | (1 << SPTE_KINDS.indexOf(kind)), 0);

@@ -12,7 +12,7 @@ import { copySptes } from './spte-copy.ts';
 import { spteHeat, type SpteHeat } from './spte-heat.ts';
 import { indexSteps, type SpteIndex } from './spte-index.ts';
 import { KIND_MMIO, SPTE_KINDS, type SpteFormat } from './spte-kind.ts';
-import { type OrderedRows, orderRows, type SpteFilter } from './spte-order.ts';
+import { filterKey, type OrderedRows, orderRows, type SpteFilter } from './spte-order.ts';
 import { WorkCache, type WorkClock, type WorkSteps, workOn } from './work-steps.ts';
 
 const LIVE_MS = 250;
@@ -77,7 +77,7 @@ export class SpteTable {
     const index = this.#indexed?.index;
     if (index === undefined) return { rows: new Uint32Array(0), gfns: undefined };
     const began = clock.now();
-    const ordered = this.#orders.get(JSON.stringify(filter), () => orderRows(index, filter), clock);
+    const ordered = this.#orders.get(filterKey(filter), () => orderRows(index, filter), clock);
     this.#spent += clock.now() - began;
     return ordered;
   }

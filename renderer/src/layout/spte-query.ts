@@ -4,16 +4,21 @@ import { formatGfn, formatHex, parseHex } from '@core/format/address-text.ts';
 
 export type SpteFilter = Params<'sptes.rows'>['filter'];
 /** What a query decides; kind, freshness and order are chosen elsewhere. */
-export type SptePlace = Pick<SpteFilter, 'gfnStart' | 'gfnLength' | 'page' | 'level' | 'role'>;
+export type SptePlace = Pick<
+  SpteFilter,
+  'gfnStart' | 'gfnLength' | 'page' | 'level' | 'role' | 'genFirst' | 'genLast' | 'mask' | 'bits'
+>;
 
 export type QueryAnswer =
   { readonly ok: true; readonly place: SptePlace } | { readonly ok: false; readonly message: string };
 
-export const QUERY_HINT = 'gfn, gfn-gfn, gpa:…, slot:2, level:1, page:12, role:0x…';
+export const QUERY_HINT =
+  'feb00 or feb00-feb0f (gfns), gpa:…, slot:2, level:1, page:12, role:0x…, gen:5, gen<5, gen>5, bits:0x2 (set) or bits:0x2=0';
 const MAX_GFN = 2 ** 40;
 
 /**
- * Words with spaces between them: `feb00`, `feb00-feb0f`, `gpa:feb00000`, `slot:2`, `level:1`, `page:12`, `role:0x2041`.
+ * Words with spaces between them, all of which hold: `feb00`, `feb00-feb0f`, `gpa:feb00000`, `slot:2`, `level:1`, `page:12`,
+ * `role:0x2041`, `gen:5`, `gen:2-5`, `gen<5`, `gen>5`, `bits:0x6` (all of them set), `bits:0x6=2` (those of a mask).
  * @param slots of address space 0, for `slot:`
  */
 export function parseSpteQuery(
@@ -31,7 +36,13 @@ export function parseSpteQuery(
 
 function parseWord(word: string, slots: readonly Pick<MemslotSnapshot, 'id' | 'gpa' | 'size'>[]): SptePlace | string {
   const [, name = 'gfn', rest] = /^(?:([a-z]+):)?(.*)$/.exec(word) ?? [];
+  const compared = /^gen([<>]=?|=)(.*)$/.exec(word);
+  if (compared) return generations(compared[1], compared[2]);
   switch (name) {
+    case 'gen':
+      return generations('=', rest);
+    case 'bits':
+      return bitsOf(rest);
     case 'gfn':
       return gfnRange(rest, 0n);
     case 'gpa':
@@ -54,14 +65,44 @@ function parseWord(word: string, slots: readonly Pick<MemslotSnapshot, 'id' | 'g
         : 'A role is a word of 32 bits, hexadecimal.';
     }
     default:
-      return `${name}: is none of gfn, gpa, slot, level, page, role.`;
+      return `${name}: is none of gfn, gpa, slot, level, page, role, gen, bits.`;
   }
+}
+
+const MAX_GENERATION = 2 ** 32;
+const GENERATION_WORDS = 'A generation is gen:5, gen:2-5, gen<5 or gen>5.';
+
+/** Decimal or 0x…, as the window writes generations both ways. */
+function generations(sign: string, text: string): SptePlace | string {
+  const [first, last, ...more] = text
+    .split('-')
+    .map((one) => (/^(?:0x[0-9a-f]+|[0-9]+)$/.test(one) ? Number(one) : NaN));
+  const isRange = last !== undefined;
+  const values = isRange ? [first, last] : [first];
+  if (more.length > 0 || values.some((value) => !(value <= MAX_GENERATION))) return GENERATION_WORDS;
+  if (isRange) return sign === '=' && last >= first ? { genFirst: first, genLast: last } : GENERATION_WORDS;
+  if (sign === '=') return { genFirst: first, genLast: first };
+  if (sign.startsWith('>')) return { genFirst: sign === '>' ? first + 1 : first };
+  const genLast = sign === '<' ? first - 1 : first;
+  return genLast < 0 ? 'No generation is below 0.' : { genFirst: 0, genLast };
+}
+
+const MAX_VALUE = (1n << 64n) - 1n;
+
+function bitsOf(text: string): SptePlace | string {
+  const [mask, bits = mask, ...more] = text.split('=').map(parseHex);
+  if (mask === undefined || bits === undefined || mask > MAX_VALUE || more.length > 0) {
+    return 'Bits are bits:0x6 (all of them set) or bits:0x6=2 (a mask and what it is to give).';
+  }
+  return (bits & ~mask) === 0n
+    ? { mask, bits }
+    : `${formatHex(bits)} has bits that the mask ${formatHex(mask)} has not.`;
 }
 
 function gfnRange(text: string, shift: bigint): SptePlace | string {
   const [first, last = first, ...more] = text.split('-').map(parseHex);
   if (first === undefined || last === undefined || more.length > 0 || last < first) {
-    return 'A range is feb00 or feb00-feb0f, hexadecimal.';
+    return 'A range of gfns is feb00 or feb00-feb0f, hexadecimal; others are slot:2, level:1, page:12, gen<5, bits:0x2.';
   }
   const start = Number(first >> shift);
   const end = Number(last >> shift);
@@ -69,15 +110,31 @@ function gfnRange(text: string, shift: bigint): SptePlace | string {
 }
 
 /** The query that says the same. */
-export function queryOf({ gfnStart, gfnLength = 1, page, level, role }: SptePlace): string {
+export function queryOf({ gfnStart, gfnLength = 1, page, level, role, ...others }: SptePlace): string {
   return [
     gfnStart === undefined ? '' : gfnText(gfnStart, gfnLength),
     page === undefined ? '' : `page:${page}`,
     level === undefined ? '' : `level:${level}`,
     role === undefined ? '' : `role:${formatHex(role)}`,
+    generationText(others),
+    bitsText(others),
   ]
     .filter(Boolean)
     .join(' ');
+}
+
+function generationText({ genFirst, genLast }: SptePlace): string {
+  if (genFirst === undefined && genLast === undefined) return '';
+  if (genLast === undefined) return `gen>=${formatHex(genFirst ?? 0)}`;
+  if (genFirst === genLast) return `gen:${formatHex(genLast)}`;
+  return genFirst === undefined || genFirst === 0
+    ? `gen<=${formatHex(genLast)}`
+    : `gen:${formatHex(genFirst)}-${formatHex(genLast)}`;
+}
+
+function bitsText({ mask, bits = mask }: SptePlace): string {
+  if (mask === undefined || bits === undefined) return '';
+  return mask === bits ? `bits:${formatHex(mask)}` : `bits:${formatHex(mask)}=${formatHex(bits)}`;
 }
 
 const gfnText = (start: number, length: number): string =>

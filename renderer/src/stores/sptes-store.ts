@@ -201,8 +201,8 @@ function setup() {
 
   /** Other sptes of the same kinds, in the same order. */
   async function setPlace(place: SptePlace): Promise<void> {
-    const { gfnStart: _start, gfnLength: _length, page: _page, level: _level, role: _role, ...others } = filter.value;
-    await setFilter({ ...others, ...place });
+    const { kinds, freshness, sort, descending } = filter.value;
+    await setFilter({ kinds, freshness, sort, descending, ...place });
   }
 
   /** Whatever maps them, MMIO or not. */

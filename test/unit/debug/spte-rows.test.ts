@@ -130,6 +130,15 @@ describe.each(['ept', 'npt'] as const)('the sptes of a storm under %s', (mmu) =>
       filter: () => ({ gfnStart: firstGfn + 7, kinds: ['mmio'] }),
       keeps: (row) => row.gfn === firstGfn + 7 && row.kind === 'mmio',
     },
+    { name: 'one generation', filter: () => ({ genFirst: 2, genLast: 2 }), keeps: (row) => row.gen === 2 },
+    { name: 'generations below one', filter: () => ({ genLast: 2 }), keeps: (row) => row.gen >= 0 && row.gen <= 2 },
+    { name: 'generations from one on', filter: () => ({ genFirst: 3 }), keeps: (row) => row.gen >= 3 },
+    {
+      name: 'bits in both halves of the spte',
+      filter: () => ({ mask: 0x8000_0000_0000_0007n, bits: 0x8000_0000_0000_0006n }),
+      keeps: (row) => (row.value & 0x8000_0000_0000_0007n) === 0x8000_0000_0000_0006n,
+    },
+    { name: 'all bits of a mask', filter: () => ({ mask: 7n }), keeps: (row) => (row.value & 7n) === 7n },
     { name: 'one shadow page', filter: () => ({ page: 4 }), keeps: (row) => row.page === 4 },
     {
       name: 'stale ones of a range',
