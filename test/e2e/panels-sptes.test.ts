@@ -28,6 +28,35 @@ describe('the spte inspector', () => {
     await bench.eventually(() => bench.panel('sptes').locator('.scroller').innerText(), /● MMIO/, 'MMIO sptes');
   });
 
+  it('is filtered by generation and bits, and says what it cannot read where it was typed', async () => {
+    const sptes = bench.panel('sptes');
+    const query = sptes.locator('[name=spte-query]');
+    await query.fill('gen<five');
+    await umbra.page.keyboard.press('Enter');
+    await bench.eventually(() => sptes.getByRole('alert').innerText(), /^A generation is gen:5/, 'the refusal');
+    const { width = 0 } = (await query.boundingBox()) ?? {};
+    expect(width).toBeGreaterThan(200);
+    await query.fill('gen>2');
+    await umbra.page.keyboard.press('Enter');
+    await bench.eventually(() => bench.reading('spte-count'), /^0$/, 'none has a later generation');
+    await query.fill('gen<=2 bits:6');
+    await umbra.page.keyboard.press('Enter');
+    await bench.eventually(() => bench.reading('spte-count'), /^[1-9]/, 'those that EPT takes for a misconfiguration');
+    await sptes.getByRole('button', { name: 'Show sptes of everywhere' }).click();
+  });
+
+  it('gives a row to the clipboard, by Ctrl+C and by its menu', async () => {
+    const clipboard = (): Promise<string> => umbra.app.evaluate(({ clipboard: board }) => board.readText());
+    const row = bench.panel('sptes').locator('.table-row', { hasText: '0xe0000' });
+    await row.getByRole('gridcell').nth(1).click();
+    await umbra.page.keyboard.press('Control+C');
+    await bench.eventually(clipboard, /^0xe0000\t● MMIO\t0x2\t--\t0xc0000000e0000016\t1\t0x/, 'by the key');
+    await umbra.app.evaluate(({ clipboard: board }) => board.clear());
+    await row.getByRole('gridcell').nth(5).click({ button: 'right' });
+    await umbra.page.getByRole('menuitem', { name: 'Copy the row' }).click();
+    await bench.eventually(clipboard, /^0xe0000\t● MMIO/, 'by the menu');
+  });
+
   it('describes an spte where it stands, and says what can be done with it', async () => {
     const value = bench
       .panel('sptes')

@@ -34,7 +34,7 @@ export function useNumberMenu(): (number: LinkedNumber) => readonly MenuEntry[] 
 
   const forCode = (address: bigint): readonly MenuEntry[] => [
     { title: 'Go to it in disassembly', run: showIn('disassembly', { kind: 'code', address }) },
-    { title: 'Run to here', isEnabled: machine.canRun, run: () => void machine.runTo(address) },
+    { title: 'Run to here', isApart: true, isEnabled: machine.canRun, run: () => void machine.runTo(address) },
     { title: 'Set or remove a breakpoint here', run: () => void breakpoints.toggleAt(address) },
     { title: 'Break on writes to these 8 bytes', run: () => void breakpoints.watchWrites('gva', address) },
   ];
@@ -44,11 +44,12 @@ export function useNumberMenu(): (number: LinkedNumber) => readonly MenuEntry[] 
     return [
       { title: 'Go to its sptes', run: showIn('sptes', { kind: 'gfn', gfn }) },
       { title: 'Go to it on the map of the slots', run: showIn('memslots', { kind: 'gfn', gfn }) },
-      { title: 'Break on MMIO faults of its page', run: () => void breakpoints.addForPage(gfn) },
+      { title: 'Break on MMIO faults of its page', isApart: true, run: () => void breakpoints.addForPage(gfn) },
       { title: 'Break on writes to these 8 bytes of memory', run: () => void breakpoints.watchWrites('gpa', gpa) },
       { title: 'Break when an spte of its page changes', run: () => void breakpoints.addForSpte(gfn) },
       {
         title: 'New memslot over its page',
+        isApart: true,
         run: () => {
           layout.open('memslots');
           void memslots.createOver(gpa);
@@ -97,7 +98,7 @@ export function useNumberMenu(): (number: LinkedNumber) => readonly MenuEntry[] 
       ...(place ? forAddress(place.space, place.address) : []),
       ...forGeneration(number),
       ...forMoment(number),
-      { title: 'Copy as hexadecimal', run: () => void desktop.copyText(formatHex(value)) },
+      { title: 'Copy as hexadecimal', isApart: true, run: () => void desktop.copyText(formatHex(value)) },
       { title: 'Copy as decimal', run: () => void desktop.copyText(value.toString()) },
       { title: 'Copy with what it is', run: () => void desktop.copyText(numberWithSpace(number)) },
     ];

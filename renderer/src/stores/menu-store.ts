@@ -4,6 +4,8 @@ import { shallowRef } from 'vue';
 
 export interface MenuEntry {
   readonly title: string;
+  /** A line above it: what follows is of another kind. */
+  readonly isApart?: boolean;
   readonly isEnabled?: boolean;
   readonly run: () => void;
 }
