@@ -62,8 +62,7 @@ function mapOf(era: SpteEra, host: SpteHost, magic: MmioMagic, gen: number | und
   const gpa = `gfn ${hex(gfn)}, gpa ${hex(gfn << 12n)}`;
   for (const { low, high, genBit } of era.generation) {
     const top = genBit + high - low;
-    const meaning = (value: bigint): string =>
-      `generation bits ${top}–${genBit} = ${hex(value)}; the whole is ${hex(gen ?? 0)}`;
+    const meaning = (): string => `bits ${top}–${genBit} of generation ${hex(gen ?? 0)}`;
     map.put(low, high, label(low < 12 ? 'generation low' : 'generation high', 'generation', meaning));
   }
   map.putMask(inPlace, label('gfn', 'gfn', split === 0n ? gpa : `lower part of the address: ${gpa}`));
