@@ -17,12 +17,14 @@ const isNeededAtOnce = (id: string): boolean =>
 const resolve = { alias: { '@core': inProject('core') } };
 
 // The targets are those of the oldest runtime that starts us (Electron 33: Chrome 130, Node 20.18), not of the newest.
-export default defineConfig({
+export default defineConfig(({ command }) => ({
   main: {
     resolve,
     plugins: [sharedDecoder(), { name: 'guest-images', closeBundle: copyGuestImages }],
     build: {
       ...nodeBundle,
+      // Two files saved at once are two builds: the second must not take the first one's away while Electron reads them.
+      emptyOutDir: command === 'build',
       externalizeDeps: { exclude: ['iced-x86'] },
       rolldownOptions: {
         ...nodeBundle.rolldownOptions,
@@ -66,4 +68,4 @@ export default defineConfig({
       },
     },
   },
-});
+}));
