@@ -24,6 +24,11 @@ export function memslotCommands(): readonly Command[] {
     layout.open('memslots');
     return act(slot);
   };
+  /** What it does, and why not, is shown there. */
+  const inSight = (act: () => unknown) => (): unknown => {
+    layout.open('memslots');
+    return act();
+  };
   return [
     {
       id: 'new-slot',
@@ -59,7 +64,7 @@ export function memslotCommands(): readonly Command[] {
       waits: true,
       needs: 'a memslot in the editor',
       isEnabled: () => memslots.region !== undefined,
-      run: memslots.stageDraft,
+      run: inSight(memslots.stageDraft),
     },
     {
       id: 'delete-slot',
@@ -81,7 +86,7 @@ export function memslotCommands(): readonly Command[] {
       isOnceAPress: true,
       needs: 'a prepared memslot change',
       isEnabled: () => memslots.canApply,
-      run: memslots.apply,
+      run: inSight(memslots.apply),
     },
     {
       id: 'drop-memslots',
@@ -89,7 +94,7 @@ export function memslotCommands(): readonly Command[] {
       key: 'Ctrl+K Shift+P',
       needs: 'a prepared memslot change',
       isEnabled: () => memslots.plan.length > 0,
-      run: memslots.dropAll,
+      run: inSight(memslots.dropAll),
     },
     {
       id: 'read-dirty-log',

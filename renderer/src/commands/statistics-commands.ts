@@ -1,9 +1,11 @@
 /** Statistics by name. */
+import { useLayoutStore } from '../stores/layout-store.ts';
 import { useMachineStore } from '../stores/machine-store.ts';
 import { useStatsStore } from '../stores/stats-store.ts';
 import type { Command } from './command.ts';
 
 export function statisticsCommands(): readonly Command[] {
+  const layout = useLayoutStore();
   const machine = useMachineStore();
   const stats = useStatsStore();
   return [
@@ -13,7 +15,10 @@ export function statisticsCommands(): readonly Command[] {
       key: 'Ctrl+K Z',
       needs: 'a machine',
       isEnabled: () => machine.hasMachine,
-      run: stats.reset,
+      run: () => {
+        layout.open('statistics');
+        return stats.reset();
+      },
     },
   ];
 }

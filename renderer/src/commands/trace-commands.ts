@@ -48,7 +48,8 @@ export function traceCommands(): readonly Command[] {
       title: 'Show the live trace',
       key: 'Ctrl+K G',
       isChecked: () => !file.isShown,
-      isEnabled: always,
+      needs: 'an imported trace that is shown',
+      isEnabled: () => file.isShown,
       run: show(false),
     },
     {

@@ -5,6 +5,7 @@ import { defineStore } from 'pinia';
 import { computed, ref, shallowRef } from 'vue';
 import { useDesktopStore } from './desktop-store.ts';
 import { useMachineStore } from './machine-store.ts';
+import { useTurnsStore } from './turns-store.ts';
 
 export interface KeptMemory {
   readonly space: AddressSpace;
@@ -26,6 +27,7 @@ const MAX_DIFFERENCES = 1000;
 function setup() {
   const desktop = useDesktopStore();
   const machine = useMachineStore();
+  const turns = useTurnsStore();
   const kept = shallowRef<KeptMemory>();
   const differences = shallowRef<readonly Difference[]>();
   const progress = ref(0);
@@ -43,6 +45,7 @@ function setup() {
     let moment: Moment | undefined;
     isBusy.value = true;
     error.value = undefined;
+    await turns.settled();
     for (let done = 0; done < length; done += MAX_MEMORY_READ) {
       const size = Math.min(MAX_MEMORY_READ, length - done);
       const answer = await desktop.call('memory.read', {

@@ -5,6 +5,7 @@ import { defineStore } from 'pinia';
 import { ref, shallowRef } from 'vue';
 import { useDesktopStore } from './desktop-store.ts';
 import { useMachineStore } from './machine-store.ts';
+import { useTurnsStore } from './turns-store.ts';
 
 export interface SearchRange {
   readonly space: AddressSpace;
@@ -19,6 +20,7 @@ const PIECE = BigInt(MAX_MEMORY_SEARCH);
 function setup() {
   const desktop = useDesktopStore();
   const machine = useMachineStore();
+  const turns = useTurnsStore();
   const matches = shallowRef<readonly bigint[]>([]);
   const range = shallowRef<SearchRange>();
   /** 0 … 1. */
@@ -40,6 +42,7 @@ function setup() {
     isCut.value = false;
     progress.value = 0;
     isSearching.value = true;
+    await turns.settled();
     for (let at = start; at < end && matches.value.length < MAX_MATCHES;) {
       const piece = end - at < PIECE ? end - at : PIECE;
       const limit = MAX_MATCHES - matches.value.length;

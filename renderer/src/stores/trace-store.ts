@@ -93,6 +93,7 @@ export const useTraceStore = defineStore('trace', () => {
   async function copyAll(): Promise<number> {
     const { text } = await wholeText(MAX_CLIPBOARD_CHARACTERS);
     await desktop.copyText(text);
+    notices.add('info', `The trace is copied: ${formatCount(text.length)} characters`);
     return text.length;
   }
 

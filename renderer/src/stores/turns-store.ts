@@ -25,5 +25,8 @@ export const useTurnsStore = defineStore('turns', () => {
   /** Something is under way: what the window shows of the machine may not hold any more. */
   const isBusy = computed(() => waiting.value > 0);
 
-  return { isBusy, take };
+  /** When all that was asked until now is done: whoever looks at what was edited looks behind it. */
+  const settled = (): Promise<void> => take(async () => {});
+
+  return { isBusy, take, settled };
 });

@@ -7,6 +7,7 @@ import { useDialogStore } from '../../../renderer/src/stores/dialog-store.ts';
 import { useEditHistoryStore } from '../../../renderer/src/stores/edit-history-store.ts';
 import { useMachineStore } from '../../../renderer/src/stores/machine-store.ts';
 import { useMemoryEditsStore } from '../../../renderer/src/stores/memory-edits-store.ts';
+import { useMemorySearchStore } from '../../../renderer/src/stores/memory-search-store.ts';
 import { useMemslotsStore } from '../../../renderer/src/stores/memslots-store.ts';
 import { useRegistersStore } from '../../../renderer/src/stores/registers-store.ts';
 import { useTraceStore } from '../../../renderer/src/stores/trace-store.ts';
@@ -129,6 +130,15 @@ describe('edits made at once', () => {
     press('F11');
     await vi.waitFor(() => expect(running()).toEqual(['run.step']));
     expect(asked().filter((name) => /write|step/.test(name))).toEqual(['registers.write', 'memory.write', 'run.step']);
+  });
+
+  it('of memory are found by the search behind them', async () => {
+    const search = useMemorySearchStore();
+    for (const [at, byte] of [0xde, 0xad].entries()) {
+      void useMemoryEditsStore().write({ space: 'gpa', address: 0x100n + BigInt(at) }, Uint8Array.of(byte));
+    }
+    await search.search({ space: 'gpa', start: 0n, length: 0x1000n }, Uint8Array.of(0xde, 0xad));
+    expect(search.matches).toEqual([0x100n]);
   });
 
   it('of a list of breakpoints are taken back one by one', async () => {
