@@ -13,6 +13,9 @@ import { type Workspace, type WorkspaceParts, workspacePartsSchema } from './wor
 
 export const MAX_CLIPBOARD_CHARACTERS = 4 * 1024 * 1024;
 
+/** What a window without an argument starts with, and the tour goes with. */
+export const DEMO_GUEST = 'poller';
+
 export const THEME_CHOICES = ['system', 'dark', 'light'] as const;
 export type ThemeChoice = (typeof THEME_CHOICES)[number];
 

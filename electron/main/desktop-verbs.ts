@@ -1,6 +1,7 @@
 /** The host's own verbs: images to load, and the clipboard. */
 import { app, clipboard, dialog } from 'electron';
 import type { BrowserWindow } from 'electron';
+import { DEMO_GUEST } from '../../core/protocol/desktop.ts';
 import type {
   DesktopParams,
   DesktopReplies,
@@ -16,8 +17,6 @@ import { fileProblem, guestNames, readGuest, readImageFile } from './guest-files
 import type { SessionVerbs } from './session-verbs.ts';
 import type { WindowTheme } from './theme-choice.ts';
 
-/** What a window without an argument starts with. */
-const DEMO_GUEST = 'poller';
 /** What the cost of memslot changes is measured under. */
 const COST_GUEST = 'storm';
 

@@ -1,8 +1,11 @@
 /** The tour of five steps: where somebody is in it, and whether it was dismissed for good. */
+import { DEMO_GUEST } from '@core/protocol/index.ts';
 import { defineStore } from 'pinia';
 import { computed, ref } from 'vue';
 import type { PanelKind } from '../layout/panel-kinds.ts';
+import { useDesktopStore } from './desktop-store.ts';
 import { useLayoutStore } from './layout-store.ts';
+import { useMachineStore } from './machine-store.ts';
 
 export interface TourStep {
   readonly text: string;
@@ -33,10 +36,15 @@ export const TOUR_STEPS: readonly TourStep[] = [
 ];
 
 export const useTourStore = defineStore('tour', () => {
+  const desktop = useDesktopStore();
   const layout = useLayoutStore();
+  const machine = useMachineStore();
   const step = ref(0);
   const isDismissed = ref(localStorage.getItem(STORAGE_KEY) === 'dismissed');
   const current = computed(() => TOUR_STEPS[step.value]);
+  /** Its steps are of no use with another guest. */
+  const isHere = computed(() => !machine.hasMachine || machine.status?.image === DEMO_GUEST);
+  const loadDemo = async (): Promise<boolean> => machine.load(await desktop.readGuest(DEMO_GUEST), {});
   const isLast = computed(() => step.value === TOUR_STEPS.length - 1);
 
   function move(distance: number): void {
@@ -56,5 +64,5 @@ export const useTourStore = defineStore('tour', () => {
     layout.open(current.value.panel);
   }
 
-  return { step, isDismissed, current, isLast, move, dismiss, restart };
+  return { step, isDismissed, current, isLast, isHere, loadDemo, move, dismiss, restart };
 });

@@ -124,7 +124,7 @@ export class FakeEngine extends FakeDesktop implements UmbraDesktop {
       moment: this.moment,
       state: this.state,
       reason: this.reason,
-      image: 'poller',
+      image: this.present?.image.name ?? 'poller',
       mmu: 'ept',
       era: 'patch',
       maxPhyAddr: 40,
