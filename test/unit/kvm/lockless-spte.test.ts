@@ -6,6 +6,7 @@ import { vcpuCacheMmioInfo, vcpuMatchMmioGpa } from '../../../core/kvm/mmio/mmio
 import { freshGeneration } from '../../../core/kvm/mmio/mmio-spte.ts';
 import { PT_PRESENT_MASK } from '../../../core/kvm/mmu/mmu.ts';
 import { walkHostTable } from '../../../core/x86/second-level/second-level-pagetable.ts';
+import { mmioSpteGeneration } from '../../../core/kvm/spte/spte-mmio.ts';
 import { reservedHierarchyText } from '../../../core/kvm/spte/spte-reserved.ts';
 import { HVA_BASE } from '../../../core/base/address.ts';
 import { KvmFixture, MIB } from './kvm-fixture.ts';
@@ -102,5 +103,38 @@ describe('the cache of v6.8', () => {
     expect(vcpuCacheMmioInfo(mmu, r, 0, 0, 0xe0001, 0)).toBe(false);
     expect(vcpuMatchMmioGpa(mmu, r, 0xe000_1000 | 0, 0)).toBe(false);
     begun.value.finish();
+  });
+});
+
+describe('the cache of v3.17', () => {
+  it('is filled at an odd generation while an update is in flight, and matches until it is settled', () => {
+    const kvm = new KvmFixture({ era: 'v3.17' });
+    kvm.slot(0, 0n, MIB);
+    const { mmu } = kvm.vm;
+    const { r } = kvm.cpu;
+    const matches = (): boolean => vcpuMatchMmioGpa(mmu, r, 0xe000_1000 | 0, 0);
+    const begun = kvm.vm.beginMemslotUpdate({
+      slot: 1,
+      flags: 0,
+      guestPhysAddr: GPA,
+      memorySize: 4096n,
+      userspaceAddr: HVA_BASE,
+    });
+    if (!begun.ok) throw new Error(begun.error.message);
+    begun.value.step();
+    expect(freshGeneration(mmu) & 1).toBe(1);
+    expect(vcpuCacheMmioInfo(mmu, r, 0, 0, 0xe0001, 0)).toBe(true);
+    expect(matches()).toBe(true);
+    // The spte that goes with it drops the lowest bit, so that it is stale at once and for ever.
+    kvm.touch(GPA + 0x1000n);
+    const made = mmioSpteGeneration(
+      mmu.mmio,
+      kvm.arena.i32[kvm.sptep(GPA + 0x1000n) >> 2],
+      kvm.arena.i32[(kvm.sptep(GPA + 0x1000n) >> 2) + 1],
+    );
+    expect(made).toBe(freshGeneration(mmu) - 1);
+    begun.value.finish();
+    expect(freshGeneration(mmu)).toBe(made + 2);
+    expect(matches()).toBe(false);
   });
 });
