@@ -97,6 +97,50 @@ describe('the map of guest physical memory', () => {
   });
 });
 
+describe('a slot under the mouse', () => {
+  const menuAt = async (key: string): Promise<Locator> => {
+    const box = await panel.locator(`[data-box="${key}"]`).boundingBox();
+    if (box === null) throw new Error(`${key} is not on the map`);
+    await umbra.page.mouse.click(box.x + box.width / 2, box.y + box.height / 2, { button: 'right' });
+    return umbra.page.getByRole('menu');
+  };
+
+  it('is deleted by its context menu: staged, applied, undone and redone', async () => {
+    const menu = await menuAt('slot 3');
+    await umbra.screenshot('33-memslots-menu');
+    await menu.getByRole('menuitem', { name: 'Delete slot 3 (staged)' }).click();
+    await panel.locator('[data-staged="3"]').waitFor();
+    await panel.locator('[data-action=apply-staged]').click();
+    await panel.locator('[data-slot="3"]').waitFor({ state: 'detached' });
+    await umbra.page.keyboard.press('Control+Z');
+    await panel.locator('[data-slot="3"]').waitFor();
+    await umbra.page.keyboard.press('Control+Shift+Z');
+    await panel.locator('[data-slot="3"]').waitFor({ state: 'detached' });
+    await umbra.page.keyboard.press('Control+Z');
+    await panel.locator('[data-slot="3"]').waitFor();
+  });
+
+  it('is chosen by a click and deleted by the key; the menu drops what is staged', async () => {
+    const box = await panel.locator('[data-box="slot 2"]').boundingBox();
+    if (box === null) throw new Error('slot 2 is not on the map');
+    await umbra.page.mouse.click(box.x + box.width / 2, box.y + box.height / 2);
+    await umbra.page.keyboard.press('Delete');
+    await panel.locator('[data-staged="2"]').waitFor();
+    await (await menuAt('slot 2')).getByRole('menuitem', { name: 'Drop the staged change of slot 2' }).click();
+    await panel.locator('[data-staged="2"]').waitFor({ state: 'detached' });
+  });
+
+  it('is made where a hole was pressed', async () => {
+    const box = await map().boundingBox();
+    if (box === null) throw new Error('the map is not on screen');
+    await umbra.page.mouse.click(box.x + 0.9 * box.width, box.y + 30, { button: 'right' });
+    await umbra.page.getByRole('menuitem', { name: /^New slot at 0x[0-9a-f]+000$/ }).click();
+    await bench.eventually(() => panel.locator('[name=gpa]').inputValue(), /^0x[0-9a-f]+000$/, 'the editor has it');
+    await umbra.page.keyboard.press('Escape');
+    await panel.getByRole('button', { name: 'New slot' }).waitFor();
+  });
+});
+
 describe('the map by key', () => {
   it('chooses a slot, moves it by a page, resizes it, stages it and drops it', async () => {
     await map().focus();
