@@ -136,8 +136,10 @@ describe('a slot under the mouse', () => {
     await umbra.page.mouse.click(box.x + 0.9 * box.width, box.y + 30, { button: 'right' });
     await umbra.page.getByRole('menuitem', { name: /^New slot at 0x[0-9a-f]+000$/ }).click();
     await bench.eventually(() => panel.locator('[name=gpa]').inputValue(), /^0x[0-9a-f]+000$/, 'the editor has it');
+    await map().focus();
     await umbra.page.keyboard.press('Escape');
-    await panel.getByRole('button', { name: 'New slot' }).waitFor();
+    await panel.locator('[name=gpa]').waitFor({ state: 'detached' });
+    await panel.locator('[data-slot="3"] > span').first().click();
   });
 });
 
