@@ -46,6 +46,19 @@ test('a directory entry with bit 63 gives its rights to the page below, all but 
   ]);
 });
 
+test.each(ERAS.flatMap((era) => MMU_MODES.map((mmu) => [mmu, era] as const)))(
+  'a slot of large pages that is moved to where none fits is still reached: %s, %s',
+  (mmu, era) => {
+    playScript({ mmu, era, hostPages: '2m', vcpus: 1, eptAd: false }, [
+      { do: 'slot', id: 1, place: 2, pages: 512, host: 1, flags: 0 },
+      { do: 'move', id: 1, place: 1 },
+      { do: 'read', at: 1, user: false },
+      { do: 'write', at: 1, byte: false, user: false },
+      { do: 'read', at: 1, user: false },
+    ]);
+  },
+);
+
 test('a flush that is lost is found by the next step', () => {
   const script = playScript({ mmu: 'npt', era: 'v3.11' }, [
     { do: 'slot', id: 1, place: 0, pages: 16, host: 0, flags: 1 },

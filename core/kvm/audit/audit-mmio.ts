@@ -4,9 +4,10 @@
  */
 import { SP_MMIO_CACHED, VM_MMIO_SPTES } from '../../arena/mmu-layout.ts';
 import { VCPU_BYTES, VCPU_MMIO_GFN } from '../../arena/vcpu-layout.ts';
-import type { AuditSpte, AuditView } from './audit-view.ts';
-import { corruptMmioCache, staleMmioCache } from './audit-era-bugs.ts';
+import { framesOf, type AuditSpte, type AuditView } from './audit-view.ts';
+import { corruptMmioCache, staleLpageInfo, staleMmioCache } from './audit-era-bugs.ts';
 import { currentMmioGeneration, mmioGenerationEnd } from '../eras.ts';
+import { readMemslots } from '../memslots/memslot-table.ts';
 import { isVisibleGfn } from '../memslots/memslots.ts';
 import { vcpuMatchMmioGen } from '../mmio/mmio-cache.ts';
 import { VM_MMIO_FRESH, VM_MMIO_FRESH_GEN } from '../mmu/mmu-words.ts';
@@ -21,7 +22,10 @@ export function auditMmio(view: AuditView): void {
     const gfn = mmioSpteGfn(mmu.mmio, spte.lo, spte.hi);
     const at = { ...spte, gfn };
     const generation = generationOf(view, spte);
-    if (spte.page.level !== 1) view.reportSpte('mmio-spte', at, `an MMIO spte stands at level ${spte.page.level}`);
+    if (spte.page.level !== 1) {
+      const bug = isBeforeItsSlot(view, gfn, spte.page.level) ? staleLpageInfo(era) : undefined;
+      view.reportSpte('mmio-spte', at, `an MMIO spte stands at level ${spte.page.level}`, bug);
+    }
     if (spte.page.direct && spte.gfn !== gfn) {
       const text = `an MMIO spte of gfn 0x${gfn.toString(16)} stands where gfn 0x${spte.gfn.toString(16)} belongs`;
       view.reportSpte('mmio-spte', at, text);
@@ -68,3 +72,7 @@ function auditVcpuCache(view: AuditView, vcpuId: number): void {
   const text = `the MMIO cache of vCPU ${vcpuId} holds gfn 0x${gfn.toString(16)}, which is in a live slot`;
   view.report('mmio-cache', text, { gfn, eraBug: staleMmioCache(era) });
 }
+
+/** Whether a large page begins in front of a slot that has other frames of it: the lookup of its first frame finds none. */
+const isBeforeItsSlot = ({ mmu }: AuditView, gfn: number, level: number): boolean =>
+  readMemslots(mmu.arena).some(({ baseGfn }) => baseGfn > gfn && baseGfn < gfn + framesOf(level));

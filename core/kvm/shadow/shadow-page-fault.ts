@@ -89,12 +89,14 @@ function mapPage(vcpu: VcpuContext, lo: number, hi: number, errorCode: number): 
   }
   r[VCPU_WRITE_FAULT_TO_SHADOW_PGTABLE] = 0;
   const selfChanged = isSelfChangeMapping(r, walker, user);
-  const slot = gfnToMemslot(arena, walker.gfn);
+  let slot = gfnToMemslot(arena, walker.gfn);
   let level = PT_PAGE_TABLE_LEVEL;
   const forcePtLevel = walker.level < PT_DIRECTORY_LEVEL || mappingLevelDirtyBitmap(mmu, slot) || selfChanged;
   if (!forcePtLevel) {
     level = Math.min(walker.level, mappingLevel(mmu, slot, walker.gfn));
     walker.gfn -= walker.gfn % KVM_PAGES_PER_HPAGE[level];
+    // As in direct-map.ts: the first frame is looked up anew.
+    if (level > PT_PAGE_TABLE_LEVEL) slot = gfnToMemslot(arena, walker.gfn);
   }
 
   let pfn = slotGfnToPfn(arena, slot, walker.gfn, write);
@@ -114,8 +116,9 @@ function mapPage(vcpu: VcpuContext, lo: number, hi: number, errorCode: number): 
   makePagesAvailable(mmu);
   if (!forcePtLevel && level === PT_PAGE_TABLE_LEVEL && pfn >= 0 && canAdjustToHugePage(mmu, slot, walker.gfn, pfn)) {
     level = PT_DIRECTORY_LEVEL;
-    walker.gfn -= walker.gfn % KVM_PAGES_PER_HPAGE[level];
-    pfn -= pfn % KVM_PAGES_PER_HPAGE[level];
+    const within = pfn % KVM_PAGES_PER_HPAGE[level];
+    if (within !== 0) walker.gfn -= walker.gfn % KVM_PAGES_PER_HPAGE[level];
+    pfn -= within;
   }
   const sptep = noslot ? lastSptep(mmu, r, lo, signFree(hi)) : 0;
   const spteLo = sptep === 0 ? 0 : mmu.i32[sptep >> 2];
