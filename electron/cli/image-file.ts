@@ -1,6 +1,7 @@
 /** Images for the command line: a guest that comes with the program, by name, or a file. */
 import { readFileSync, readdirSync } from 'node:fs';
 import path from 'node:path';
+import { foreignImage } from '../../core/protocol/foreign-image.ts';
 import { MAX_IMAGE_BYTES } from '../../core/protocol/requests.ts';
 import { readBounded, UnreadableFile } from './bounded-file.ts';
 import { CliFailure } from './exit-status.ts';
@@ -32,7 +33,10 @@ export function readImage(word: string): ImageFile {
     return { name: word, bytes: new Uint8Array(readFileSync(new URL(`${word}${EXTENSION}`, GUESTS))) };
   }
   try {
-    return { name: word, bytes: readBounded(word, MAX_IMAGE_BYTES, 'an image') };
+    const bytes = readBounded(word, MAX_IMAGE_BYTES, 'an image');
+    const what = foreignImage(bytes);
+    if (what !== undefined) throw new CliFailure(`${word} is no image but ${what}.`);
+    return { name: word, bytes };
   } catch (error) {
     if (!(error instanceof UnreadableFile) || error.code !== 'ENOENT') throw error;
     const names = guestNames().join(', ');

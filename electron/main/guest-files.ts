@@ -1,6 +1,7 @@
 /** Images on disk: those the user has, and those that come with the program. */
 import { open, readFile, readdir } from 'node:fs/promises';
 import path from 'node:path';
+import { foreignImage } from '../../core/protocol/foreign-image.ts';
 import type { ImageAnswer } from '../../core/protocol/desktop.ts';
 import { MAX_IMAGE_BYTES } from '../../core/protocol/requests.ts';
 
@@ -24,7 +25,10 @@ export async function readImageFile(file: string): Promise<ImageAnswer> {
         const megabytes = MAX_IMAGE_BYTES / 1024 / 1024;
         return { ok: false, message: `${file} has ${size} bytes; an image may have ${megabytes} MiB at most.` };
       }
-      return { ok: true, value: { name: file, bytes: new Uint8Array(await handle.readFile()) } };
+      const bytes = new Uint8Array(await handle.readFile());
+      const what = foreignImage(bytes);
+      if (what !== undefined) return { ok: false, message: `${file} is no image but ${what}.` };
+      return { ok: true, value: { name: file, bytes } };
     } finally {
       await handle.close();
     }
