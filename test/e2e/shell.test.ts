@@ -209,8 +209,12 @@ describe('commands', () => {
     expect(items.length).toBeGreaterThan(25);
     for (const { id, title, key } of items) {
       const row = keys.find(([name]) => name === id);
-      expect(title.replaceAll('&&', '&')).toBe(row?.[1]);
-      const shown = (key ?? '').replace('CmdOrCtrl', 'Ctrl').replace(/\b(Left|Right|Up|Down)$/, 'Arrow$1');
+      // A key of two strokes stands behind the title: no system's menus have such.
+      const chord = /^(.*) \[(Ctrl\+K .*)\]$/.exec(title);
+      expect((chord?.[1] ?? title).replaceAll('&&', '&')).toBe(row?.[1]);
+      const shown = (chord?.[2] ?? key ?? '')
+        .replace('CmdOrCtrl', 'Ctrl')
+        .replace(/\b(Left|Right|Up|Down)$/, 'Arrow$1');
       expect(shown).toBe(row?.[2]);
     }
   });
