@@ -107,7 +107,10 @@ async function prepare(): Promise<void> {
   for (const name of ['kvm_mmio', 'kvm_exit']) await umbra.page.locator(`input[name=${name}]`).check();
   await press('Escape');
   await bench.runAWhile();
-  const line = bench.panel('disassembly').locator('.insn').nth(4);
+  // By its address: a listing that is scrolled has another line in its fifth place.
+  const listing = bench.panel('disassembly');
+  const address = await listing.locator('.insn[aria-current=true]').getAttribute('data-address');
+  const line = listing.locator(`.insn[data-address="${address}"]`);
   await line.click();
   await press('F9');
   await line.locator('.mark').waitFor();
