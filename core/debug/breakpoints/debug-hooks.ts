@@ -178,7 +178,7 @@ export class DebugHooks implements MachineHooks, EventSink {
   }
 
   meet(event: MachineEvent): boolean {
-    if (this.#machine !== undefined && STANDS_BEFORE.has(event.kind)) this.#met.note(this.#machine, event);
+    if (this.#machine !== undefined) this.#met.note(this.#machine, event);
     return this.#stopFor(this.#breakpoints.hit(event), event);
   }
 

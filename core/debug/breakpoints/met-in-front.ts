@@ -3,13 +3,14 @@
  * a vCPU has left are forgotten by themselves.
  */
 import type { Machine } from '../../machine/index.ts';
+import { STANDS_BEFORE } from '../../protocol/breakpoint-kinds.ts';
+import type { BreakpointKind } from '../../protocol/snapshots.ts';
 import { ripOf } from '../memory/memory-watch.ts';
 import type { MetInFront, MetKind } from '../thread-list.ts';
 import { VECTOR_PF } from './event-watch.ts';
 import type { MachineEvent } from './machine-event.ts';
 
-const KINDS: ReadonlySet<string> = new Set<MetKind>(['port', 'exception', 'page-fault']);
-const isInFront = (kind: string): kind is MetKind => KINDS.has(kind);
+const isInFront = (kind: BreakpointKind): kind is MetKind => STANDS_BEFORE.has(kind);
 
 export class MetPlaces {
   readonly #met = new Map<number, MetInFront[]>();

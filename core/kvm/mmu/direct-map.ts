@@ -8,7 +8,13 @@ import { ERA_V6_8 } from '../eras.ts';
 import { MMU_SHADOW, mmuLock, mmuUnlock, PT_DIRECTORY_LEVEL, PT_PAGE_TABLE_LEVEL, type Mmu } from './mmu.ts';
 import { PFERR_WRITE_MASK } from './mmu-fault-error.ts';
 import { fastPageFault } from './mmu-fast-fault.ts';
-import { canAdjustToHugePage, HOST_PAGES_4K, mappingLevel, mappingLevelDirtyBitmap } from './large-page-level.ts';
+import {
+  canAdjustToHugePage,
+  HOST_PAGES_4K,
+  hugePageGfn,
+  mappingLevel,
+  mappingLevelDirtyBitmap,
+} from './large-page-level.ts';
 import { KVM_PAGES_PER_HPAGE } from '../memslots/lpage-info.ts';
 import { mmuSetSpte } from './mmu-set-spte.ts';
 import { isLastSpte, isShadowPresent } from './mmu-spte.ts';
@@ -158,10 +164,8 @@ function directFault(mmu: Mmu, r: Int32Array, vcpuId: number, lo: number, hi: nu
   makePagesAvailable(mmu);
   if (large && level === PT_PAGE_TABLE_LEVEL && pfn >= 0 && canAdjustToHugePage(mmu, slot, gfn, pfn)) {
     level = PT_DIRECTORY_LEVEL;
-    const within = pfn % KVM_PAGES_PER_HPAGE[level];
-    // KVM takes it for the place of the gfn as well, and asserts so only where memory management is debugged (VM_BUG_ON).
-    if (within !== 0) gfn -= gfn % KVM_PAGES_PER_HPAGE[level];
-    pfn -= within;
+    gfn = hugePageGfn(gfn, pfn);
+    pfn -= pfn % KVM_PAGES_PER_HPAGE[level];
   }
   const mapped = directMap(mmu, r, vcpuId, lo, hi, write, level, gfn, pfn, mapWritable);
   mmuUnlock(mmu);

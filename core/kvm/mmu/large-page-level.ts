@@ -65,3 +65,12 @@ export const canAdjustToHugePage = (mmu: Mmu, slot: number, gfn: number, pfn: nu
   mmu.hostPages === HOST_PAGES_THP &&
   isWholeHostPage(mmu, pfn, PT_DIRECTORY_LEVEL) &&
   slotWriteCount(mmu, slot, gfn, PT_DIRECTORY_LEVEL) === 0;
+
+/**
+ * The gfn that transparent_hugepage_adjust maps all of its 2 MiB for. It rounds where the pfn lies within the page, and takes that
+ * for the gfn's place as well; it asserts so only where memory management is debugged (VM_BUG_ON).
+ */
+export const hugePageGfn = (gfn: number, pfn: number): number => {
+  const frames = KVM_PAGES_PER_HPAGE[PT_DIRECTORY_LEVEL];
+  return pfn % frames === 0 ? gfn : gfn - (gfn % frames);
+};

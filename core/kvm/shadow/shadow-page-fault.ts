@@ -10,7 +10,7 @@ import { injectPageFault } from '../exits/exception-queue.ts';
 import { isSmep, isWriteProtection } from './guest-paging.ts';
 import { ACCESS_IMPLICIT, walkAddr } from './guest-table-walk.ts';
 import type { GuestWalker } from './guest-walker.ts';
-import { canAdjustToHugePage, mappingLevel, mappingLevelDirtyBitmap } from '../mmu/large-page-level.ts';
+import { canAdjustToHugePage, hugePageGfn, mappingLevel, mappingLevelDirtyBitmap } from '../mmu/large-page-level.ts';
 import { KVM_PAGES_PER_HPAGE } from '../memslots/lpage-info.ts';
 import { gfnToMemslot, KVM_PFN_NOSLOT, memslotIsReadonly, slotGfnToPfn } from '../memslots/memslots.ts';
 import { handleMmioPageFaultCommon, RET_MMIO_PF_INVALID, visibleSpteGeneration } from '../mmio/mmio-fault.ts';
@@ -116,9 +116,8 @@ function mapPage(vcpu: VcpuContext, lo: number, hi: number, errorCode: number): 
   makePagesAvailable(mmu);
   if (!forcePtLevel && level === PT_PAGE_TABLE_LEVEL && pfn >= 0 && canAdjustToHugePage(mmu, slot, walker.gfn, pfn)) {
     level = PT_DIRECTORY_LEVEL;
-    const within = pfn % KVM_PAGES_PER_HPAGE[level];
-    if (within !== 0) walker.gfn -= walker.gfn % KVM_PAGES_PER_HPAGE[level];
-    pfn -= within;
+    walker.gfn = hugePageGfn(walker.gfn, pfn);
+    pfn -= pfn % KVM_PAGES_PER_HPAGE[level];
   }
   const sptep = noslot ? lastSptep(mmu, r, lo, signFree(hi)) : 0;
   const spteLo = sptep === 0 ? 0 : mmu.i32[sptep >> 2];

@@ -46,10 +46,12 @@ export const windowBench = (minutes: number): Benchmark => ({
  * Chromium gives its drawing threads a priority above the guest's where it may, which is for root alone. Measured is what users
  * have. setpriv: util-linux.
  */
-const asUser = (): readonly string[] =>
+const asUser = (command: CommandLine): CommandLine =>
   process.platform === 'linux' && process.getuid?.() === 0
-    ? ['setpriv', '--bounding-set=-sys_nice', '--inh-caps=-sys_nice']
-    : [];
+    ? ['setpriv', '--bounding-set=-sys_nice', '--inh-caps=-sys_nice', ...command]
+    : command;
+
+type CommandLine = readonly [command: string, ...args: string[]];
 
 interface ScriptOutcome {
   readonly status: number | null;
@@ -58,7 +60,7 @@ interface ScriptOutcome {
 }
 
 function runScript(args: readonly string[], timeout: number, say: (line: string) => void): Promise<ScriptOutcome> {
-  const [command = process.execPath, ...rest] = [...asUser(), process.execPath, ...args];
+  const [command, ...rest] = asUser([process.execPath, ...args]);
   const child = spawn(command, rest, { stdio: ['ignore', 'pipe', 'pipe'], timeout });
   let stdout = '';
   let lastWords = 'it was stopped for taking too long';

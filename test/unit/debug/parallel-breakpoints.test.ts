@@ -1,23 +1,13 @@
 /** Every kind of breakpoint where each vCPU has a thread of its own. */
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { HVA_BASE } from '../../../core/base/address.ts';
-import type { LaunchVcpu } from '../../../core/machine/index.ts';
 import type { BreakpointEvent, BreakpointSpec, MachineStatus } from '../../../core/protocol/snapshots.ts';
 import type { Params } from '../../../core/protocol/requests.ts';
-import { bundledThreads } from '../host/bundled-worker.ts';
+import { bundledThreads, endedWithTheTest } from '../host/bundled-worker.ts';
 import { sessionWith, sessionWithCode, TestSession } from './debug-guest.ts';
 import { open, saved } from './saved-session.ts';
 
-const threads = await bundledThreads();
-const handles: { terminate(): void }[] = [];
-const launch: LaunchVcpu = (arena, board, vcpu) => {
-  const handle = threads(arena, board, vcpu);
-  handles.push(handle);
-  return handle;
-};
-afterEach(() => {
-  for (const handle of handles.splice(0)) handle.terminate();
-});
+const launch = endedWithTheTest(await bundledThreads());
 
 type Spec = Params<'breakpoints.add'>['spec'];
 const MODES = ['ept', 'npt', 'shadow'] as const;

@@ -7,21 +7,19 @@ import { HVA_BASE } from '../../../core/base/address.ts';
 import type { LaunchVcpu } from '../../../core/machine/index.ts';
 import type { MachineOptionsInput } from '../../../core/protocol/requests.ts';
 import { vcpuLauncher } from '../../../electron/host/vcpu-threads.ts';
-import { bundledThreads } from '../host/bundled-worker.ts';
+import { bundledThreads, endedWithTheTest } from '../host/bundled-worker.ts';
 import { MAX_STATE_PIECE } from '../../../core/protocol/requests.ts';
 import { guestImage, TestSession } from './debug-guest.ts';
 import { open, saved } from './saved-session.ts';
 
-const threads = await bundledThreads();
+const threads = endedWithTheTest(await bundledThreads());
 const WINDOW = 0xe000_0000n;
 const RAM = 8 << 20;
 
 const ended: number[] = [];
-const handles: { terminate(): void }[] = [];
 /** As `threads`, but knows what it has started. */
 const launch: LaunchVcpu = (arena, board, vcpu) => {
   const handle = threads(arena, board, vcpu);
-  handles.push(handle);
   return {
     terminate() {
       ended.push(vcpu);
@@ -30,7 +28,6 @@ const launch: LaunchVcpu = (arena, board, vcpu) => {
   };
 };
 afterEach(() => {
-  for (const handle of handles.splice(0)) handle.terminate();
   ended.length = 0;
 });
 

@@ -1,25 +1,15 @@
 /** Machine states of several vCPUs that stand in front of events, or behind ones that nobody was told of: none is lost, none is told twice. */
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { HVA_BASE } from '../../../core/base/address.ts';
 import { crc32 } from '../../../core/base/crc32.ts';
-import type { LaunchVcpu } from '../../../core/machine/index.ts';
 import type { MachineStatus } from '../../../core/protocol/snapshots.ts';
 import { jsonText } from '../../../core/protocol/json-text.ts';
-import { bundledThreads } from '../host/bundled-worker.ts';
+import { bundledThreads, endedWithTheTest } from '../host/bundled-worker.ts';
 import { repackedState } from '../machine/repacked-state.ts';
 import { sessionWith, TestSession } from './debug-guest.ts';
 import { open, saved } from './saved-session.ts';
 
-const threads = await bundledThreads();
-const handles: { terminate(): void }[] = [];
-const launch: LaunchVcpu = (arena, board, vcpu) => {
-  const handle = threads(arena, board, vcpu);
-  handles.push(handle);
-  return handle;
-};
-afterEach(() => {
-  for (const handle of handles.splice(0)) handle.terminate();
-});
+const launch = endedWithTheTest(await bundledThreads());
 
 const CODE = 0x20_0000n;
 /** nop; out 0x80, al; nop; out 0x80, al; hlt */

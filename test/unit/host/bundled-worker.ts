@@ -7,6 +7,7 @@ import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { ensureCliBundle } from '../../../scripts/build/cli-bundle.mjs';
 import { vcpuLauncher } from '../../../electron/host/vcpu-threads.ts';
+import { afterEach } from 'vitest';
 import type { LaunchVcpu } from '../../../core/machine/index.ts';
 
 /** @param worker the module of the threads, from the bundled one */
@@ -18,4 +19,17 @@ export async function bundledThreads(worker: (bundled: URL) => URL = (bundled) =
     return pathToFileURL(file);
   };
   return vcpuLauncher(worker(moduleOf('vcpu-worker.js')), moduleOf('vcpu-warden.js'));
+}
+
+/** As `launch`, but whatever it starts ends with the test that started it. */
+export function endedWithTheTest(launch: LaunchVcpu): LaunchVcpu {
+  const handles: ReturnType<LaunchVcpu>[] = [];
+  afterEach(() => {
+    for (const handle of handles.splice(0)) handle.terminate();
+  });
+  return (arena, board, vcpu) => {
+    const handle = launch(arena, board, vcpu);
+    handles.push(handle);
+    return handle;
+  };
 }
