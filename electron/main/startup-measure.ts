@@ -1,6 +1,8 @@
 /**
- * `--measure-startup`: says how long the first window took and what the program weighs, as one line of JSON on stdout, and
- * quits. `npm run bench` asks for it; it measures the program as it is, without a debugger attached.
+ * `--measure-startup`: says when the first window was there and what the program weighs, as one line of JSON on stdout, and
+ * quits. `npm run bench` asks for it; it measures the program as it is, without a debugger attached. Whoever starts the program
+ * knows when that was. Electron does not: on Linux its `process.getCreationTime()` counts from the boot time of /proc/stat, which
+ * has whole seconds, so it is wrong by the same part of a second from one boot to the next.
  */
 import { app } from 'electron';
 import type { BrowserWindow } from 'electron';
@@ -22,15 +24,15 @@ const WHEN_USEFUL = `new Promise((resolve) => {
 
 export function measureStartupIfAsked(window: BrowserWindow): void {
   if (!app.commandLine.hasSwitch(SWITCH)) return;
-  const sinceStart = (now: number): number => Math.round(now - (process.getCreationTime() ?? Number.NaN));
-  window.once('ready-to-show', () => void report(window, sinceStart(Date.now()), sinceStart));
+  window.once('ready-to-show', () => void report(window, Date.now()));
 }
 
-async function report(window: BrowserWindow, firstPaintMs: number, sinceStart: (now: number) => number): Promise<void> {
-  const usefulMs = sinceStart(Number(await window.webContents.executeJavaScript(WHEN_USEFUL)));
+/** @param firstPaintAt like `usefulAt` in milliseconds since 1970, by the clock of this machine */
+async function report(window: BrowserWindow, firstPaintAt: number): Promise<void> {
+  const usefulAt = Number(await window.webContents.executeJavaScript(WHEN_USEFUL));
   const cpuMs = processorTime();
   setTimeout(() => {
-    process.stdout.write(`${JSON.stringify({ firstPaintMs, usefulMs, cpuMs, memoryMiB: memoryByProcess() })}\n`);
+    process.stdout.write(`${JSON.stringify({ firstPaintAt, usefulAt, cpuMs, memoryMiB: memoryByProcess() })}\n`);
     app.quit();
   }, SETTLE_MS);
 }
