@@ -25,7 +25,7 @@ export function useMapKeys({ snapshot, select, cancel, panBy }: MapMoves) {
     const target = slot.value === undefined ? undefined : store.targetOf(slot.value);
     if (target === undefined || target.memorySize === 0n) return;
     const range = nudgeRange({ gpa: target.guestPhysAddr, size: target.memorySize }, steps, isResize, step);
-    await store.editTarget({ ...target, guestPhysAddr: range.gpa, memorySize: range.size });
+    await store.nudge({ ...target, guestPhysAddr: range.gpa, memorySize: range.size });
     store.announcement = `slot ${target.slot}: ${formatAddress(range.gpa)} + ${formatSize(range.size)}`;
   }
 

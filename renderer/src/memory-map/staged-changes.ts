@@ -48,6 +48,13 @@ export function stage(list: readonly StagedChange[], target: UserMemoryRegion): 
     : [...list, change];
 }
 
+const isSameTarget = (one: UserMemoryRegion, other: UserMemoryRegion): boolean =>
+  one.flags === other.flags && one.guestPhysAddr === other.guestPhysAddr && !needsReplacing(one, other);
+
+export const isSameList = (one: readonly StagedChange[], other: readonly StagedChange[]): boolean =>
+  one.length === other.length &&
+  one.every(({ slot, target }, i) => slot === other[i].slot && isSameTarget(target, other[i].target));
+
 /** Moves one up or down the list, as far as there is room. */
 export function reorder(list: readonly StagedChange[], index: number, distance: number): readonly StagedChange[] {
   const to = Math.min(list.length - 1, Math.max(0, index + distance));

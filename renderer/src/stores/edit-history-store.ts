@@ -12,9 +12,12 @@ export interface Edit {
   /** Resolve to false when they were refused; whoever recorded the edit says why where the user looks. */
   readonly undo: () => Promise<boolean>;
   readonly redo: () => Promise<boolean>;
+  /** It prepares something and has not changed the machine: whether the guest has run since is nothing to it. */
+  readonly isPlan?: boolean;
 }
 
-interface RecordedEdit extends Edit {
+interface RecordedEdit {
+  readonly edit: Edit;
   /** Instructions retired when it was made, or last made again. */
   readonly insns: number;
 }
@@ -28,39 +31,42 @@ export const useEditHistoryStore = defineStore('edit-history', () => {
   const done = shallowRef<readonly RecordedEdit[]>([]);
   const undone = shallowRef<readonly RecordedEdit[]>([]);
 
-  const undoTitle = computed(() => done.value.at(-1)?.title);
-  const redoTitle = computed(() => undone.value.at(-1)?.title);
+  const undoTitle = computed(() => done.value.at(-1)?.edit.title);
+  const redoTitle = computed(() => undone.value.at(-1)?.edit.title);
   const canUndo = computed(() => undoTitle.value !== undefined);
   const canRedo = computed(() => redoTitle.value !== undefined);
   const now = (): number => machine.status?.moment.insns ?? 0;
 
   function record(edit: Edit): void {
-    done.value = [...done.value.slice(1 - KEPT), { ...edit, insns: now() }];
+    done.value = [...done.value.slice(1 - KEPT), { edit, insns: now() }];
     undone.value = [];
   }
+
+  /** Whether nothing was recorded after it, and it has not been taken back. */
+  const isLast = (edit: Edit): boolean => done.value.at(-1)?.edit === edit;
 
   /** A refused edit stays where it is: what was in its way may go. */
   const undo = (): Promise<void> =>
     turns.take(async () => {
-      const edit = done.value.at(-1);
-      if (edit === undefined || !(await edit.undo()) || done.value.at(-1) !== edit) return;
+      const last = done.value.at(-1);
+      if (last === undefined || !(await last.edit.undo()) || done.value.at(-1) !== last) return;
       done.value = done.value.slice(0, -1);
-      undone.value = [...undone.value, edit];
-      tell('Undone', edit);
+      undone.value = [...undone.value, last];
+      tell('Undone', last);
     });
 
   const redo = (): Promise<void> =>
     turns.take(async () => {
-      const edit = undone.value.at(-1);
-      if (edit === undefined || !(await edit.redo()) || undone.value.at(-1) !== edit) return;
+      const last = undone.value.at(-1);
+      if (last === undefined || !(await last.edit.redo()) || undone.value.at(-1) !== last) return;
       undone.value = undone.value.slice(0, -1);
-      done.value = [...done.value, { ...edit, insns: now() }];
-      tell('Done again', edit);
+      done.value = [...done.value, { ...last, insns: now() }];
+      tell('Done again', last);
     });
 
   /** The old value comes back whatever the guest has done meanwhile; that it has gone on is said. */
-  function tell(what: string, { title, insns }: RecordedEdit): void {
-    const since = now() - insns;
+  function tell(what: string, { edit: { title, isPlan }, insns }: RecordedEdit): void {
+    const since = isPlan === true ? 0 : now() - insns;
     const gone = since > 0 ? ` — the guest has run ${formatPlural(since, 'instruction')} since that edit` : '';
     notices.add('info', `${what}: ${title}${gone}`);
   }
@@ -73,5 +79,5 @@ export const useEditHistoryStore = defineStore('edit-history', () => {
   // A machine made anew has none of these edits in it.
   watch(() => machine.loads, clear, { flush: 'sync' });
 
-  return { undoTitle, redoTitle, canUndo, canRedo, record, undo, redo, clear };
+  return { undoTitle, redoTitle, canUndo, canRedo, isLast, record, undo, redo, clear };
 });

@@ -4,7 +4,6 @@ import { defineStore } from 'pinia';
 import { computed, ref, shallowRef, watch } from 'vue';
 import { latestRequest } from '../api/latest-request.ts';
 import { useDesktopStore } from './desktop-store.ts';
-import { useEditHistoryStore } from './edit-history-store.ts';
 import { useMachineStore } from './machine-store.ts';
 import { useMemslotsStore } from './memslots-store.ts';
 import { useTurnsStore } from './turns-store.ts';
@@ -13,13 +12,14 @@ import { useTurnsStore } from './turns-store.ts';
 interface Begun {
   readonly title: string;
   readonly regions: readonly UserMemoryRegion[];
+  /** What stood on the list. */
+  readonly before: ReturnType<ReturnType<typeof useMemslotsStore>['prepared']>;
 }
 
 export const useHoldStore = defineStore('hold', () => {
   const desktop = useDesktopStore();
   const machine = useMachineStore();
   const memslots = useMemslotsStore();
-  const edits = useEditHistoryStore();
   const turns = useTurnsStore();
   const requests = latestRequest();
   const snapshot = shallowRef<HoldSnapshot>();
@@ -51,11 +51,10 @@ export const useHoldStore = defineStore('hold', () => {
 
   function recordFinished({ inverse, reports }: HoldSnapshot): void {
     if (begun === undefined) return;
-    const { title, regions } = begun;
+    const { title, regions, before } = begun;
     begun = undefined;
     memslots.announcement = `Applied, step by step: ${title}`;
-    if (inverse.length === 0 || reports.length === 0) return;
-    edits.record({ title, undo: () => memslots.replay(inverse), redo: () => memslots.replay(regions) });
+    if (reports.length > 0) memslots.recordApplied(title, regions, inverse, before);
   }
 
   /** Everything that Apply would do, one step at a time. */
@@ -64,7 +63,7 @@ export const useHoldStore = defineStore('hold', () => {
   async function beginNow(): Promise<boolean> {
     if (!memslots.canApply) return false;
     if (machine.isRunning) await machine.standStill();
-    const asked = { title: memslots.planTitle, regions: memslots.calls.flat() };
+    const asked = { title: memslots.planTitle, regions: memslots.calls.flat(), before: memslots.prepared() };
     const answer = await desktop.call('hold.begin', { regions: asked.regions });
     if (answer.ok) {
       begun = asked;

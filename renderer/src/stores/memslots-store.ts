@@ -9,6 +9,7 @@ import {
   callsOf,
   changeText,
   isKept,
+  isSameList,
   reorder,
   shapeOf,
   stage,
@@ -19,6 +20,7 @@ import type { ChangeVerdict, StagedChange } from '../memory-map/staged-changes.t
 import { keepUnchanged } from '../api/unchanged.ts';
 import { useDesktopStore } from './desktop-store.ts';
 import { useEditHistoryStore } from './edit-history-store.ts';
+import type { Edit } from './edit-history-store.ts';
 import { useMachineStore } from './machine-store.ts';
 import { useTurnsStore } from './turns-store.ts';
 
@@ -36,6 +38,19 @@ export interface AppliedList {
   /** False: it was refused, and nothing was changed. */
   readonly isApplied: boolean;
   readonly changes: readonly AppliedChange[];
+}
+
+/** What is prepared, at one time. */
+interface Preparation {
+  readonly staged: readonly StagedChange[];
+  readonly draft: RegionDraft | undefined;
+}
+
+/** A slot that is moved key by key: one edit, as long as no other comes between. */
+interface NudgeRun {
+  readonly slot: number;
+  readonly edit: Edit;
+  after: Preparation;
 }
 
 export const useMemslotsStore = defineStore('memslots', () => {
@@ -118,6 +133,44 @@ export const useMemslotsStore = defineStore('memslots', () => {
     await replan();
   }
 
+  const prepared = (): Preparation => ({ staged: staged.value, draft: draft.value });
+
+  async function prepare(next: Preparation): Promise<boolean> {
+    ({ staged: staged.value, draft: draft.value } = next);
+    await replan();
+    return true;
+  }
+
+  /** A change of the plan is an edit like one of the machine, and has its place in one order with those. */
+  function recordPlan(title: string, before: Preparation): void {
+    const after = prepared();
+    if (isSameList(before.staged, after.staged)) return;
+    edits.record({ title, isPlan: true, undo: () => prepare(before), redo: () => prepare(after) });
+  }
+
+  let nudges: NudgeRun | undefined;
+  /** Puts a slot that is moved or resized by key into the editor. */
+  async function nudge(target: UserMemoryRegion): Promise<void> {
+    const before = prepared();
+    draft.value = draftOfRegion(target);
+    const after = prepared();
+    const isGoingOn = nudges?.slot === target.slot && edits.isLast(nudges.edit) && nudges.after.draft === before.draft;
+    if (nudges && isGoingOn) nudges.after = after;
+    else nudges = beginNudges(target, before, after);
+    await replan();
+  }
+
+  function beginNudges(target: UserMemoryRegion, before: Preparation, after: Preparation): NudgeRun {
+    const title = `${changeText({ slot: target.slot, target }, slots.value)} (in the editor)`;
+    const run: NudgeRun = {
+      slot: target.slot,
+      edit: { title, isPlan: true, undo: () => prepare(before), redo: () => prepare(run.after) },
+      after,
+    };
+    edits.record(run.edit);
+    return run;
+  }
+
   /** What stands for a slot now: the draft, what is staged for it, else the slot. */
   function targetOf(slot: number): UserMemoryRegion | undefined {
     if (region.value?.slot === slot) return region.value;
@@ -137,12 +190,14 @@ export const useMemslotsStore = defineStore('memslots', () => {
   }
 
   async function stageTarget(target: UserMemoryRegion): Promise<void> {
-    staged.value = stage(staged.value, target);
-    if (region.value?.slot === target.slot) draft.value = undefined;
+    const before = prepared();
     const change = { slot: target.slot, target };
-    if (shapeOf(change, slots.value) === 'nothing')
-      staged.value = staged.value.filter((one) => one.slot !== target.slot);
-    announcement.value = `Staged: ${changeText(change, slots.value)}`;
+    const isNothing = shapeOf(change, slots.value) === 'nothing';
+    staged.value = isNothing ? staged.value.filter((one) => one.slot !== target.slot) : stage(staged.value, target);
+    if (region.value?.slot === target.slot) draft.value = undefined;
+    const text = changeText(change, slots.value);
+    announcement.value = isNothing ? `Slot ${target.slot} stays as it is: nothing is staged for it` : `Staged: ${text}`;
+    recordPlan(isNothing ? `leave slot ${target.slot} as it is` : `${text} (staged)`, before);
     await replan();
   }
 
@@ -161,20 +216,26 @@ export const useMemslotsStore = defineStore('memslots', () => {
   }
 
   async function unstage(slot: number): Promise<void> {
+    const before = prepared();
     staged.value = staged.value.filter((one) => one.slot !== slot);
     announcement.value = `Taken from the list: the change of slot ${slot}`;
+    recordPlan(`drop the change of slot ${slot}`, before);
     await replan();
   }
 
   async function move(index: number, distance: number): Promise<void> {
+    const before = prepared();
     staged.value = reorder(staged.value, index, distance);
+    recordPlan('order of the staged changes', before);
     await replan();
   }
 
   async function dropAll(): Promise<void> {
+    const before = prepared();
     staged.value = [];
     draft.value = undefined;
     announcement.value = 'All staged changes are dropped';
+    recordPlan('drop all staged changes', before);
     await replan();
   }
 
@@ -209,7 +270,8 @@ export const useMemslotsStore = defineStore('memslots', () => {
     isApplying.value = true;
     const [changes, regions, promised] = [plan.value, calls.value, isPreviewed.value ? verdicts.value : []];
     const title = planTitle.value;
-    const sent = turns.take(() => put(title, changes, regions, promised));
+    const before = prepared();
+    const sent = turns.take(() => put(title, changes, regions, promised, before));
     return sent.finally(() => {
       isApplying.value = false;
     });
@@ -220,6 +282,7 @@ export const useMemslotsStore = defineStore('memslots', () => {
     changes: readonly StagedChange[],
     regions: readonly (readonly UserMemoryRegion[])[],
     promised: readonly ChangeVerdict[],
+    before: Preparation,
   ): Promise<boolean> {
     const inverse = await send(changes, regions, promised);
     if (inverse === undefined) {
@@ -229,9 +292,20 @@ export const useMemslotsStore = defineStore('memslots', () => {
     }
     leavePlan();
     announcement.value = `Applied: ${title}`;
-    if (inverse.length > 0) edits.record({ title, undo: () => replay(inverse), redo: () => replay(regions.flat()) });
+    recordApplied(title, regions.flat(), inverse, before);
     await refresh();
     return true;
+  }
+
+  /** What was on the list is on it again when its application is taken back: it can be changed, or taken back itself. */
+  function recordApplied(
+    title: string,
+    regions: readonly UserMemoryRegion[],
+    inverse: readonly UserMemoryRegion[],
+    before: Preparation,
+  ): void {
+    if (inverse.length === 0) return;
+    edits.record({ title, undo: () => replay(inverse, before.staged), redo: () => replay(regions, []) });
   }
 
   /** It is done, or is being done by somebody else. */
@@ -242,14 +316,14 @@ export const useMemslotsStore = defineStore('memslots', () => {
   }
 
   /** Of an edit that is taken back, or made again. A refusal is shown where every refusal of a change is. */
-  async function replay(regions: readonly UserMemoryRegion[]): Promise<boolean> {
+  async function replay(regions: readonly UserMemoryRegion[], next: readonly StagedChange[]): Promise<boolean> {
     const changes = regions.map((target) => ({ slot: target.slot, target }));
-    const isDone =
-      (await send(
-        changes,
-        regions.map((one) => [one]),
-        [],
-      )) !== undefined;
+    const calls = regions.map((one) => [one]);
+    const isDone = (await send(changes, calls, [])) !== undefined;
+    if (isDone) {
+      leavePlan();
+      staged.value = next;
+    }
     await Promise.all([refresh(), refreshPreview()]);
     return isDone;
   }
@@ -302,7 +376,9 @@ export const useMemslotsStore = defineStore('memslots', () => {
     move,
     dropAll,
     apply,
-    replay,
+    nudge,
+    prepared,
+    recordApplied,
     leavePlan,
     dismissApplied,
   };

@@ -2,6 +2,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { regionOfSlot } from '../../../renderer/src/memory-map/region-draft.ts';
 import { useDirtyLogStore } from '../../../renderer/src/stores/dirty-log-store.ts';
 import { useEditHistoryStore } from '../../../renderer/src/stores/edit-history-store.ts';
+import { useMachineStore } from '../../../renderer/src/stores/machine-store.ts';
 import { useMemslotsStore } from '../../../renderer/src/stores/memslots-store.ts';
 import { useSptesStore } from '../../../renderer/src/stores/sptes-store.ts';
 import type { FakeEngine } from './fake-engine.ts';
@@ -172,6 +173,94 @@ describe('several changes', () => {
     await memslots.stageTarget(regionOfSlot(memslots.slots[0]));
     await memslots.stageDeletion(3);
     expect(memslots.staged.map(({ slot }) => slot)).toEqual([2]);
+  });
+});
+
+describe('what is prepared', () => {
+  const ids = (): readonly number[] => useMemslotsStore().staged.map(({ slot }) => slot);
+
+  async function stageAt(gpa: bigint): Promise<void> {
+    const memslots = useMemslotsStore();
+    await memslots.createOver(gpa);
+    await memslots.stageDraft();
+  }
+
+  it('is taken back and done again one by one, and the editor comes back with it', async () => {
+    const memslots = useMemslotsStore();
+    const edits = useEditHistoryStore();
+    await stageAt(0xe000_0000n);
+    await stageAt(0xe000_1000n);
+    expect(edits.undoTitle).toBe('create slot 3 at 0xe0001000 + 4\u202fKiB (staged)');
+    await edits.undo();
+    expect(ids()).toEqual([2]);
+    expect(memslots.region).toMatchObject({ slot: 3, guestPhysAddr: 0xe000_1000n });
+    await edits.undo();
+    expect(ids()).toEqual([]);
+    await edits.redo();
+    await edits.redo();
+    expect(ids()).toEqual([2, 3]);
+    expect(memslots.draft).toBeUndefined();
+    expect(memslots.verdicts.map(({ kind }) => kind)).toEqual(['report', 'report']);
+    expect(engine.requests.some(({ name }) => name === 'memslots.apply')).toBe(false);
+  });
+
+  it('is taken back after what was applied, which puts it on the list again', async () => {
+    const memslots = useMemslotsStore();
+    const edits = useEditHistoryStore();
+    await stageAt(0xe000_0000n);
+    await stageAt(0xe000_1000n);
+    await memslots.apply();
+    await stageAt(0xe000_2000n);
+    await edits.undo();
+    expect([ids(), memslots.slots.length]).toEqual([[], 4]);
+    await memslots.edit(undefined);
+    await edits.undo();
+    expect([ids(), memslots.slots.length]).toEqual([[2, 3], 2]);
+    await edits.undo();
+    expect([ids(), memslots.slots.length]).toEqual([[2], 2]);
+    await edits.redo();
+    await edits.redo();
+    expect([ids(), memslots.slots.length]).toEqual([[], 4]);
+    await edits.redo();
+    expect([ids(), memslots.slots.length]).toEqual([[4], 4]);
+  });
+
+  it('is taken back in its order, its place in the list, and whole', async () => {
+    const memslots = useMemslotsStore();
+    const edits = useEditHistoryStore();
+    await stageAt(0xe000_0000n);
+    await stageAt(0xe000_1000n);
+    await memslots.move(1, -1);
+    await memslots.unstage(2);
+    await memslots.dropAll();
+    expect(ids()).toEqual([]);
+    await edits.undo();
+    expect(ids()).toEqual([3]);
+    await edits.undo();
+    expect(ids()).toEqual([3, 2]);
+    await edits.undo();
+    expect(ids()).toEqual([2, 3]);
+  });
+
+  it('is one edit when a slot is moved key by key, and what changes nothing is none', async () => {
+    const memslots = useMemslotsStore();
+    const edits = useEditHistoryStore();
+    const target = regionOfSlot(memslots.slots[1]);
+    await memslots.nudge({ ...target, guestPhysAddr: 0x20_0000n });
+    await memslots.nudge({ ...target, guestPhysAddr: 0x30_0000n });
+    await memslots.stageTarget(regionOfSlot(memslots.slots[0]));
+    await edits.undo();
+    expect(memslots.draft).toBeUndefined();
+    expect(edits.canUndo).toBe(false);
+    await edits.redo();
+    expect(memslots.region?.guestPhysAddr).toBe(0x30_0000n);
+  });
+
+  it('is gone, and cannot be taken back, when the machine is made anew', async () => {
+    await stageAt(0xe000_0000n);
+    await useMachineStore().load(await engine.readGuest('storm'), {});
+    expect(ids()).toEqual([]);
+    expect(useEditHistoryStore().canUndo).toBe(false);
   });
 });
 
