@@ -81,6 +81,8 @@ const regionListSchema = v.pipe(v.array(userMemoryRegionSchema), v.minLength(1),
 export const spteFilterSchema = v.strictObject({
   kinds: v.optional(v.array(v.picklist(['mmio', 'leaf', 'large', 'link'])), []),
   freshness: v.optional(v.picklist(['any', 'fresh', 'stale']), 'any'),
+  /** write-protected: mappings that are not writable; unsync: entries of pages that are not in step with the guest's table. */
+  state: v.optional(v.picklist(['any', 'write-protected', 'unsync']), 'any'),
   /** Only gfns in [gfnStart, gfnStart + gfnLength). */
   gfnStart: v.optional(integer(0, 2 ** 40)),
   gfnLength: v.optional(integer(1, 2 ** 40)),

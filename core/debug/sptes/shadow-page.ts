@@ -1,6 +1,14 @@
 /** Shadow page headers and roles as readers need them (struct kvm_mmu_page and union kvm_mmu_page_role of v3.11). */
 import type { Arena } from '../../arena/arena.ts';
-import { MMU_PAGE_BYTES, SP_GFN, SP_GFNS, SP_IN_USE, SP_PARENT_PTES, SP_ROLE } from '../../arena/mmu-layout.ts';
+import {
+  MMU_PAGE_BYTES,
+  SP_GFN,
+  SP_GFNS,
+  SP_IN_USE,
+  SP_PARENT_PTES,
+  SP_ROLE,
+  SP_UNSYNC,
+} from '../../arena/mmu-layout.ts';
 
 export const ENTRIES_PER_PAGE = 512;
 const PAGE = 4096;
@@ -11,6 +19,9 @@ export const pageInUse = (arena: Arena, index: number): boolean =>
 /** hpa of the page itself. */
 export const pageTable = (arena: Arena, index: number): number => arena.layout.shadowPages + index * PAGE;
 export const pageRole = (arena: Arena, index: number): number => arena.i32[(pageHeader(arena, index) + SP_ROLE) >> 2];
+
+export const pageUnsync = (arena: Arena, index: number): boolean =>
+  arena.i32[(pageHeader(arena, index) + SP_UNSYNC) >> 2] !== 0;
 
 export const roleLevel = (role: number): number => role & 15;
 export const roleIsDirect = (role: number): boolean => (role & (1 << 13)) !== 0;

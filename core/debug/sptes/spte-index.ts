@@ -22,6 +22,8 @@ export interface SpteIndex {
   readonly gen: Int32Array;
   /** Role words by page. */
   readonly roles: Int32Array;
+  /** By page: 1 where sp->unsync is set. */
+  readonly unsync: Uint8Array;
 }
 
 export const indexSptes = (arena: Arena): SpteIndex => finish(indexSteps(copySptes(arena)));
@@ -31,6 +33,7 @@ export function* indexSteps(copy: SpteCopy): WorkSteps<SpteIndex> {
   const index: Filling = { ...(yield* emptyIndex(copy)), count: 0 };
   for (let i = 0; i < pages.length; i++) {
     index.roles[pages[i]] = copy.roles[i];
+    index.unsync[pages[i]] = copy.unsync[i];
     readPage(copy, i, index, format);
     if (i % PAGES_A_STEP === 0) yield;
   }
@@ -85,5 +88,6 @@ function* emptyIndex({ format, shadowPages, words }: SpteCopy): WorkSteps<SpteIn
     high: new Int32Array(capacity),
     gen: new Int32Array(capacity),
     roles: new Int32Array(shadowPages),
+    unsync: new Uint8Array(shadowPages),
   };
 }

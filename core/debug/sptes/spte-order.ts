@@ -3,7 +3,7 @@ import type { ParsedParams } from '../../protocol/requests.ts';
 import { radixOrder, type RowKeys } from './radix-order.ts';
 import { ENTRIES_PER_PAGE } from './shadow-page.ts';
 import { type SpteIndex } from './spte-index.ts';
-import { KIND_MMIO, SPTE_KINDS } from './spte-kind.ts';
+import { KIND_LARGE, KIND_LEAF, KIND_MMIO, SPTE_KINDS } from './spte-kind.ts';
 import { inParts, type WorkSteps } from './work-steps.ts';
 
 export type SpteFilter = ParsedParams<'sptes.rows'>['filter'];
@@ -19,6 +19,8 @@ export interface OrderedRows {
 export const filterKey = (filter: SpteFilter): string =>
   JSON.stringify(filter, (_name, value: unknown) => (typeof value === 'bigint' ? `${value}n` : value));
 
+/** PT_WRITABLE_MASK, and bit 1 of an EPT entry. */
+const WRITABLE = 1 << 1;
 const TWO_32 = 0x1_0000_0000;
 
 export function* orderRows(index: SpteIndex, filter: SpteFilter): WorkSteps<OrderedRows> {
@@ -65,6 +67,10 @@ function* selectRows(index: SpteIndex, filter: SpteFilter): WorkSteps<Uint32Arra
         const stale = index.gen[row] >= 0 && index.gen[row] !== generation;
         if (stale !== (filter.freshness === 'stale')) continue;
       }
+      if (filter.state === 'write-protected') {
+        if ((kind !== KIND_LEAF && kind !== KIND_LARGE) || (index.low[row] & WRITABLE) !== 0) continue;
+      } else if (filter.state === 'unsync' && index.unsync[Math.floor(index.place[row] / ENTRIES_PER_PAGE)] === 0)
+        continue;
       const gen = index.gen[row];
       if (gen < genFirst || gen > genLast) continue;
       if ((index.low[row] & maskLow) !== bitsLow || (index.high[row] & maskHigh) !== bitsHigh) continue;

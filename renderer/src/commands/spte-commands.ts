@@ -1,5 +1,5 @@
 /** The spte inspector by name: what it shows, and breakpoints on what is under its glass. */
-import type { SpteFilter } from '../layout/spte-query.ts';
+import { SPTE_KIND_CHOICES } from '../layout/spte-kinds.ts';
 import { useBreakpointsStore } from '../stores/breakpoints-store.ts';
 import { useLayoutStore } from '../stores/layout-store.ts';
 import { useMachineStore } from '../stores/machine-store.ts';
@@ -7,20 +7,6 @@ import { useSptesStore } from '../stores/sptes-store.ts';
 import { useWalkStore } from '../stores/walk-store.ts';
 import { always } from './command.ts';
 import type { Command } from './command.ts';
-
-const FILTERS: readonly {
-  readonly id: string;
-  readonly title: string;
-  readonly key: string;
-  readonly filter: SpteFilter;
-}[] = [
-  { id: 'all', title: 'all sptes', key: 'Ctrl+K A', filter: {} },
-  { id: 'mmio', title: 'MMIO sptes', key: 'Ctrl+K I', filter: { kinds: ['mmio'] } },
-  { id: 'stale', title: 'stale MMIO sptes', key: 'Ctrl+K O', filter: { kinds: ['mmio'], freshness: 'stale' } },
-  { id: 'fresh', title: 'fresh MMIO sptes', key: 'Ctrl+K F', filter: { kinds: ['mmio'], freshness: 'fresh' } },
-  { id: 'leaves', title: 'sptes that map memory', key: 'Ctrl+K R', filter: { kinds: ['leaf', 'large'] } },
-  { id: 'large', title: 'sptes of large pages', key: 'Ctrl+K Shift+R', filter: { kinds: ['large'] } },
-];
 
 export function spteCommands(): readonly Command[] {
   const breakpoints = useBreakpointsStore();
@@ -32,9 +18,9 @@ export function spteCommands(): readonly Command[] {
   const selected = () => useSptesStore().selected;
 
   return [
-    ...FILTERS.map(({ id, title, key, filter }): Command => ({
+    ...SPTE_KIND_CHOICES.map(({ id, words, key, filter }): Command => ({
       id: `sptes-${id}`,
-      title: `Spte inspector: show ${title}`,
+      title: `Spte inspector: show ${words}`,
       key,
       needs: 'a machine',
       isEnabled: hasMachine,

@@ -5,7 +5,7 @@ import { computed, ref, shallowRef } from 'vue';
 import { inPieces } from '../api/in-pieces.ts';
 import { latestRequest } from '../api/latest-request.ts';
 import { keepUnchanged } from '../api/unchanged.ts';
-import type { SpteFilter, SptePlace } from '../layout/spte-query.ts';
+import type { SpteFilter, SptePlace } from '@core/format/spte-query.ts';
 import { useDesktopStore } from './desktop-store.ts';
 import { useMachineStore } from './machine-store.ts';
 
@@ -201,8 +201,8 @@ function setup() {
 
   /** Other sptes of the same kinds, in the same order. */
   async function setPlace(place: SptePlace): Promise<void> {
-    const { kinds, freshness, sort, descending } = filter.value;
-    await setFilter({ kinds, freshness, sort, descending, ...place });
+    const { kinds, freshness, state, sort, descending } = filter.value;
+    await setFilter({ kinds, freshness, state, sort, descending, ...place });
   }
 
   /** Whatever maps them, MMIO or not. */

@@ -8,7 +8,7 @@ import { smallMachine } from '../machine/small-machine.ts';
 import { guestImage } from './debug-guest.ts';
 
 const PAGES = 20_000;
-const FILTER: SpteFilter = { kinds: ['mmio'], freshness: 'any', sort: 'value', descending: true };
+const FILTER: SpteFilter = { kinds: ['mmio'], freshness: 'any', state: 'any', sort: 'value', descending: true };
 const MOMENT: Moment = {
   insns: 100,
   epoch: 1,

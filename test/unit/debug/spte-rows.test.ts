@@ -212,3 +212,21 @@ describe('the table of a machine that changes', () => {
     expect(total(session, { freshness: 'stale' })).toBe(0);
   });
 });
+
+describe('the sptes of a guest that writes its page tables, under shadow paging', () => {
+  const session = sessionWith('faults', { mmu: 'shadow', append: 'mode=32' });
+  session.run(60_000);
+  const all = rows(session, { sort: 'sptep' });
+  const unsync = new Set(session.ask('sptes.pages', {}).pages.flatMap((page) => (page.unsync ? [page.index] : [])));
+
+  it('are told apart by what may not be written and by what is not in step', () => {
+    const isMapping = ({ kind }: SpteRow): boolean => kind === 'leaf' || kind === 'large';
+    const isProtected = (row: SpteRow): boolean => isMapping(row) && !row.writable;
+    expect(all.some(isProtected)).toBe(true);
+    expect(all.some((row) => isMapping(row) && row.writable)).toBe(true);
+    expect(rows(session, { state: 'write-protected', sort: 'sptep' })).toEqual(all.filter(isProtected));
+    expect(unsync.size).toBeGreaterThan(0);
+    expect(rows(session, { state: 'unsync', sort: 'sptep' })).toEqual(all.filter(({ page }) => unsync.has(page)));
+    expect(total(session, { state: 'unsync' })).toBeLessThan(all.length);
+  });
+});

@@ -1,6 +1,7 @@
 /** What is typed into the filter of the spte table, and the filter in those words. */
-import type { MemslotSnapshot, Params } from '@core/protocol/index.ts';
-import { formatGfn, formatHex, parseHex } from '@core/format/address-text.ts';
+import type { Params } from '../protocol/requests.ts';
+import type { MemslotSnapshot } from '../protocol/snapshots.ts';
+import { formatGfn, formatHex, parseHex } from './address-text.ts';
 
 export type SpteFilter = Params<'sptes.rows'>['filter'];
 /** What a query decides; kind, freshness and order are chosen elsewhere. */
@@ -14,6 +15,7 @@ export type QueryAnswer =
 
 export const QUERY_HINT =
   'feb00 or feb00-feb0f (gfns), gpa:…, slot:2, level:1, page:12, role:0x…, gen:5, gen<5, gen>5, bits:0x2 (set) or bits:0x2=0';
+export const SPTE_QUERY_NAMES = ['gfn', 'gpa', 'slot', 'level', 'page', 'role', 'gen', 'bits'] as const;
 const MAX_GFN = 2 ** 40;
 
 /**
@@ -33,6 +35,10 @@ export function parseSpteQuery(
   }
   return { ok: true, place };
 }
+
+/** Whether a word means to be one of the query, right or wrong. */
+export const isQueryWord = (word: string): boolean =>
+  SPTE_QUERY_NAMES.some((name) => word.toLowerCase().startsWith(`${name}:`)) || /^gen[<>=]/i.test(word);
 
 function parseWord(word: string, slots: readonly Pick<MemslotSnapshot, 'id' | 'gpa' | 'size'>[]): SptePlace | string {
   const [, name = 'gfn', rest] = /^(?:([a-z]+):)?(.*)$/.exec(word) ?? [];
@@ -65,7 +71,7 @@ function parseWord(word: string, slots: readonly Pick<MemslotSnapshot, 'id' | 'g
         : 'A role is a word of 32 bits, hexadecimal.';
     }
     default:
-      return `${name}: is none of gfn, gpa, slot, level, page, role, gen, bits.`;
+      return `${name}: is none of ${SPTE_QUERY_NAMES.join(', ')}.`;
   }
 }
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { parseSpteQuery, queryOf } from '../../../renderer/src/layout/spte-query.ts';
+import { parseSpteQuery, queryOf } from '../../../core/format/spte-query.ts';
 
 const SLOTS = [{ id: 2, gpa: 0xe000_0000n, size: 0x1_0000n }];
 
