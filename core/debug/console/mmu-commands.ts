@@ -6,9 +6,10 @@ import { formatHex, formatU64, parseHex } from '../../format/address-text.ts';
 import { auditedText, violationLines } from '../../format/audit-text.ts';
 import { parseIntegerIn } from '../../format/integer-text.ts';
 import { reverseMapLines } from '../../format/reverse-map-text.ts';
+import { isQueryWord, parseSpteQuery, QUERY_HINT, SPTE_QUERY_NAMES, type SpteFilter } from '../../format/spte-query.ts';
 import { spteLines } from '../../format/spte-text.ts';
 import { walkLines } from '../../format/walk-text.ts';
-import { MAX_ROWS, type Params } from '../../protocol/requests.ts';
+import { MAX_ROWS } from '../../protocol/requests.ts';
 import type { MachineStatus, SpteRow } from '../../protocol/snapshots.ts';
 import {
   answered,
@@ -73,45 +74,64 @@ function rmap({ ask, values }: ConsoleContext, { words }: ConsoleArguments): Con
   return said(...lines);
 }
 
-type SpteFilter = Params<'sptes.rows'>['filter'];
 const KINDS = ['mmio', 'leaf', 'large', 'link'] as const;
+const STATES = ['write-protected', 'unsync'] as const;
 const SORTS = ['gfn', 'value', 'gen', 'level', 'sptep'] as const;
 const SHOWN = 20;
 
+const SPTE_WORDS =
+  `${KINDS.join(', ')}, present, fresh, stale, ${STATES.join(', ')}, page=N, gfn=N[+N], ` +
+  `sort=${SORTS.join('|')}, descending, limit=N, nor one of the inspector's: ${QUERY_HINT}`;
+
+/** What a word decides, in gdb's manner; the others are those of the inspector's filter. */
+function spteWord(text: string): SpteFilter | undefined {
+  const kind = KINDS.find((each) => each === text);
+  const state = STATES.find((each) => each === text);
+  if (kind !== undefined) return { kinds: [kind] };
+  if (state !== undefined) return { state };
+  if (text === 'present') return { kinds: ['leaf', 'large', 'link'] };
+  if (text === 'fresh' || text === 'stale') return { freshness: text };
+  if (text === 'descending') return { descending: true };
+  const [name, value = ''] = text.split('=', 2);
+  const sort = name === 'sort' ? SORTS.find((each) => each === value) : undefined;
+  if (sort !== undefined) return { sort };
+  const page = name === 'page' ? parseIntegerIn(value, 0, 32767) : undefined;
+  if (page !== undefined) return { page };
+  const range = /^gfn=(0x[0-9a-f]{1,10}|[0-9]{1,12})(?:\+(0x[0-9a-f]{1,10}|[0-9]{1,12}))?$/i.exec(text);
+  return range === null ? undefined : { gfnStart: Number(range[1]), gfnLength: Number(range[2] ?? 1) };
+}
+
 function sptes({ ask }: ConsoleContext, { words }: ConsoleArguments): ConsoleOutcome {
   let limit = SHOWN;
-  const kinds: (typeof KINDS)[number][] = [];
-  const filter: { -readonly [K in keyof SpteFilter]: SpteFilter[K] } = {};
+  let filter: SpteFilter = {};
   for (const { text, at } of words) {
-    const [name, value] = text.split('=', 2);
-    const kind = KINDS.find((each) => each === text);
-    const sort = name === 'sort' ? SORTS.find((each) => each === value) : undefined;
-    const range =
-      name === 'gfn'
-        ? /^(0x[0-9a-f]{1,10}|[0-9]{1,12})(?:\+(0x[0-9a-f]{1,10}|[0-9]{1,12}))?$/i.exec(value ?? '')
-        : null;
-    const count = name === 'limit' ? parseIntegerIn(value ?? '', 1, MAX_ROWS) : undefined;
-    const page = name === 'page' ? parseIntegerIn(value ?? '', 0, 32767) : undefined;
-    if (kind !== undefined) kinds.push(kind);
-    else if (text === 'fresh' || text === 'stale') filter.freshness = text;
-    else if (text === 'descending') filter.descending = true;
-    else if (sort !== undefined) filter.sort = sort;
-    else if (count !== undefined) limit = count;
-    else if (page !== undefined) filter.page = page;
-    else if (range !== null) {
-      filter.gfnStart = Number(range[1]);
-      filter.gfnLength = Number(range[2] ?? 1);
-    } else {
-      const known = `${KINDS.join(', ')}, fresh, stale, gfn=N[+N], page=N, sort=${SORTS.join('|')}, descending, limit=N`;
-      return misused(`${text} is none of ${known}.`, { at, length: text.length });
+    const count = /^limit=(.*)$/.exec(text)?.[1];
+    if (count !== undefined) {
+      const rows = parseIntegerIn(count, 1, MAX_ROWS);
+      if (rows === undefined)
+        return misused(`limit=N takes a number from 1 to ${MAX_ROWS}.`, { at, length: text.length });
+      limit = rows;
+      continue;
     }
+    const part = spteWord(text) ?? queryWord(ask, text);
+    if (typeof part === 'string') return misused(part, { at, length: text.length });
+    const kinds = [...(filter.kinds ?? []), ...(part.kinds ?? [])];
+    filter = { ...filter, ...part, ...(kinds.length === 0 ? {} : { kinds }) };
   }
-  return answered(ask('sptes.rows', { filter: { ...filter, kinds }, offset: 0, limit }), ({ rows, total }) =>
+  return answered(ask('sptes.rows', { filter, offset: 0, limit }), ({ rows, total }) =>
     said(
       ...rows.map(rowText),
       `${total} sptes${total > rows.length ? `, of which ${rows.length} are shown (limit=N shows more)` : ''}`,
     ),
   );
+}
+
+/** A word of the inspector's filter, or what is wrong with it. */
+function queryWord(ask: ConsoleContext['ask'], text: string): SpteFilter | string {
+  const slots = /^slot:/i.test(text) ? ask('memslots.read', {}) : undefined;
+  const query = parseSpteQuery(text, slots?.ok === true ? slots.value.slots : []);
+  if (query.ok) return query.place;
+  return isQueryWord(text) ? query.message : `${text} is none of ${SPTE_WORDS}.`;
 }
 
 function rowText({ sptep, value, level, gfn, kind, gen, stale, access, page }: SpteRow): string {
@@ -197,15 +217,23 @@ export const MMU_COMMANDS: readonly ConsoleCommand[] = [
   },
   {
     names: ['sptes'],
-    usage: '[KIND…] [fresh|stale] [gfn=N[+N]] [page=N] [sort=…] [limit=N]',
-    summary: 'sptes by kind, generation and frame',
+    usage: '[KIND…] [fresh|stale] [FILTER…] [sort=…] [limit=N]',
+    summary: 'sptes by kind, generation, frame, slot, bits, as the inspector filters them',
+    details: [
+      `KIND: ${KINDS.join(', ')}, present, ${STATES.join(', ')}.`,
+      `FILTER: ${QUERY_HINT}; gfn=0xe0000+16.`,
+      `sort=${SORTS.join('|')}, descending.`,
+    ],
     run: sptes,
     complete: () => [
       ...KINDS,
+      ...STATES,
+      'present',
       'fresh',
       'stale',
       'gfn=',
       'page=',
+      ...SPTE_QUERY_NAMES.map((name) => `${name}:`),
       'limit=',
       'descending',
       ...SORTS.map((sort) => `sort=${sort}`),

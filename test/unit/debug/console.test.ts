@@ -1,6 +1,7 @@
 /** The console: lines in, lines out, over a real machine. */
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { ConsoleReply } from '../../../core/protocol/console.ts';
+import type { Params } from '../../../core/protocol/requests.ts';
 import { umbra } from '../cli/cli-runner.ts';
 import { sessionWith, TestSession } from './debug-guest.ts';
 
@@ -81,6 +82,30 @@ describe('the console', () => {
     expect(lines('audit').at(-1)).toMatch(/0 violations, 0 findings/);
   });
 
+  it('filters sptes by the words of the inspector', () => {
+    const count = (filter: Params<'sptes.rows'>['filter']): number =>
+      session.ask('sptes.rows', { filter, offset: 0, limit: 1 }).total;
+    const total = (line: string): string => lines(line).at(-1) ?? '';
+    const generation = session.ask('machine.status', {}).moment.mmioGeneration;
+    const ram = { gfnStart: 0x100, gfnLength: 0x700 };
+    const asked: readonly (readonly [string, Params<'sptes.rows'>['filter']])[] = [
+      [`gen:${generation} e0000`, { genFirst: generation, genLast: generation, gfnStart: 0xe0000, gfnLength: 1 }],
+      [`gen<${generation}`, { genFirst: 0, genLast: generation - 1 }],
+      ['gen>=0', { genFirst: 0 }],
+      ['bits:0x7=7', { mask: 7n, bits: 7n }],
+      ['slot:1 leaf', { ...ram, kinds: ['leaf'] }],
+      ['gpa:e0000000 level:1', { gfnStart: 0xe0000, gfnLength: 1, level: 1 }],
+      ['page=1 present', { page: 1, kinds: ['leaf', 'large', 'link'] }],
+      ['write-protected', { state: 'write-protected' }],
+      ['unsync', { state: 'unsync' }],
+    ];
+    for (const [words, filter] of asked) {
+      expect(total(`sptes ${words} limit=1`), words).toMatch(new RegExp(`^${count(filter)} sptes`));
+    }
+    expect(count({ genFirst: 0 })).toBeGreaterThan(0);
+    expect(complete('sptes ge')).toEqual(['gen:']);
+  });
+
   it('changes memslots, previews, and says why one is refused', () => {
     expect(lines('slots').join('\n')).toMatch(/^slot 0: gpa \[0x0, 0xa0000\) at hva 0x/);
     expect(lines('slots preview add slot=5 gpa=0xe8000000 size=4K hva=ram')[0]).toMatch(/^it would be CREATE/);
@@ -151,6 +176,10 @@ describe('the console', () => {
     ['print nosuch', 'EINVAL: '],
     ['slots preview constructor', 'EINVAL: '],
     ['decode xyz', 'EINVAL: xyz is neither'],
+    ['sptes frob', 'EINVAL: frob is none of mmio, leaf'],
+    ['sptes slot:77', 'EINVAL: There is no slot 77.'],
+    ['sptes gen:many', 'EINVAL: A generation is gen:5'],
+    ['sptes limit=0', 'EINVAL: limit=N takes a number from 1'],
     ['slots frob', 'EINVAL: slots takes'],
     ['slots add slot=5', "EINVAL: 'set' needs gpa=…."],
     ['trace enable nosuch', 'EINVAL: there is no tracepoint called nosuch.'],
