@@ -61,6 +61,8 @@ function setup() {
   let isFetching = false;
   /** Instruction count of the stop whose spte was brought under the glass; from then on the reader chooses. */
   let shownStop = -1;
+  /** Grows with every spte that the reader chooses: an answer to what was asked before comes too late. */
+  let choices = 0;
 
   const children = computed(() => {
     const byParent = new Map<number, SptePageSnapshot[]>();
@@ -132,7 +134,9 @@ function setup() {
     shownStop = status.moment.insns;
     const gfn = Number(status.reason.fault.gpa >> 12n);
     const filterOfStop: SpteFilter = { kinds: ['mmio', 'leaf', 'large'], gfnStart: gfn, gfnLength: 1 };
+    const asked = choices;
     const answer = await rowsOf(filterOfStop, 1);
+    if (asked !== choices) return true;
     const row = answer.ok ? answer.value.rows.at(0) : undefined;
     if (row) selected.value = row;
     return row !== undefined;
@@ -218,6 +222,9 @@ function setup() {
   const showPage = (page: number | undefined): Promise<void> => setPlaceOfAny(page === undefined ? {} : { page });
 
   function select(row: SpteRow): void {
+    choices += 1;
+    const { status } = machine;
+    if (status?.reason.kind === 'mmio-breakpoint') shownStop = status.moment.insns;
     selected.value = row;
   }
 

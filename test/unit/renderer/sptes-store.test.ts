@@ -60,6 +60,22 @@ describe('the table of sptes', () => {
     expect(sptes.selected?.gfn).toBe(sptes.rows[3].gfn);
   });
 
+  it.each([0, 1, 2, 3, 4, 5, 8])(
+    'leaves the spte that is chosen %i answers after such a stop under the glass',
+    async (answers) => {
+      const sptes = useSptesStore();
+      await sptes.setFilter({});
+      const fault = { gva: 0x10n, gpa: BigInt(MMIO_GFN) << 12n, access: 'read', outcome: 'EMULATE' } as const;
+      engine.stop({ kind: 'mmio-breakpoint', id: 1, vcpu: 0, fault: { ...fault, spteGen: 2, kvmGen: 2 } });
+      const refreshed = sptes.refresh();
+      for (let i = 0; i < answers; i++) await Promise.resolve();
+      const chosen = sptes.rows[3];
+      sptes.select(chosen);
+      await refreshed;
+      expect(sptes.selected?.gfn).toBe(chosen.gfn);
+    },
+  );
+
   it('turns its order around when the same column is chosen twice', async () => {
     const sptes = useSptesStore();
     await sptes.sortBy('gen');
