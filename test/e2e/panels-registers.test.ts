@@ -63,6 +63,24 @@ describe('control registers', () => {
     await umbra.page.keyboard.press('Escape');
   });
 
+  it('are edited by two clicks, which lead nowhere, and followed by one', async () => {
+    const rsp = register('rsp').locator('.value');
+    await rsp.dblclick();
+    await register('rsp').locator('input').waitFor();
+    await umbra.page.keyboard.press('Escape');
+    // Longer than anybody's two clicks are apart.
+    await umbra.page.waitForTimeout(600);
+    expect(await rsp.getAttribute('class')).not.toContain('focused');
+    await rsp.click();
+    await register('rsp').locator('.value.focused').waitFor();
+  });
+
+  it('are named at the head of their menu', async () => {
+    await register('rsp').locator('.value').click({ button: 'right' });
+    await umbra.page.getByRole('menu', { name: /^rsp = 0x[0-9a-f]+$/ }).waitFor();
+    await umbra.page.keyboard.press('Escape');
+  });
+
   it('leave a machine that goes on', async () => {
     await bench.runAWhile();
     await expect.poll(() => umbra.page.locator('.workbench').getAttribute('data-state')).toBe('paused');
