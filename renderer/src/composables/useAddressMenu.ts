@@ -3,7 +3,11 @@ import type { AddressSpace } from '@core/protocol/index.ts';
 import type { MenuEntry } from '../stores/menu-store.ts';
 import { useNumberMenu } from './useNumberMenu.ts';
 
-export function useAddressMenu(): (space: AddressSpace, address: bigint) => readonly MenuEntry[] {
+export function useAddressMenu(): (
+  space: AddressSpace,
+  address: bigint,
+  own?: readonly MenuEntry[],
+) => readonly MenuEntry[] {
   const entriesFor = useNumberMenu();
-  return (space, address) => entriesFor({ kind: space, address });
+  return (space, address, own) => entriesFor({ kind: space, address }, own);
 }

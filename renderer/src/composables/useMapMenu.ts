@@ -53,6 +53,6 @@ export function useMapMenu({ slotAt, selected, gpaAt, select }: MapPlaces) {
     if (slot !== undefined) select(slot);
     const own = slot === undefined ? forHole(gpa) : forSlot(slot);
     const address = slot === undefined ? gpa : (store.targetOf(slot)?.guestPhysAddr ?? gpa);
-    menu.open(event.clientX, event.clientY, [...own, ...entriesForNumber({ kind: 'gpa', address })]);
+    menu.open(event.clientX, event.clientY, entriesForNumber({ kind: 'gpa', address }, own));
   };
 }

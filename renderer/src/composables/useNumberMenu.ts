@@ -1,7 +1,7 @@
 /** What can be done with a number: the entries of its context menu. */
 import type { AddressSpace } from '@core/protocol/index.ts';
 import { formatHex } from '@core/format/address-text.ts';
-import { addressOfNumber, numberValue, numberWithSpace } from '../layout/linked-number.ts';
+import { addressOfNumber, numberHeading, numberValue, numberWithSpace } from '../layout/linked-number.ts';
 import type { LinkedNumber } from '../layout/linked-number.ts';
 import { useBreakpointsStore } from '../stores/breakpoints-store.ts';
 import { useDesktopStore } from '../stores/desktop-store.ts';
@@ -17,7 +17,8 @@ import { useWalkStore } from '../stores/walk-store.ts';
 import type { WalkSpace } from '../stores/walk-store.ts';
 import { useWatchesStore } from '../stores/watches-store.ts';
 
-export function useNumberMenu(): (number: LinkedNumber) => readonly MenuEntry[] {
+/** @returns the entries for a number, under a line that names it; `own`: what else can be done where it stands, before them */
+export function useNumberMenu(): (number: LinkedNumber, own?: readonly MenuEntry[]) => readonly MenuEntry[] {
   const breakpoints = useBreakpointsStore();
   const desktop = useDesktopStore();
   const focus = useFocusStore();
@@ -90,7 +91,7 @@ export function useNumberMenu(): (number: LinkedNumber) => readonly MenuEntry[] 
       ? [{ title: 'Go to it in the trace', run: showIn('trace', { kind: 'moment', insns: number.insns }) }]
       : [];
 
-  return (number) => {
+  function entriesOf(number: LinkedNumber): readonly MenuEntry[] {
     const place = addressOfNumber(number);
     const value = numberValue(number);
     return [
@@ -102,5 +103,10 @@ export function useNumberMenu(): (number: LinkedNumber) => readonly MenuEntry[] 
       { title: 'Copy as decimal', run: () => void desktop.copyText(value.toString()) },
       { title: 'Copy with what it is', run: () => void desktop.copyText(numberWithSpace(number)) },
     ];
+  }
+
+  return (number, own = []) => {
+    const all = [...own, ...entriesOf(number).map((entry, n) => (n === 0 ? { ...entry, isApart: true } : entry))];
+    return all.map((entry, n) => (n === 0 ? { ...entry, heading: numberHeading(number) } : entry));
   };
 }

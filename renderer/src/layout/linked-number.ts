@@ -106,6 +106,25 @@ export function numberWithSpace(number: LinkedNumber): string {
   return `${number.kind}:${formatHex(numberValue(number))}`;
 }
 
+/** The same for people, as a menu names what it is about: `gpa 0xfeb00000`. */
+export function numberHeading(number: LinkedNumber): string {
+  switch (number.kind) {
+    case 'code':
+      return `gva ${formatAddress(number.address)}`;
+    case 'gfn':
+      return `gfn ${formatGfn(number.gfn)}, gpa ${formatAddress(BigInt(number.gfn) << 12n)}`;
+    case 'spte':
+      return number.at ? `spte ${formatU64(number.value)} of gfn ${formatGfn(number.at.gfn)}` : numberText(number);
+    case 'insns':
+      return `moment ${formatCount(number.insns)}`;
+    case 'register':
+    case 'value':
+      return numberWithSpace(number);
+    default:
+      return `${number.kind} ${numberText(number)}`;
+  }
+}
+
 /** What following it selects; nothing where the number is no place. */
 export function focusOfNumber(number: LinkedNumber): Focus | undefined {
   switch (number.kind) {

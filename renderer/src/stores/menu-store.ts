@@ -4,6 +4,8 @@ import { shallowRef } from 'vue';
 
 export interface MenuEntry {
   readonly title: string;
+  /** What it and those that follow it are about: a line above them that names the thing. */
+  readonly heading?: string;
   /** A line above it: what follows is of another kind. */
   readonly isApart?: boolean;
   readonly isEnabled?: boolean;

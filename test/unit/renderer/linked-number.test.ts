@@ -70,6 +70,28 @@ describe('a number on screen', () => {
     expect(numberWithSpace({ kind: 'register', name: 'rax', value: 5n })).toBe('rax = 0x5');
   });
 
+  it('is named at the head of its menu, above what else can be done where it stands', () => {
+    const headingOf = (number: LinkedNumber): readonly (string | undefined)[] =>
+      useNumberMenu()(number, [{ title: 'Edit it', run: () => undefined }]).map(({ heading }) => heading);
+    for (const number of EVERY)
+      expect(
+        headingOf(number)
+          .slice(1)
+          .every((heading) => heading === undefined),
+      ).toBe(true);
+    expect(EVERY.map((number) => headingOf(number)[0])).toEqual([
+      'gva 0x00100000',
+      'gpa 0xfeb00000',
+      'hva 0x00007f0000100000',
+      'gva 0x00100000',
+      'gfn 0xfeb00, gpa 0xfeb00000',
+      'generation 0x5',
+      'spte 0xffffff00fee00b4f of gfn 0xfee00',
+      'rax = 0xfffffffffffffffe',
+      'moment 1\u202f000',
+    ]);
+  });
+
   it('is watched from its menu', () => {
     useNumberMenu()(EVERY[1])
       .find(({ title }) => title === 'Watch it')
