@@ -113,12 +113,31 @@ export function useConsoleInput(field: Readonly<Ref<HTMLInputElement | null>>) {
     void nextTick(() => field.value?.focus());
   }
 
+  /** A selection is copied; without one it is the terminal's Ctrl+C. */
+  function interrupt(): boolean {
+    const { selectionStart, selectionEnd } = field.value ?? {};
+    if (selectionStart !== selectionEnd || window.getSelection()?.isCollapsed === false) return false;
+    if (!store.interrupt(text.value)) return false;
+    back = 0;
+    put('');
+    return true;
+  }
+
+  /** readline's Ctrl+U. */
+  function dropToCursor(): void {
+    const cursor = field.value?.selectionStart ?? text.value.length;
+    put(text.value.slice(cursor));
+    void nextTick(() => field.value?.setSelectionRange(0, 0));
+  }
+
   /** @returns whether the key was meant for the line */
   function handleKey(event: KeyboardEvent): boolean {
     const { key } = event;
     const control = event.ctrlKey || event.metaKey;
     if (control && key.toLowerCase() === 'r') search();
     else if (control && key.toLowerCase() === 'l') store.clear();
+    else if (control && key.toLowerCase() === 'c') return interrupt();
+    else if (control && key.toLowerCase() === 'u') dropToCursor();
     else if (control || event.altKey) return false;
     else if (key === 'Enter') {
       if (list.value === undefined) void submit();

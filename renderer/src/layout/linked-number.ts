@@ -1,8 +1,8 @@
 /** A number on screen that can be followed, by what kind of number it is. */
 import type { AddressSpace, RegisterValue } from '@core/protocol/index.ts';
 import { formatAddress, formatGfn, formatHex, formatU64 } from '@core/format/address-text.ts';
-import type { TraceNumber } from '@core/format/ftrace-numbers.ts';
 import { formatCount } from '@core/format/quantity.ts';
+import type { TextNumber } from '@core/format/text-numbers.ts';
 import type { MmuMode } from '../api/contract-words.ts';
 import type { Focus } from '../stores/focus-store.ts';
 
@@ -34,21 +34,28 @@ export interface SpteFormat {
 
 /** Registers that hold no address: flags, selectors, and those by name. */
 const NO_ADDRESS: ReadonlySet<string> = new Set(
-  'cr8 star sfmask sysenter_cs tsc_aux tsc_offset pat dr6 dr7 gdtr_limit idtr_limit'.split(' '),
+  'rflags cr0 cr4 cr8 efer xcr0 star sfmask sysenter_cs tsc_aux tsc_offset pat dr6 dr7 gdtr_limit idtr_limit'.split(
+    ' ',
+  ),
 );
 /** Bits 51 to 12 of CR3: where the tables begin. */
 const CR3_TABLE = 0xf_ffff_ffff_f000n;
 
 /** A register by what its value is: a gva mostly, a table's gpa in CR3, no address at all. */
-export function numberOfRegister({ name, value, flags, hidden }: RegisterValue): LinkedNumber {
+export function numberOfRegister({
+  name,
+  value,
+  flags,
+  hidden,
+}: Pick<RegisterValue, 'name' | 'value'> & Partial<RegisterValue>): LinkedNumber {
   if (name === 'cr3') return { kind: 'gpa', address: value & CR3_TABLE };
   if (name === 'apic_base') return { kind: 'gpa', address: value & CR3_TABLE };
   if (flags !== undefined || hidden !== undefined || NO_ADDRESS.has(name)) return { kind: 'value', value, name };
   return { kind: 'register', name, value };
 }
 
-/** A number of a trace's text; `host`: of which machine, where it is not this one. */
-export function numberOfTrace(number: TraceNumber, host?: SpteFormat): LinkedNumber {
+/** A number of a text; `host`: of which machine, where it is not this one. */
+export function numberOfText(number: TextNumber, host?: SpteFormat): LinkedNumber {
   switch (number.kind) {
     case 'gfn':
       return { kind: 'gfn', gfn: number.value };
@@ -58,6 +65,10 @@ export function numberOfTrace(number: TraceNumber, host?: SpteFormat): LinkedNum
       return { kind: 'spte', value: number.value, ...(host && { host }) };
     case 'value':
       return { kind: 'value', value: number.value };
+    case 'insns':
+      return { kind: 'insns', insns: number.value };
+    case 'register':
+      return numberOfRegister(number);
     default:
       return { kind: number.kind, address: number.value };
   }

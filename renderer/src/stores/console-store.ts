@@ -1,7 +1,6 @@
 /** The console: what was typed, what came of it, and the lines that were typed before, which outlive the window. */
 import type { ConsoleCompletion } from '@core/protocol/index.ts';
 import { MAX_CONSOLE_CHARACTERS } from '@core/protocol/index.ts';
-import { addressLinks, type TextSegment } from '@core/format/address-links.ts';
 import { echoedLine, refusalLines } from '@core/format/console-text.ts';
 import * as v from 'valibot';
 import { defineStore } from 'pinia';
@@ -15,7 +14,7 @@ import { useTurnsStore } from './turns-store.ts';
 export interface ConsoleEntry {
   readonly id: number;
   readonly kind: 'input' | 'output' | 'refusal';
-  readonly segments: readonly TextSegment[];
+  readonly text: string;
 }
 
 const HISTORY_KEY = 'umbra.console-history';
@@ -51,8 +50,7 @@ export const useConsoleStore = defineStore('console', () => {
   function write(kind: ConsoleEntry['kind'], lines: readonly string[]): void {
     const fresh = lines.map((text) => {
       nextId += 1;
-      const segments = kind === 'output' ? addressLinks(text) : [{ text, link: undefined }];
-      return { id: nextId, kind, segments };
+      return { id: nextId, kind, text };
     });
     if (fresh.length > 0) entries.value = [...entries.value, ...fresh].slice(-KEPT_LINES);
   }
@@ -106,11 +104,21 @@ export const useConsoleStore = defineStore('console', () => {
     return answer.ok ? answer.value : undefined;
   }
 
+  /** As a terminal's Ctrl+C: a guest that runs is paused, a line that is being typed is dropped. */
+  function interrupt(typed: string): boolean {
+    if (!machine.isRunning && typed === '') return false;
+    write('input', [`${echoedLine(typed)}^C`]);
+    if (!machine.isRunning) return true;
+    awaitsStop = true;
+    void machine.pause();
+    return true;
+  }
+
   function clear(): void {
     entries.value = [];
   }
 
-  return { entries, history, run, complete, clear };
+  return { entries, history, run, complete, interrupt, clear };
 });
 
 /** Why, and the instruction. */

@@ -12,16 +12,14 @@ beforeEach(async () => {
   engine = await startStores();
 });
 
-const said = (): string[] =>
-  useConsoleStore().entries.map(({ kind, segments }) => `${kind}: ${segments.map(({ text }) => text).join('')}`);
+const said = (): string[] => useConsoleStore().entries.map(({ kind, text }) => `${kind}: ${text}`);
 const key = (name: string, more: KeyboardEventInit = {}) => new KeyboardEvent('keydown', { key: name, ...more });
 
 describe('the console', () => {
-  it('shows what was typed and what came of it, addresses as links', async () => {
+  it('shows what was typed and what came of it', async () => {
     const store = useConsoleStore();
     await store.run('hello');
     expect(said()).toEqual(['input: > hello', 'output: you said hello', 'output: gpa 0xfee00000: here']);
-    expect(store.entries[2].segments[1].link).toEqual({ space: 'gpa', address: 0xfee0_0000n });
   });
 
   it('puts a caret under what a refusal is about', async () => {
@@ -108,6 +106,34 @@ describe('the line that is being typed', () => {
     input.handleKey(key('Tab'));
     input.handleKey(key('Enter'));
     expect(input.text.value).toBe('sptes ');
+  });
+
+  it('is dropped by Ctrl+C, which pauses a guest that runs', async () => {
+    const store = useConsoleStore();
+    const input = useConsoleInput(ref(null));
+    input.text.value = 'half a li';
+    expect(input.handleKey(key('c', { ctrlKey: true }))).toBe(true);
+    expect(input.text.value).toBe('');
+    expect(said()).toEqual(['input: > half a li^C']);
+    await store.run('continue');
+    expect(input.handleKey(key('c', { ctrlKey: true }))).toBe(true);
+    await flushPromises();
+    expect(engine.requests.filter(({ name }) => name === 'run.pause')).toHaveLength(1);
+    expect(said()).toContain('input: > ^C');
+    expect(said().at(-1), 'and where it stands').toBe('output: => 0x100000 <main>: nop');
+  });
+
+  it('lets a selection be copied', () => {
+    const field = document.createElement('input');
+    field.value = 'slots';
+    field.setSelectionRange(0, 3);
+    const input = useConsoleInput(ref(field));
+    input.text.value = 'slots';
+    expect(input.handleKey(key('c', { ctrlKey: true }))).toBe(false);
+    expect(input.text.value).toBe('slots');
+    field.setSelectionRange(3, 3);
+    input.handleKey(key('u', { ctrlKey: true }));
+    expect(input.text.value, 'Ctrl+U drops what stands before the cursor').toBe('ts');
   });
 
   it('leaves Tab to the window when nothing is typed, and keys that are not its own', () => {

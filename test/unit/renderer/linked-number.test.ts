@@ -4,7 +4,7 @@ import {
   addressOfNumber,
   focusOfNumber,
   numberOfRegister,
-  numberOfTrace,
+  numberOfText,
   numberText,
   numberWithSpace,
 } from '../../../renderer/src/layout/linked-number.ts';
@@ -141,10 +141,13 @@ describe('a register', () => {
 describe('a number of a trace', () => {
   it('is what the trace says it is, and an spte is of the machine that wrote it', () => {
     const host = { era: 'v3.11', mmu: 'shadow', maxPhyAddr: 40 } as const;
-    expect(numberOfTrace({ kind: 'gpa', value: 1n })).toEqual({ kind: 'gpa', address: 1n });
-    expect(numberOfTrace({ kind: 'code', value: 1n })).toEqual({ kind: 'code', address: 1n });
-    expect(numberOfTrace({ kind: 'gfn', value: 1 })).toEqual({ kind: 'gfn', gfn: 1 });
-    expect(numberOfTrace({ kind: 'generation', value: 1 })).toEqual({ kind: 'generation', generation: 1 });
-    expect(numberOfTrace({ kind: 'spte', value: 1n }, host)).toEqual({ kind: 'spte', value: 1n, host });
+    expect(numberOfText({ kind: 'gpa', value: 1n })).toEqual({ kind: 'gpa', address: 1n });
+    expect(numberOfText({ kind: 'code', value: 1n })).toEqual({ kind: 'code', address: 1n });
+    expect(numberOfText({ kind: 'gfn', value: 1 })).toEqual({ kind: 'gfn', gfn: 1 });
+    expect(numberOfText({ kind: 'insns', value: 1 })).toEqual({ kind: 'insns', insns: 1 });
+    const [rax, cr3, efer] = ['rax', 'cr3', 'efer'].map((name) => numberOfText({ kind: 'register', name, value: 1n }));
+    expect([rax.kind, cr3.kind, efer.kind]).toEqual(['register', 'gpa', 'value']);
+    expect(numberOfText({ kind: 'generation', value: 1 })).toEqual({ kind: 'generation', generation: 1 });
+    expect(numberOfText({ kind: 'spte', value: 1n }, host)).toEqual({ kind: 'spte', value: 1n, host });
   });
 });
