@@ -49,6 +49,24 @@ const PARSERS: ReadonlyMap<string, KindParser> = new Map<string, KindParser>([
 
 export const BREAK_SPEC_KINDS: readonly string[] = [...PARSERS.keys()];
 
+/** Words that may follow a place, by kind; then those of every kind. */
+const OPTION_WORDS: Readonly<Record<string, readonly string[]>> = {
+  data: ['read', 'write'],
+  mmio: ['read', 'write', 'fresh', 'stale', ...MMIO_OUTCOMES],
+  fault: ['read', 'write', 'fetch', 'user', 'supervisor', 'not-present', 'protection', 'reserved'],
+  port: ['in', 'out'],
+  spte: ['bits=', 'level='],
+  gpte: ['bits='],
+  memslot: ['create', 'delete', 'move', 'flags'],
+  zap: ['level='],
+};
+const OPTIONS_OF_ALL = ['once', 'hit=', 'at=', 'every=', 'vcpu='];
+
+export const breakOptionWords = (kind: string): readonly string[] => [
+  ...(Object.hasOwn(OPTION_WORDS, kind) ? OPTION_WORDS[kind] : []),
+  ...OPTIONS_OF_ALL,
+];
+
 /** The error is a sentence. */
 export function parseBreakSpec(text: string): Result<BreakpointWish, string> {
   const parts = /^(.*?)(?:\s+if\s+(.*?))?(?:\s+log\s+(.*))?$/s.exec(text);

@@ -4,12 +4,15 @@ import type { DisassembledInsn } from '../protocol/snapshots.ts';
 import { formatHex } from './address-text.ts';
 
 const COLUMNS = 4;
+/** A name, 16 digits and what stands between. */
+const CELL = 25;
 
-/** Four to a line, each with all its digits; flags of RFLAGS by name. */
-export function registerLines(registers: readonly RegisterValue[]): readonly string[] {
+/** Four to a line where there is room, each with all its digits; flags of RFLAGS by name. */
+export function registerLines(registers: readonly RegisterValue[], columns = COLUMNS * CELL): readonly string[] {
   const lines: string[] = [];
-  for (let i = 0; i < registers.length; i += COLUMNS) {
-    const cells = registers.slice(i, i + COLUMNS).map(({ name, bits, value, flags }) => {
+  const across = Math.min(COLUMNS, Math.max(1, Math.floor(columns / CELL)));
+  for (let i = 0; i < registers.length; i += across) {
+    const cells = registers.slice(i, i + across).map(({ name, bits, value, flags }) => {
       const digits = value.toString(16).padStart(bits / 4, '0');
       return `${name.padStart(6)} ${digits}${name === 'rflags' && flags ? ` [${flags.join(' ')}]` : ''}`;
     });

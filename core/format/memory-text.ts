@@ -14,6 +14,10 @@ const RADIX: Readonly<Record<Exclude<UnitFormat, 'd' | 'c'>, readonly [prefix: s
   t: ['', 2],
 };
 
+/** `gva 0x00100000:` */
+const MARGIN = 15;
+const WIDE = 200;
+
 /** Digits that the largest value of a unit has, so that columns stand under each other. */
 const widthOf = (format: UnitFormat, bytes: UnitBytes): number => {
   if (format === 'c') return 4;
@@ -44,9 +48,11 @@ export function memoryLines(
   count: number,
   bytes: UnitBytes,
   format: UnitFormat,
+  columns = WIDE,
 ): readonly string[] {
-  const perLine = format === 'c' ? 16 : format === 't' ? Math.max(1, 8 / bytes) : 16 / bytes;
   const width = widthOf(format, bytes);
+  let perLine = format === 'c' ? 16 : format === 't' ? Math.max(1, 8 / bytes) : 16 / bytes;
+  while (perLine > 1 && MARGIN + perLine * (width + 1) > columns) perLine /= 2;
   const lines: string[] = [];
   for (let first = 0; first < count; first += perLine) {
     const cells: string[] = [];

@@ -21,7 +21,8 @@ const MODE_NAMES = {
 } as const;
 const LEFT_WIDTH = 76;
 
-export function walkLines(walk: AddressWalk): readonly string[] {
+/** @param columns how wide a line may be: where two trees have no room beside each other, one stands below the other */
+export function walkLines(walk: AddressWalk, columns = 2 * LEFT_WIDTH): readonly string[] {
   const { space, address, access, user, vcpu, guest, host, tlb, end, kvm } = walk;
   const who = user ? 'user' : 'supervisor';
   const left = guest === undefined ? ['(the walk begins at a guest physical address)'] : guestLines(guest);
@@ -30,7 +31,7 @@ export function walkLines(walk: AddressWalk): readonly string[] {
   return [
     `${who} ${access} of ${space} ${formatHex(address)} on vCPU ${vcpu}`,
     '',
-    ...sideBySide(left, right),
+    ...(columns < 2 * LEFT_WIDTH ? [...left, '', ...right] : sideBySide(left, right)),
     '',
     ...(last === undefined ? [] : entryLines(last)),
     ...(tlb === undefined ? [] : [`TLB:      holds it already, at hpa ${formatHex(tlb)}: nothing is walked this time`]),

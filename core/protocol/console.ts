@@ -3,6 +3,9 @@
 /** Longer lines are refused. */
 export const MAX_CONSOLE_CHARACTERS = 4096;
 
+/** Where nobody says how wide the console is: tables stand side by side. */
+export const CONSOLE_COLUMNS = 200;
+
 export interface ConsoleRefusal {
   /** As the kernel would call it: EINVAL for bad usage, ENOENT, EBUSY, a memslot call's own. */
   readonly errno: string;

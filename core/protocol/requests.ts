@@ -13,7 +13,7 @@ import {
   MAX_BREAKPOINTS,
   MAX_EXPRESSION_TEXT,
 } from './breakpoint-schemas.ts';
-import { MAX_CONSOLE_CHARACTERS, type ConsoleCompletion, type ConsoleReply } from './console.ts';
+import { CONSOLE_COLUMNS, MAX_CONSOLE_CHARACTERS, type ConsoleCompletion, type ConsoleReply } from './console.ts';
 import { expressionCompleteSchema, type ExpressionCompletion } from './expression-completion.ts';
 import type * as p from './probe-snapshots.ts';
 import type { RegistersSnapshot } from './register-snapshots.ts';
@@ -270,8 +270,12 @@ export const REQUEST_SCHEMAS = {
   'devices.read': none,
   /** What one-byte reads of ports would give, without their side effects; −1 where no device is. */
   'devices.peek': v.strictObject({ port: integer(0, 0xffff), count: integer(1, 256) }),
-  /** A command of the console, about a vCPU. What it refuses is in the reply. */
-  'console.run': v.strictObject({ line: text(4 * MAX_CONSOLE_CHARACTERS), vcpu }),
+  /** A command of the console, about a vCPU. What it refuses is in the reply. `columns`: how wide its tables may be. */
+  'console.run': v.strictObject({
+    line: text(4 * MAX_CONSOLE_CHARACTERS),
+    vcpu,
+    columns: v.optional(integer(20, 1000), CONSOLE_COLUMNS),
+  }),
   'console.complete': v.strictObject({
     line: text(MAX_CONSOLE_CHARACTERS),
     cursor: integer(0, MAX_CONSOLE_CHARACTERS),

@@ -93,7 +93,11 @@ class ConsoleSession {
   }
 
   async #run(line: string): Promise<void> {
-    const { lines, refusal, vcpu, repeat } = this.engine.ask('console.run', { line, vcpu: this.#vcpu });
+    const { lines, refusal, vcpu, repeat } = this.engine.ask('console.run', {
+      line,
+      vcpu: this.#vcpu,
+      ...terminalColumns(),
+    });
     this.#vcpu = vcpu;
     this.#repeat = repeat;
     for (const text of lines) await this.#io.write(`${text}\n`);
@@ -122,5 +126,9 @@ class ConsoleSession {
     return [[...candidates], line.slice(from)];
   }
 }
+
+/** A pipe is as wide as it takes. */
+const terminalColumns = (): { readonly columns?: number } =>
+  process.stdout.isTTY ? { columns: Math.min(1000, Math.max(20, process.stdout.columns)) } : {};
 
 const isLeaving = (line: string): boolean => /^(quit|exit|q)$/.test(line);

@@ -28,6 +28,8 @@ export interface ConsoleContext {
   readonly ask: Ask;
   /** The vCPU that commands are about. */
   readonly vcpu: number;
+  /** How wide a table may be, in characters. */
+  readonly columns: number;
   /** Expressions, by the machine as it stands. */
   readonly values: ConsoleValues;
 }

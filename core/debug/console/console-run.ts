@@ -1,6 +1,6 @@
 /** One line of the console carried out, or what could stand at the cursor. Long output is cut, and says so. */
 import type { ConsoleCompletion, ConsoleRefusal, ConsoleReply } from '../../protocol/console.ts';
-import { MAX_CONSOLE_CHARACTERS } from '../../protocol/console.ts';
+import { CONSOLE_COLUMNS, MAX_CONSOLE_CHARACTERS } from '../../protocol/console.ts';
 import type { Session } from '../session.ts';
 import type { ConsoleContext } from './console-command.ts';
 import { parseConsoleLine, wordsOf } from './console-line.ts';
@@ -10,13 +10,14 @@ import { consoleValues } from './console-values.ts';
 const MAX_LINES = 2000;
 const MAX_CANDIDATES = 200;
 
-const contextOf = (session: Session, vcpu: number): ConsoleContext => ({
+const contextOf = (session: Session, vcpu: number, columns = CONSOLE_COLUMNS): ConsoleContext => ({
   ask: session.answer,
   vcpu,
+  columns,
   values: consoleValues(session, vcpu),
 });
 
-export function runConsoleLine(session: Session, line: string, vcpu: number): ConsoleReply {
+export function runConsoleLine(session: Session, line: string, vcpu: number, columns: number): ConsoleReply {
   const refuse = (refusal: ConsoleRefusal): ConsoleReply => ({
     lines: [],
     refusal,
@@ -30,7 +31,7 @@ export function runConsoleLine(session: Session, line: string, vcpu: number): Co
   if (name === '') return { lines: [], refusal: undefined, vcpu, repeat: '', restarted: false };
   const command = findCommand(name);
   if (!command.ok) return refuse({ at: nameAt, length: name.length, ...command.error });
-  const done = command.value.run(contextOf(session, vcpu), parsed.value);
+  const done = command.value.run(contextOf(session, vcpu, columns), parsed.value);
   if (!done.ok) return refuse(done.error);
   const { lines, repeat = '', restarted = false } = done.value;
   const shown =

@@ -41,7 +41,7 @@ const help: ConsoleCommand = {
   names: ['help', 'h', '?'],
   usage: '[COMMAND]',
   summary: 'the commands, or one of them',
-  run(_context, { words }) {
+  run({ columns }, { words }) {
     const [word] = words;
     if (word !== undefined) {
       const found = findCommand(word.text.toLowerCase());
@@ -51,11 +51,13 @@ const help: ConsoleCommand = {
       return said(usageOf(found.value), `  ${summary}`, ...details.map((line) => `  ${line}`), ...others);
     }
     const width = 34;
+    const isNarrow = columns < 2 * width;
     return said(
       ...FAMILIES.flatMap(([title, commands]) => [
         `${title}:`,
         ...commands.map((command) => {
           const usage = usageOf(command);
+          if (isNarrow) return `  ${usage}\n      ${command.summary}`;
           return usage.length < width
             ? `  ${usage.padEnd(width)}${command.summary}`
             : `  ${usage}\n${' '.repeat(width + 2)}${command.summary}`;

@@ -5,8 +5,8 @@ import type { AddressSpace } from '../../protocol/snapshots.ts';
 import { COUNTERS } from '../expression/checker.ts';
 import { askExpression, compileExpression, type ExpressionValue } from '../expression/compiled.ts';
 import { machineValues } from '../expression/machine-values.ts';
-import { REGISTER_NAMES } from '../expression/register-names.ts';
-import type { ExpressionError } from '../expression/syntax.ts';
+import { bitNames, REGISTER_NAMES, registerPart } from '../expression/register-names.ts';
+import { WIDTHS, type ExpressionError } from '../expression/syntax.ts';
 import type { Session } from '../session.ts';
 
 export interface ConsoleAddress {
@@ -19,11 +19,14 @@ export interface ConsoleValues {
   evaluate(text: string, at: number): Result<ExpressionValue, ConsoleRefusal>;
   /** `gpa:EXPR`, `gva:`, `hva:`, `gfn:`; without a prefix a gva. */
   address(text: string, at: number): Result<ConsoleAddress, ConsoleRefusal>;
-  /** Names that begin like that: registers, counters, symbols. */
+  /** Names that begin like that: registers and their flags (`cr0.pe`), counters, symbols, `u32[`. */
   names(prefix: string): readonly string[];
+  /** What an address may begin with: a space or a name. */
+  addresses(prefix: string): readonly string[];
 }
 
 const MAX_NAMES = 200;
+const SPACE_PREFIXES = ['gva:', 'gpa:', 'hva:', 'gfn:'];
 const NO_MACHINE: ConsoleRefusal = { errno: 'ENODEV', message: 'there is no machine yet: load an image first.' };
 
 export function consoleValues(session: Session, vcpuId: number): ConsoleValues {
@@ -40,7 +43,7 @@ export function consoleValues(session: Session, vcpuId: number): ConsoleValues {
     );
     return value.ok ? value : err(refusalAt(value.error, at));
   };
-  return {
+  const values: ConsoleValues = {
     evaluate,
     address(text, at) {
       const prefix = /^(gva|gpa|hva|gfn)\s*:\s*/i.exec(text);
@@ -54,16 +57,27 @@ export function consoleValues(session: Session, vcpuId: number): ConsoleValues {
     },
     names(prefix) {
       const begins = (name: string): boolean => name.startsWith(prefix);
+      const [, register, flag] = /^(\w+)\.(\w*)$/.exec(prefix) ?? [];
+      if (flag !== undefined) {
+        const part = registerPart(register);
+        return (part === undefined ? undefined : bitNames(part))?.map((name) => `${register}.${name}`) ?? [];
+      }
       const symbols = prefix === '' ? [] : session.symbols.entries.filter(({ name }) => begins(name));
       return [
         ...new Set([
           ...REGISTER_NAMES.filter(begins),
           ...COUNTERS.filter(begins),
+          ...WIDTHS.map((width) => `${width}[`).filter(begins),
           ...symbols.slice(0, MAX_NAMES).map(({ name }) => name),
         ]),
       ];
     },
+    addresses: (prefix) =>
+      prefix.includes(':')
+        ? values.names(prefix.slice(prefix.indexOf(':') + 1))
+        : [...SPACE_PREFIXES, ...values.names(prefix)],
   };
+  return values;
 }
 
 const refusalAt = ({ column, length, message }: ExpressionError, at: number): ConsoleRefusal => ({

@@ -99,6 +99,11 @@ export const HOLD_COMMANDS: readonly ConsoleCommand[] = [
       'Meanwhile everything can be looked at; what takes slots_lock, and running freely, is refused.',
     ],
     run: (context, { words }) => hold(context, words),
-    complete: (_context, words) => (words.length <= 1 ? VERBS : []),
+    complete({ ask }, words) {
+      if (words.length <= 1) return VERBS;
+      if (words[0] !== 'vcpu') return [];
+      const status = ask('machine.status', {});
+      return words.length === 2 ? (status.ok ? status.value.vcpus.map(({ id }) => String(id)) : []) : ['exit'];
+    },
   },
 ];

@@ -77,7 +77,7 @@ function examine(context: ConsoleContext, args: ConsoleArguments): ConsoleOutcom
     }
     const next = BigInt.asUintN(64, address + BigInt(length));
     const repeat = `x/${args.format} ${space}:${formatHex(next)}`;
-    return ok({ lines: memoryLines(memory, count, bytes, format), repeat });
+    return ok({ lines: memoryLines(memory, count, bytes, format, context.columns), repeat });
   });
 }
 
@@ -149,6 +149,7 @@ function setBoth(
   );
 }
 
+const REGISTER_GROUPS = ['all', 'general', 'segment', 'control', 'msr', 'debug'];
 const DISASSEMBLED = 10;
 
 export const LOOK_COMMANDS: readonly ConsoleCommand[] = [
@@ -156,10 +157,15 @@ export const LOOK_COMMANDS: readonly ConsoleCommand[] = [
     names: ['regs', 'registers'],
     usage: '[NAME…]',
     summary: 'the general and control registers; with names, those, flags by name',
-    run: ({ ask, vcpu }, { words }) =>
+    run: ({ ask, vcpu, columns }, { words }) =>
       answered(ask('registers.read', { vcpu }), ({ registers }) => {
         if (words.length === 0) {
-          return said(...registerLines(registers.filter(({ group }) => group === 'general' || group === 'control')));
+          return said(
+            ...registerLines(
+              registers.filter(({ group }) => group === 'general' || group === 'control'),
+              columns,
+            ),
+          );
         }
         const lines: string[] = [];
         for (const { text, at } of words) {
@@ -172,8 +178,10 @@ export const LOOK_COMMANDS: readonly ConsoleCommand[] = [
         }
         return said(...lines);
       }),
-    complete: ({ values }, words) =>
-      values.names(words.at(-1) ?? '').filter((name) => registerPart(name) !== undefined),
+    complete: ({ values }, words) => [
+      ...values.names(words.at(-1) ?? '').filter((name) => registerPart(name) !== undefined),
+      ...REGISTER_GROUPS,
+    ],
   },
   {
     names: ['set'],
@@ -196,7 +204,12 @@ export const LOOK_COMMANDS: readonly ConsoleCommand[] = [
         said(...registers.filter((register) => register.name === name).map(registerLine)),
       );
     },
-    complete: ({ values }, words) => values.names((words.at(-1) ?? '').split('=').at(-1) ?? ''),
+    complete: ({ values }, words) => {
+      const word = words.at(-1) ?? '';
+      const bits = words.length > 1 ? registerBits((words[0] ?? '').toLowerCase()) : undefined;
+      const flags = (bits ?? []).flatMap(([, name]) => [`+${name.toLowerCase()}`, `-${name.toLowerCase()}`]);
+      return [...flags, ...values.names(word.split('=').at(-1) ?? '')];
+    },
   },
   {
     names: ['print', 'p', 'eval'],
@@ -222,7 +235,7 @@ export const LOOK_COMMANDS: readonly ConsoleCommand[] = [
       'An empty line goes on behind it.',
     ],
     run: examine,
-    complete: ({ values }, words) => values.names((words.at(-1) ?? '').split(':').at(-1) ?? ''),
+    complete: ({ values }, words) => values.addresses(words.at(-1) ?? ''),
   },
   {
     names: ['disas', 'disassemble', 'dis'],

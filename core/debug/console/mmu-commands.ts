@@ -48,7 +48,7 @@ function walk(context: ConsoleContext, { words }: ConsoleArguments): ConsoleOutc
   const { space, address } = at.value;
   if (space === 'hva') return misused('a walk begins at a gva or a gpa.', { at: first.at, length: first.text.length });
   return answered(context.ask('walk.read', { vcpu: context.vcpu, space, address, access, user }), (reply) =>
-    said(...walkLines(reply.walk)),
+    said(...walkLines(reply.walk, context.columns)),
   );
 }
 
@@ -205,7 +205,7 @@ export const MMU_COMMANDS: readonly ConsoleCommand[] = [
     summary: 'one address through the guest’s page tables and the hardware’s, and what the access comes to',
     run: walk,
     complete: ({ values }, words) => [
-      ...values.names((words.at(-1) ?? '').split(':').at(-1) ?? ''),
+      ...values.addresses(words.at(-1) ?? '').filter((text) => text !== 'hva:'),
       ...(words.length > 1 ? ['r', 'w', 'x', 'user', 'supervisor'] : []),
     ],
   },
@@ -214,6 +214,7 @@ export const MMU_COMMANDS: readonly ConsoleCommand[] = [
     usage: 'GFN…',
     summary: 'guest frames: memslot, hva, every spte that maps them, dirty and write-protect state',
     run: rmap,
+    complete: ({ values }, words) => ['gpa:', 'gfn:', ...values.names(words.at(-1) ?? '')],
   },
   {
     names: ['sptes'],

@@ -121,14 +121,14 @@ export const RUN_COMMANDS: readonly ConsoleCommand[] = [
     names: ['where', 'status', 'bt'],
     usage: '',
     summary: 'why the machine stands, at which instruction, the generation, the registers',
-    run: ({ ask }, args) =>
+    run: ({ ask, columns }, args) =>
       noArguments(args) ??
       answered(ask('machine.status', {}), (status) =>
         status.state === 'empty'
           ? said('no machine')
           : status.state === 'running'
             ? said(`running, ${status.moment.insns} instructions so far`)
-            : said(...stopReport(ask, status)),
+            : said(...stopReport(ask, status, columns)),
       ),
   },
   {
@@ -150,6 +150,10 @@ export const RUN_COMMANDS: readonly ConsoleCommand[] = [
         if (chosen === undefined) return misused(`the machine has vCPUs 0 to ${vcpus.length - 1}.`, spanOf(args.words));
         return { ok: true, value: { lines: [`commands are about vCPU ${chosen} now`], vcpu: chosen } };
       });
+    },
+    complete({ ask }) {
+      const status = ask('machine.status', {});
+      return status.ok ? status.value.vcpus.map(({ id }) => String(id)) : [];
     },
   },
 ];

@@ -12,11 +12,36 @@ import {
   type ConsoleContext,
   type ConsoleOutcome,
 } from './console-command.ts';
+import { completeBreak } from './break-completion.ts';
 
 const MAX_ID = 2 ** 31;
 
-const lineOf = ({ id, text, enabled, once, hits, stopAtHit }: BreakpointSnapshot): string =>
-  `${id}: ${text}${once ? ', once' : ''}${stopAtHit > 1 ? `, from hit ${stopAtHit} on` : ''}, ${hits} hits${enabled ? '' : ', disabled'}`;
+function lineOf({
+  id,
+  text,
+  enabled,
+  once,
+  hits,
+  stopAtHit,
+  hitMode,
+  vcpu,
+  condition,
+  log,
+  problem,
+}: BreakpointSnapshot): string {
+  const which = { from: `from hit ${stopAtHit} on`, at: `at hit ${stopAtHit}`, every: `at every hit ${stopAtHit}` };
+  return [
+    `${id}: ${text}`,
+    ...(vcpu === undefined ? [] : [`vCPU ${vcpu}`]),
+    ...(once ? ['once'] : []),
+    ...(stopAtHit === 1 && hitMode !== 'at' ? [] : [which[hitMode]]),
+    ...(condition === '' ? [] : [`if ${condition}`]),
+    ...(log === '' ? [] : [`log ${log}`]),
+    `${hits} hits`,
+    ...(enabled ? [] : ['disabled']),
+    ...(problem === undefined ? [] : [problem]),
+  ].join(', ');
+}
 
 /** Ids by number, or all of them. */
 function idsOf(
@@ -67,7 +92,8 @@ export const STOP_COMMANDS: readonly ConsoleCommand[] = [
     summary: 'a breakpoint, as --break takes it: main, exec:0x100034, mmio:0xfeb00000+0x1000:write:stale:INVALID',
     details: [
       'Without an argument: the breakpoints there are.',
-      ':once and :hit=N may follow. umbra help run has the whole grammar.',
+      'Kinds: exec data mmio exception fault port spte gpte memslot wrap zap, as in spte:0xe0000000:bits=0x2:level=1.',
+      ':once, :hit=N, :at=N, :every=N, :vcpu=N may follow; then if EXPR, then log TEXT with {EXPR} in it.',
     ],
     run(context, { text, at }) {
       if (text === '') return listing(context);
@@ -75,12 +101,7 @@ export const STOP_COMMANDS: readonly ConsoleCommand[] = [
       if (!wish.ok) return misused(wish.error, { at, length: text.length });
       return answered(context.ask('breakpoints.add', wish.value), (added) => said(lineOf(added)));
     },
-    complete: ({ values }, words) => {
-      const word = words.at(-1) ?? '';
-      if (word.includes(':') && !word.startsWith('exec:')) return [];
-      const names = values.names(word.replace(/^exec:/, ''));
-      return word.startsWith('exec:') ? names.map((name) => `exec:${name}`) : [...names, 'exec:', 'mmio:'];
-    },
+    complete: completeBreak,
   },
   {
     names: ['breakpoints', 'breaks'],

@@ -4,6 +4,6 @@ import { completeConsoleLine, runConsoleLine } from '../console/console-run.ts';
 import type { RequestFamily } from '../request-table.ts';
 
 export const consoleRequests: RequestFamily<'console.run' | 'console.complete'> = {
-  'console.run': (session, { line, vcpu }) => ok(runConsoleLine(session, line, vcpu)),
+  'console.run': (session, { line, vcpu, columns }) => ok(runConsoleLine(session, line, vcpu, columns)),
   'console.complete': (session, { line, cursor, vcpu }) => ok(completeConsoleLine(session, line, cursor, vcpu)),
 };

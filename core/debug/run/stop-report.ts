@@ -12,7 +12,7 @@ import type { DecodedSpte, MachineStatus, SpteRow } from '../../protocol/snapsho
 export type Ask = <K extends RequestName>(name: K, params: Params<K>) => Answer<K>;
 
 /** Lines, without the program's name in front. */
-export function stopReport(ask: Ask, status: MachineStatus): readonly string[] {
+export function stopReport(ask: Ask, status: MachineStatus, columns?: number): readonly string[] {
   const { reason, moment } = status;
   // −1: user space did it, and the boot vCPU stands for all.
   const vcpu = 'vcpu' in reason ? Math.max(0, reason.vcpu ?? 0) : 0;
@@ -23,7 +23,7 @@ export function stopReport(ask: Ask, status: MachineStatus): readonly string[] {
     ...(code.ok ? disassemblyLines(code.value.lines) : []),
     ...(reason.kind === 'mmio-breakpoint' ? spteLines(ask, status, reason.fault.gpa) : []),
     generationText(status),
-    ...(registers.ok ? registerLines(registers.value.registers.filter(isShown)) : []),
+    ...(registers.ok ? registerLines(registers.value.registers.filter(isShown), columns) : []),
   ];
 }
 

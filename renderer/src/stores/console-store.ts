@@ -1,6 +1,6 @@
 /** The console: what was typed, what came of it, and the lines that were typed before, which outlive the window. */
 import type { ConsoleCompletion } from '@core/protocol/index.ts';
-import { MAX_CONSOLE_CHARACTERS } from '@core/protocol/index.ts';
+import { CONSOLE_COLUMNS, MAX_CONSOLE_CHARACTERS } from '@core/protocol/index.ts';
 import { echoedLine, refusalLines } from '@core/format/console-text.ts';
 import * as v from 'valibot';
 import { defineStore } from 'pinia';
@@ -18,6 +18,9 @@ export interface ConsoleEntry {
 }
 
 const HISTORY_KEY = 'umbra.console-history';
+/** What the contract takes. */
+const FEWEST_COLUMNS = 20;
+const MOST_COLUMNS = 1000;
 const KEPT_LINES = 3000;
 const KEPT_HISTORY = 500;
 const historySchema = v.array(v.pipe(v.string(), v.maxLength(MAX_CONSOLE_CHARACTERS)));
@@ -41,6 +44,8 @@ export const useConsoleStore = defineStore('console', () => {
   const entries = shallowRef<readonly ConsoleEntry[]>([]);
   /** Oldest first. */
   const history = ref(readHistory());
+  /** How many characters stand in a line of the panel. */
+  const columns = ref(CONSOLE_COLUMNS);
   let nextId = 0;
   /** What an empty line stands for. */
   let repeat = '';
@@ -72,7 +77,7 @@ export const useConsoleStore = defineStore('console', () => {
     const line = typed.trim() === '' ? repeat : typed;
     if (line === '') return;
     write('input', [echoedLine(line)]);
-    const answer = await desktop.call('console.run', { line, vcpu: machine.selectedVcpu });
+    const answer = await desktop.call('console.run', { line, vcpu: machine.selectedVcpu, columns: columns.value });
     if (!answer.ok) {
       write('refusal', [answer.error.message]);
       return;
@@ -114,11 +119,15 @@ export const useConsoleStore = defineStore('console', () => {
     return true;
   }
 
+  function setWidth(characters: number): void {
+    columns.value = Math.min(MOST_COLUMNS, Math.max(FEWEST_COLUMNS, Math.floor(characters)));
+  }
+
   function clear(): void {
     entries.value = [];
   }
 
-  return { entries, history, run, complete, interrupt, clear };
+  return { entries, history, run, complete, interrupt, setWidth, clear };
 });
 
 /** Why, and the instruction. */

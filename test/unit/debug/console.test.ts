@@ -205,6 +205,61 @@ describe('the console', () => {
     });
   });
 
+  it('makes its tables no wider than it is told', () => {
+    const narrow = (line: string): readonly string[] =>
+      session.ask('console.run', { line, vcpu: 0, columns: 60 }).lines;
+    for (const line of ['walk 0xe0000000', 'regs', 'x/16wx rsp', 'x/32c rsp']) {
+      const wide = lines(line);
+      const folded = narrow(line);
+      expect(folded.length, line).toBeGreaterThan(wide.length);
+      // Prose may be longer: it breaks anywhere.
+      const table = folded.filter((text) => /^(?: *r\w+ [0-9a-f]{16}|gva )/.test(text));
+      for (const text of table) expect(text.length, text).toBeLessThanOrEqual(60);
+    }
+    expect(narrow('walk 0xe0000000').some((text) => text.includes(' | '))).toBe(false);
+    expect(narrow('help').every((text) => text.length < 130)).toBe(true);
+  });
+
+  it('says of a breakpoint all that was said of it', () => {
+    lines('delete all');
+    const [told] = lines('break exec:guest_main:once:every=3:vcpu=0 if rax == 1 log at {rip}');
+    expect(told).toMatch(
+      /^\d+: execution at guest_main \(0x[0-9a-f]+\), vCPU 0, once, at every hit 3, if rax == 1, log at \{rip\}, 0 hits$/,
+    );
+    lines('delete all');
+  });
+
+  it.each([
+    ['break mm', ['mmio:']],
+    ['break mmio:0xe0000000:st', ['mmio:0xe0000000:stale']],
+    ['break mmio:0xe0000000:stale:INV', ['mmio:0xe0000000:stale:INVALID']],
+    ['break exec:guest_m', ['exec:guest_main']],
+    ['break exception:u', ['exception:ud']],
+    ['break exception:ud,g', ['exception:ud,gp']],
+    ['break memslot:1:cre', ['memslot:1:create']],
+    ['break spte:0xe0000000:bi', ['spte:0xe0000000:bits=']],
+    ['break mmio:any i', ['if']],
+    ['break mmio:any if event.outc', ['event.outcome']],
+    ['break mmio:any if event.gpa==cr', ['cr0', 'cr2', 'cr3', 'cr4', 'cr8']],
+    ['print cr0.p', ['cr0.pe', 'cr0.pg']],
+    ['print u3', ['u32[']],
+    ['x/8gx gp', ['gpa:']],
+    ['walk gf', ['gfn:']],
+    ['rmap gp', ['gpa:']],
+    ['set cr4 +sme', ['+smep']],
+    ['set rip=guest_m', ['guest_main']],
+    ['vcpu ', ['0']],
+    ['hold vcpu 0 e', ['exit']],
+    ['regs gen', ['general']],
+    ['decode 0x1 era=v3.1', ['era=v3.10', 'era=v3.11', 'era=v3.17']],
+    ['help spt', ['sptes']],
+    ['info regi', ['registers']],
+    ['slots preview ad', ['add']],
+    ['slots flags slo', ['slot=', 'slot=0', 'slot=1']],
+  ])('completes %j', (line, expected) => {
+    expect(complete(line)).toEqual(expected);
+  });
+
   it('completes commands, their words, registers, symbols', () => {
     expect(complete('sp')).toEqual(['sptes']);
     expect(complete('slots pre')).toEqual(['preview']);
