@@ -17,7 +17,19 @@ export interface DisassembledInsn {
 
 export interface DisassemblySnapshot {
   readonly moment: Moment;
+  /** Names the code in `lines`, whatever stands beside it: the same number is the same code. One machine's own. */
+  readonly listing: number;
   readonly lines: readonly DisassembledInsn[];
+}
+
+/** What stands beside the lines of a listing: all that a step changes in code that stays as it is. */
+export interface DisassemblyMarks {
+  readonly moment: Moment;
+  /** Which listing the same question to `disassembly.read` would be answered with. */
+  readonly listing: number;
+  /** The instruction at rip, where it is one of the listing's. */
+  readonly current: { readonly address: bigint; readonly touches: string | undefined } | undefined;
+  readonly breakpoints: readonly { readonly address: bigint; readonly id: number }[];
 }
 
 export interface SymbolMatch {

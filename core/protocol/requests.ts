@@ -102,6 +102,7 @@ export const spteFilterSchema = v.strictObject({
 });
 
 const none = v.strictObject({});
+const codeWish = v.strictObject({ vcpu, address: u64, before: integer(0, 200), count: integer(1, 400) });
 /** What a segment register has beside its selector. */
 const hiddenSegment = v.strictObject({
   base: u64,
@@ -164,7 +165,9 @@ export const REQUEST_SCHEMAS = {
     limit: integer(1, MAX_ROWS),
   }),
   /** `before` instructions ahead of `address` (found by decoding from a known boundary) and `count` from it on. */
-  'disassembly.read': v.strictObject({ vcpu, address: u64, before: integer(0, 200), count: integer(1, 400) }),
+  'disassembly.read': codeWish,
+  /** For who has the listing: whether it still is that code, and what stands beside its lines. */
+  'disassembly.marks': codeWish,
   /** The symbol that each address belongs to: `main+0x12`. */
   'symbols.at': v.strictObject({ addresses: v.pipe(v.array(u64), v.maxLength(MAX_ROWS)) }),
   'symbols.search': v.strictObject({ query: text(256), limit: integer(1, 200) }),
@@ -335,6 +338,7 @@ interface Replies {
   /** `next`: where to go on. */
   'memory.search': { readonly moment: s.Moment; readonly matches: readonly bigint[]; readonly next: bigint };
   'disassembly.read': s.DisassemblySnapshot;
+  'disassembly.marks': s.DisassemblyMarks;
   'symbols.at': readonly (string | undefined)[];
   'symbols.search': readonly s.SymbolMatch[];
   'memslots.read': s.MemslotsSnapshot;

@@ -38,8 +38,13 @@ const looks = fc.oneof(
     .record({ space: fc.constantFrom('gva', 'gpa', 'hva'), address, length: fc.integer({ min: 1, max: 20_000 }) })
     .map((params) => request('memory.read', { ...params, vcpu })),
   fc
-    .record({ address, before: fc.integer({ min: 0, max: 40 }), count: fc.integer({ min: 1, max: 40 }) })
-    .map((params) => request('disassembly.read', { ...params, vcpu })),
+    .record({
+      name: fc.constantFrom('disassembly.read', 'disassembly.marks'),
+      address,
+      before: fc.integer({ min: 0, max: 40 }),
+      count: fc.integer({ min: 1, max: 40 }),
+    })
+    .map(({ name, ...params }) => request(name, { ...params, vcpu })),
   fc
     .record({
       sort: fc.constantFrom('gfn', 'value', 'gen', 'level', 'sptep'),

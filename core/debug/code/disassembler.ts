@@ -1,7 +1,7 @@
 /** Code around an address, as lines. */
 import { InstructionInfoFactory } from 'iced-x86';
 import type { SymbolLookup } from '../../machine/symbols.ts';
-import type { DisassembledInsn } from '../../protocol/snapshots.ts';
+import type { DisassembledInsn, DisassemblyMarks } from '../../protocol/snapshots.ts';
 import type { Cpu } from '../../x86/index.ts';
 import { boundariesBefore } from '../run/code-boundaries.ts';
 import { GuestCode, MAX_INSN_BYTES } from './guest-code.ts';
@@ -12,6 +12,14 @@ import { codeBits, codeVendor, linearRip } from '../registers/vcpu-view.ts';
 
 export interface SymbolSource {
   lookup(address: bigint): SymbolLookup | undefined;
+}
+
+/** What code is looked at in, and what is set in it. */
+export interface LookedAtCode {
+  readonly cpu: Cpu;
+  readonly bus: DevicePeek;
+  readonly symbols: SymbolSource;
+  readonly breakpointAt: (address: bigint) => number | undefined;
 }
 
 export interface DisassemblyWish {
@@ -28,6 +36,8 @@ const U64_MAX = (1n << 64n) - 1n;
 type ListedInsn = Omit<DisassembledInsn, 'current' | 'breakpoint' | 'touches'>;
 
 interface Listing {
+  /** No other of this machine's listings has it. */
+  readonly id: number;
   readonly code: GuestCode;
   readonly symbols: SymbolSource;
   readonly wish: DisassemblyWish;
@@ -42,43 +52,61 @@ export class Disassembler {
   readonly #infos = new InstructionInfoFactory();
   /** The last ones, latest first: code that is looked at thirty times a second is almost always the same. */
   #listings: readonly Listing[] = [];
+  #lastId = 0;
 
   read(
-    cpu: Cpu,
-    bus: DevicePeek,
-    symbols: SymbolSource,
+    place: LookedAtCode,
     wish: DisassemblyWish,
-    breakpointAt: (address: bigint) => number | undefined,
-  ): readonly DisassembledInsn[] {
-    const { code, lines } = this.#listing(cpu, bus, symbols, wish);
-    const rip = linearRip(cpu);
-    return lines.map((line) => {
-      const { address } = line;
-      const current = address === rip;
-      const touches = current && !line.unreadable ? this.#touches(cpu, bus, code, address) : undefined;
-      return { ...line, current, breakpoint: breakpointAt(address), touches };
+  ): { readonly listing: number; readonly lines: readonly DisassembledInsn[] } {
+    const listing = this.#listing(place, wish);
+    const current = this.#current(place, listing);
+    const lines = listing.lines.map((line) => {
+      const isCurrent = line.address === current?.address;
+      return {
+        ...line,
+        current: isCurrent,
+        breakpoint: place.breakpointAt(line.address),
+        touches: isCurrent ? current.touches : undefined,
+      };
     });
+    return { listing: listing.id, lines };
   }
 
-  /** Text of the one instruction at an address, for reports. */
-  textAt(cpu: Cpu, bus: DevicePeek, symbols: SymbolSource, address: bigint): string {
-    const [line] = this.read(cpu, bus, symbols, { address, before: 0, count: 1 }, () => undefined);
-    return line.text;
+  /** What {@link read} would put beside the lines, and which lines. */
+  marks(place: LookedAtCode, wish: DisassemblyWish): Omit<DisassemblyMarks, 'moment'> {
+    const listing = this.#listing(place, wish);
+    const breakpoints = listing.lines.flatMap(({ address }) => {
+      const id = place.breakpointAt(address);
+      return id === undefined ? [] : [{ address, id }];
+    });
+    return { listing: listing.id, current: this.#current(place, listing), breakpoints };
+  }
+
+  #current(place: LookedAtCode, { code, lines }: Listing): DisassemblyMarks['current'] {
+    const address = linearRip(place.cpu);
+    const line = lines.find((candidate) => candidate.address === address);
+    if (line === undefined) return undefined;
+    return { address, touches: line.unreadable ? undefined : this.#touches(place, code, address) };
   }
 
   /** Decoded anew when one of its bytes, or what can be read of them, is another. */
-  #listing(cpu: Cpu, bus: DevicePeek, symbols: SymbolSource, wish: DisassemblyWish): Listing {
+  #listing({ cpu, bus, symbols }: LookedAtCode, wish: DisassemblyWish): Listing {
     const known = boundaryFor(symbols, wish);
     const start = wish.before === 0 ? wish.address : (known ?? backBy(wish.address, wish.before * MAX_INSN_BYTES));
     const code = readCode(cpu, bus, start, Number(wish.address - start) + wish.count * MAX_INSN_BYTES);
     const found = this.#listings.find(
       (one) => one.symbols === symbols && sameWish(one.wish, wish) && one.code.equals(code),
     );
-    const listing = found ?? { code, symbols, wish, lines: this.#list(symbols, wish, code, known) };
+    const listing = found ?? this.#listAnew(symbols, wish, code, known);
     if (listing !== this.#listings[0]) {
       this.#listings = [listing, ...this.#listings.filter((one) => one !== found)].slice(0, MAX_LISTINGS);
     }
     return listing;
+  }
+
+  #listAnew(symbols: SymbolSource, wish: DisassemblyWish, code: GuestCode, known: bigint | undefined): Listing {
+    this.#lastId += 1;
+    return { id: this.#lastId, code, symbols, wish, lines: this.#list(symbols, wish, code, known) };
   }
 
   #list(
@@ -115,7 +143,7 @@ export class Disassembler {
     }
   }
 
-  #touches(cpu: Cpu, bus: DevicePeek, code: GuestCode, address: bigint): string | undefined {
+  #touches({ cpu, bus }: LookedAtCode, code: GuestCode, address: bigint): string | undefined {
     const instruction = code.decode(address);
     try {
       return instruction.isInvalid ? undefined : operandEffects(cpu, bus, code.bits, instruction, this.#infos);

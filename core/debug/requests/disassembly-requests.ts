@@ -1,17 +1,21 @@
 /** disassembly.read and symbols.*. */
 import { ok } from '../../base/result.ts';
+import type { LookedAtCode } from '../code/disassembler.ts';
 import type { RequestFamily } from '../request-table.ts';
+import type { Session } from '../session.ts';
+import type { Handled } from '../refusal.ts';
 import { presentMachine, presentVcpu } from './present.ts';
 
-export const disassemblyRequests: RequestFamily<'disassembly.read' | 'symbols.search' | 'symbols.at'> = {
-  'disassembly.read': (session, { vcpu: id, ...wish }) => {
-    const vcpu = presentVcpu(session, id);
-    if (!vcpu.ok) return vcpu;
-    const { machine } = presentMachine(session);
-    const lines = session.disassembler.read(vcpu.value.cpu, machine.devices.bus, session.symbols, wish, (address) =>
-      session.breakpoints.execAt(address),
-    );
-    return ok({ moment: session.moment(), lines });
+export const disassemblyRequests: RequestFamily<
+  'disassembly.read' | 'disassembly.marks' | 'symbols.search' | 'symbols.at'
+> = {
+  'disassembly.read': (session, { vcpu, ...wish }) => {
+    const code = lookedAt(session, vcpu);
+    return code.ok ? ok({ moment: session.moment(), ...session.disassembler.read(code.value, wish) }) : code;
+  },
+  'disassembly.marks': (session, { vcpu, ...wish }) => {
+    const code = lookedAt(session, vcpu);
+    return code.ok ? ok({ moment: session.moment(), ...session.disassembler.marks(code.value, wish) }) : code;
   },
   'symbols.at': (session, { addresses }) =>
     ok(
@@ -24,3 +28,15 @@ export const disassemblyRequests: RequestFamily<'disassembly.read' | 'symbols.se
   'symbols.search': (session, { query, limit }) =>
     ok(session.symbols.search(query, limit).map(({ name, address, size }) => ({ name, address, size }))),
 };
+
+function lookedAt(session: Session, id: number): Handled<LookedAtCode> {
+  const vcpu = presentVcpu(session, id);
+  if (!vcpu.ok) return vcpu;
+  const { bus } = presentMachine(session).machine.devices;
+  return ok({
+    cpu: vcpu.value.cpu,
+    bus,
+    symbols: session.symbols,
+    breakpointAt: (address) => session.breakpoints.execAt(address),
+  });
+}

@@ -1,15 +1,27 @@
 /** Instructions around an address. Grows at both ends as the reader scrolls. */
-import type { DisassembledInsn, Moment, RequestError } from '@core/protocol/index.ts';
+import type { Answer, DisassembledInsn, Moment, Params, RequestError } from '@core/protocol/index.ts';
 import { defineStore } from 'pinia';
 import { computed, ref, shallowRef, watch } from 'vue';
 import { latestRequest } from '../api/latest-request.ts';
 import { keepUnchanged } from '../api/unchanged.ts';
+import { markedLines } from '../layout/marked-lines.ts';
 import { useDesktopStore } from './desktop-store.ts';
 import { useMachineStore } from './machine-store.ts';
 
 /** Lines above and from the target on. A running guest is nowhere for long: as many as a panel shows. */
 const SIZE = { paused: { before: 60, count: 140 }, running: { before: 40, count: 60 } };
 const CHUNK = 100;
+type Wish = Params<'disassembly.read'>;
+
+/** An answer, and what it was the answer to. */
+interface Known {
+  readonly wish: Wish;
+  readonly listing: number;
+  readonly lines: readonly DisassembledInsn[];
+  /** Which machine's the listing is. */
+  readonly loads: number;
+}
+
 /** Lines that a reader is to have on either side of the target. */
 const EDGE = 30;
 const KEPT = 2000;
@@ -38,19 +50,54 @@ function setup() {
   const holds = (address: bigint): boolean => lines.value.some((line) => line.address === address);
   const target = computed(() => (followsRip.value ? machine.rip : anchor.value));
 
+  /** What is on screen came with it, and has not grown since. */
+  let known: Known | undefined;
+  const isKnown = ({ vcpu, address, before, count }: Wish): boolean =>
+    known?.lines === lines.value &&
+    known.loads === machine.loads &&
+    known.wish.vcpu === vcpu &&
+    known.wish.address === address &&
+    known.wish.before === before &&
+    known.wish.count === count;
+
   async function read(
     address: bigint,
     before: number,
     count: number,
   ): Promise<readonly DisassembledInsn[] | undefined> {
-    const answer = await requests.run(() =>
-      desktop.call('disassembly.read', { vcpu: machine.selectedVcpu, address, before, count }),
-    );
-    if (answer === undefined) return undefined;
+    const wish = { vcpu: machine.selectedVcpu, address, before, count };
+    if (isKnown(wish)) {
+      const marked = await readMarks(wish);
+      if (marked !== 'other code') return marked;
+    }
+    const { loads } = machine;
+    const answer = await requests.run(() => desktop.call('disassembly.read', wish));
+    if (!isAdmitted(answer)) return undefined;
+    const { listing } = answer.value;
+    known = { wish, listing, lines: keepUnchanged(lines.value, answer.value.lines), loads };
+    return known.lines;
+  }
+
+  /** Code hardly ever changes, and a listing of it is long: only what stands beside its lines is asked for. */
+  async function readMarks(wish: Wish): Promise<readonly DisassembledInsn[] | undefined | 'other code'> {
+    const present = known;
+    const answer = await requests.run(() => desktop.call('disassembly.marks', wish));
+    if (!isAdmitted(answer)) return undefined;
+    const isSame = present !== undefined && present.lines === lines.value && present.listing === answer.value.listing;
+    if (!isSame) return 'other code';
+    known = { ...present, lines: markedLines(present.lines, answer.value) };
+    return known.lines;
+  }
+
+  /** Takes over what an answer says of itself. */
+  function isAdmitted<K extends 'disassembly.read' | 'disassembly.marks'>(
+    answer: Answer<K> | undefined,
+  ): answer is Extract<Answer<K>, { readonly ok: true }> {
+    if (answer === undefined) return false;
     error.value = answer.ok ? undefined : answer.error;
-    if (!answer.ok || !machine.admit(answer.value.moment)) return undefined;
+    if (!answer.ok || !machine.admit(answer.value.moment)) return false;
     moment.value = answer.value.moment;
-    return answer.value.lines;
+    return true;
   }
 
   async function refresh(): Promise<void> {
@@ -66,7 +113,7 @@ function setup() {
       center = address;
     } else center = around;
     if (next === undefined) return;
-    lines.value = keepUnchanged(lines.value, next);
+    lines.value = next;
     anchor.value = address;
     if (hasMoved || followsRip.value) reveals.value += 1;
   }

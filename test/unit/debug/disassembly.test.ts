@@ -38,6 +38,46 @@ const DEEDS: readonly Deed[] = [
   ],
 ];
 
+const question = (session: TestSession, before: number) =>
+  ({ vcpu: 0, address: rip(session), before, count: 12 }) as const;
+
+describe('the marks of a listing', () => {
+  it.each(DEEDS)('after %s are those of the listing that somebody reads, and name it', (_what, deed) => {
+    const session = sessionWith('hello');
+    session.run(200);
+    const asked = question(session, 5);
+    const known = session.ask('disassembly.read', asked);
+    deed(session);
+    const marks = session.ask('disassembly.marks', asked);
+    const { listing, lines } = session.ask('disassembly.read', asked);
+    expect(marks.listing).toBe(listing);
+    const bare = (one: (typeof lines)[number]) => ({
+      ...one,
+      current: false,
+      touches: undefined,
+      breakpoint: undefined,
+    });
+    if (listing === known.listing) expect(known.lines.map(bare)).toEqual(lines.map(bare));
+    else expect(known.lines.map(bare)).not.toEqual(lines.map(bare));
+    const current = lines.find((line) => line.current);
+    expect(marks.current).toEqual(current && { address: current.address, touches: current.touches });
+    const set = lines.filter(({ breakpoint }) => breakpoint !== undefined);
+    expect(marks.breakpoints).toEqual(set.map(({ address, breakpoint }) => ({ address, id: breakpoint })));
+  });
+
+  it.each([
+    ['a step', true],
+    ['another byte at rip', false],
+  ])('after %s name the same listing: %s', (what, isSame) => {
+    const session = sessionWith('hello');
+    session.run(200);
+    const asked = question(session, 5);
+    const { listing } = session.ask('disassembly.read', asked);
+    DEEDS.find(([name]) => name === what)?.[1](session);
+    expect(session.ask('disassembly.marks', asked).listing === listing).toBe(isSame);
+  });
+});
+
 describe('disassembly that is looked at again', () => {
   it.each(DEEDS)('after %s is what somebody reads who looks for the first time', (_what, deed) => {
     const [watched, unwatched] = [sessionWith('hello'), sessionWith('hello')];

@@ -19,8 +19,9 @@ export class FakeEdits {
     return fakeMemory(moment, params, this.poked);
   }
 
-  poke({ space, address, bytes }: Params<'memory.write'>): void {
+  poke(moment: Moment, { space, address, bytes }: Params<'memory.write'>): Reply<'memory.write'> {
     bytes.forEach((byte, i) => this.poked.set(`${space}:${address + BigInt(i)}`, byte));
+    return moment;
   }
 
   /** Only what was written can be found. */

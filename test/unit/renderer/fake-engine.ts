@@ -28,6 +28,7 @@ import {
   breakpointSnapshot,
   fakeDecode,
   fakeDisassembly,
+  fakeMarks,
   fakeInverse,
   fakeSlot,
   fakeSptes,
@@ -291,11 +292,9 @@ export class FakeEngine extends FakeDesktop implements UmbraDesktop {
     'memory.read': (params) => this.edits.memory(this.moment, params),
     'memory.search': (params) => this.edits.search(this.moment, params),
     'symbols.at': ({ addresses }) => addresses.map((address) => (address === ENTRY ? 'start' : undefined)),
-    'memory.write': (params) => {
-      this.edits.poke(params);
-      return this.moment;
-    },
-    'disassembly.read': ({ address, before, count }) => fakeDisassembly(this.moment, address, before, count, this.rip),
+    'memory.write': (params) => this.edits.poke(this.moment, params),
+    'disassembly.read': (wish) => fakeDisassembly(this.moment, wish, this.rip),
+    'disassembly.marks': (wish) => fakeMarks(this.moment, wish, this.rip),
     'symbols.search': ({ query }) =>
       [
         { name: '_start', address: ENTRY, size: 64 },

@@ -72,9 +72,7 @@ const TEXTS = [
 
 export function fakeDisassembly(
   moment: Moment,
-  address: bigint,
-  before: number,
-  count: number,
+  { address, before, count }: Params<'disassembly.read'>,
   rip: bigint,
 ): Reply<'disassembly.read'> {
   const lines = Array.from({ length: before + count }, (_unused, i): DisassembledInsn => {
@@ -90,7 +88,16 @@ export function fakeDisassembly(
       breakpoint: undefined,
     };
   });
-  return { moment, lines: lines.filter((line) => line.address >= 0n) };
+  return {
+    moment,
+    listing: Number(BigInt.asUintN(40, address)) * 1000 + before + count,
+    lines: lines.filter((line) => line.address >= 0n),
+  };
+}
+
+export function fakeMarks(at: Moment, wish: Params<'disassembly.marks'>, rip: bigint): Reply<'disassembly.marks'> {
+  const { moment, listing, lines } = fakeDisassembly(at, wish, rip);
+  return { moment, listing, current: lines.find(({ current }) => current), breakpoints: [] };
 }
 
 function rowAt(i: number, gen: number, stale: boolean): SpteRow {
