@@ -43,6 +43,7 @@ interface Life {
 export class EngineHost implements EngineClient {
   readonly #options: EngineHostOptions;
   readonly #listeners = new Set<(event: EngineEvent) => void>();
+  #answeringMs = 0;
   #life: Life;
   #nextId = 1;
   #closed = false;
@@ -79,6 +80,11 @@ export class EngineHost implements EngineClient {
     if (recipe === undefined) return this.#ask(name, params);
     // Both replies are the new machine's status.
     return (await this.#make(recipe)) as Answer<K>;
+  }
+
+  /** For how long the engine's thread has answered instead of running the guest, since the host was started. */
+  get answeringMs(): number {
+    return this.#answeringMs;
   }
 
   /** What the machine was made from, for whoever shows it or makes it again with other options. */
@@ -198,6 +204,7 @@ export class EngineHost implements EngineClient {
 
   #receive(life: Life, message: Exclude<WorkerMessage, { kind: 'ready' }>): void {
     if (message.kind === 'answers') {
+      this.#answeringMs += message.tookMs;
       for (const { id, answer } of message.answers) {
         life.pending.get(id)?.(answer);
         life.pending.delete(id);

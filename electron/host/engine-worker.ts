@@ -40,13 +40,14 @@ function take(message: HostMessage): void {
     session.crashVcpuForTest(message.vcpu);
     return;
   }
+  const asked = performance.now();
   const answers = message.requests.map(({ id, name, params }) => {
     const answer = session.handle(name, params);
     announceArena();
     announceBreakpoints();
     return { id, answer };
   });
-  send({ kind: 'answers', answers });
+  send({ kind: 'answers', answers, tookMs: performance.now() - asked });
 }
 
 /** The host sets them again in the thread that follows this one, should it die. */

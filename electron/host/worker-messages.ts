@@ -22,7 +22,8 @@ export interface WorkerAnswer {
 
 export type WorkerMessage =
   | { readonly kind: 'ready' }
-  | { readonly kind: 'answers'; readonly answers: readonly WorkerAnswer[] }
+  /** `tookMs`: for so long the guest stood still for them, if it was running. */
+  | { readonly kind: 'answers'; readonly answers: readonly WorkerAnswer[]; readonly tookMs: number }
   | { readonly kind: 'event'; readonly event: EngineEvent }
   /** Every breakpoint, each time that one may have changed. They are not in the arena, and would die with the thread. */
   | { readonly kind: 'breakpoints'; readonly breakpoints: readonly BreakpointSnapshot[] }

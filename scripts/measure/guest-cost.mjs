@@ -1,5 +1,6 @@
 /** What looking costs the guest: the same machine, with the window watching it and with nobody watching, in turns. */
 import { figure, quantile } from './figure.mjs';
+import { canWait, threadTimes, waitOfBusiest } from './thread-times.mjs';
 
 const QUANTUM_MS = 700;
 const PAIRS = 20;
@@ -28,13 +29,14 @@ export async function measureGuestCost(window) {
     // A panel whose numbers stand still has nothing to change.
     const rates = perSecond.toSorted((a, b) => b.hertz - a.hertz);
     const costs = [];
+    const shares = [];
     for (let pair = 0; pair < PAIRS; pair++) {
       // Who comes first takes turns, or a machine that grows slower would be blamed on the second.
       const order = pair % 2 === 0 ? [true, false] : [false, true];
-      /** @type {Map<boolean, number>} */
-      const speeds = new Map();
-      for (const isSeen of order) speeds.set(isSeen, await speed(window, isSeen));
-      costs.push(1 - (speeds.get(true) ?? 0) / (speeds.get(false) ?? 1));
+      const [first, second] = [await stretch(window, order[0]), await stretch(window, order[1])];
+      const [seen, unseen] = order[0] ? [first, second] : [second, first];
+      costs.push(1 - seen.speed / unseen.speed);
+      shares.push(seen.takenShare - unseen.takenShare);
     }
     await show(window, true);
     await window.probe('umbraProbe.pause()');
@@ -51,7 +53,14 @@ export async function measureGuestCost(window) {
         quantile(costs, 0.5) * 100,
         '%',
         { atMost: 5 },
-        `median of ${PAIRS} pairs of ${QUANTUM_MS} ms, shown against hidden; quartiles ${percent(quantile(costs, 0.25))} to ${percent(quantile(costs, 0.75))}`,
+        `by instructions; ${inPairs(costs)}`,
+      ),
+      figure(
+        `time taken from ${name}`,
+        quantile(shares, 0.5) * 100,
+        '%',
+        { atMost: 5 },
+        `in which its thread answered${canWait ? ' or waited for a processor' : ''}; ${inPairs(shares)}`,
       ),
     );
   }
@@ -60,18 +69,25 @@ export async function measureGuestCost(window) {
 
 const percent = (/** @type {number} */ part) => `${(part * 100).toFixed(1)} %`;
 
+const inPairs = (/** @type {readonly number[]} */ values) =>
+  `median of ${values.length} pairs of ${QUANTUM_MS} ms, shown against hidden; quartiles ${percent(quantile(values, 0.25))} to ${percent(quantile(values, 0.75))}`;
+
 /**
- * Instructions a second, as the engine counts them; main asks, so the page has no part in it.
+ * Two looks at the guest. Instructions depend on how fast the host is just now; which part of the time the guest's thread was
+ * kept from running it does not. Main asks, so the page has no part in it.
  * @param {import('./open-window.mjs').MeasuredWindow} window
  * @param {boolean} isSeen
  */
-async function speed(window, isSeen) {
+async function stretch(window, isSeen) {
   await show(window, isSeen);
   await sleep(SETTLE_MS);
+  const threads = threadTimes(window.app);
   const before = await reading(window);
   await sleep(QUANTUM_MS);
   const after = await reading(window);
-  return (after.insns - before.insns) / (after.at - before.at);
+  const length = after.at - before.at;
+  const taken = after.answeringMs - before.answeringMs + waitOfBusiest(threads, threadTimes(window.app));
+  return { speed: (after.insns - before.insns) / length, takenShare: taken / length };
 }
 
 /**
@@ -87,12 +103,13 @@ const show = ({ app }, isSeen) =>
 
 /**
  * @param {import('./open-window.mjs').MeasuredWindow} window
- * @returns {Promise<{ insns: number, at: number }>}
+ * @returns {Promise<{ insns: number, answeringMs: number, at: number }>}
  */
 const reading = ({ app }) =>
   app.evaluate(async () => {
-    const status = await Reflect.get(globalThis, 'umbraEngine').request('machine.status', {});
-    return { insns: status.value.moment.insns, at: performance.now() };
+    const engine = Reflect.get(globalThis, 'umbraEngine');
+    const status = await engine.request('machine.status', {});
+    return { insns: status.value.moment.insns, answeringMs: engine.answeringMs, at: performance.now() };
   });
 
 const sleep = (/** @type {number} */ ms) => new Promise((resolve) => setTimeout(resolve, ms));
