@@ -16,6 +16,7 @@ export default defineConfig({
           include: ['test/{unit,conformance,property}/**/*.test.ts'],
           exclude: ['test/unit/renderer/**'],
           testTimeout: 60_000,
+          hookTimeout: 60_000,
         },
       },
       {
@@ -25,6 +26,9 @@ export default defineConfig({
           name: 'renderer',
           environment: 'happy-dom',
           include: ['test/unit/renderer/**/*.test.ts'],
+          // A component is compiled when it is first imported, on a machine that does other things, too.
+          testTimeout: 30_000,
+          hookTimeout: 30_000,
         },
       },
     ],

@@ -4,21 +4,28 @@ import type { DisassembledInsn } from '../protocol/snapshots.ts';
 import { formatHex } from './address-text.ts';
 
 const COLUMNS = 4;
-/** A name, 16 digits and what stands between. */
-const CELL = 25;
+const MARGIN = 2;
 
-/** Four to a line where there is room, each with all its digits; flags of RFLAGS by name. */
-export function registerLines(registers: readonly RegisterValue[], columns = COLUMNS * CELL): readonly string[] {
-  const lines: string[] = [];
-  const across = Math.min(COLUMNS, Math.max(1, Math.floor(columns / CELL)));
-  for (let i = 0; i < registers.length; i += across) {
-    const cells = registers.slice(i, i + across).map(({ name, bits, value, flags }) => {
-      const digits = value.toString(16).padStart(bits / 4, '0');
-      return `${name.padStart(6)} ${digits}${name === 'rflags' && flags ? ` [${flags.join(' ')}]` : ''}`;
-    });
-    lines.push(`  ${cells.join(' ')}`);
+/**
+ * Four to a line where there is room, each with all its digits; flags of RFLAGS by name.
+ * @param columns how wide a line may be
+ */
+export function registerLines(registers: readonly RegisterValue[], columns = Infinity): readonly string[] {
+  const rows: string[][] = [];
+  let width = 0;
+  for (const { name, bits, value, flags } of registers) {
+    const digits = value.toString(16).padStart(bits / 4, '0');
+    const cell = `${name.padStart(6)} ${digits}${name === 'rflags' && flags ? ` [${flags.join(' ')}]` : ''}`;
+    const row = rows.at(-1);
+    if (row !== undefined && row.length < COLUMNS && width + 1 + cell.length <= columns) {
+      row.push(cell);
+      width += 1 + cell.length;
+    } else {
+      rows.push([cell]);
+      width = MARGIN + cell.length;
+    }
   }
-  return lines;
+  return rows.map((cells) => `${' '.repeat(MARGIN)}${cells.join(' ')}`);
 }
 
 /** One to a line, with what its flags are called. */

@@ -207,14 +207,14 @@ describe('the console', () => {
 
   it('makes its tables no wider than it is told', () => {
     const narrow = (line: string): readonly string[] =>
-      session.ask('console.run', { line, vcpu: 0, columns: 60 }).lines;
+      session.ask('console.run', { line, vcpu: 0, columns: 50 }).lines;
     for (const line of ['walk 0xe0000000', 'regs', 'x/16wx rsp', 'x/32c rsp']) {
       const wide = lines(line);
       const folded = narrow(line);
       expect(folded.length, line).toBeGreaterThan(wide.length);
       // Prose may be longer: it breaks anywhere.
       const table = folded.filter((text) => /^(?: *r\w+ [0-9a-f]{16}|gva )/.test(text));
-      for (const text of table) expect(text.length, text).toBeLessThanOrEqual(60);
+      for (const text of table) expect(text.length, text).toBeLessThanOrEqual(50);
     }
     expect(narrow('walk 0xe0000000').some((text) => text.includes(' | '))).toBe(false);
     expect(narrow('help').every((text) => text.length < 130)).toBe(true);
