@@ -32,16 +32,28 @@ export function searchMemory(arena: Arena, vcpuId: number, wish: SearchWish): Se
       at = stop;
       continue;
     }
-    const page = arena.u8.subarray(here.offset, here.offset + Number(stop - at));
-    for (let i = page.indexOf(pattern[0]); i >= 0; i = page.indexOf(pattern[0], i + 1)) {
+    const run = Number(stop - at);
+    const [head] = pattern;
+    for (let i = 0; i < run; i += 1) {
+      if (arena.u8[here.offset + i] !== head || !beginsAt(arena.u8, here.offset + i, Number(size) - i, pattern))
+        continue;
       const first = at + BigInt(i);
-      if (!matchesAt(arena, vcpuId, space, first, pattern)) continue;
+      if (i + pattern.length > Number(size) && !matchesAt(arena, vcpuId, space, first, pattern)) continue;
       matches.push(first);
       if (matches.length >= limit) return { matches, next: first + 1n };
     }
     at = stop;
   }
   return { matches, next: end };
+}
+
+/** As far as it lies in one page, of which `left` bytes are left: without asking where they are, for each that begins like it. */
+function beginsAt(memory: Uint8Array, offset: number, left: number, pattern: Uint8Array): boolean {
+  const end = Math.min(left, pattern.length);
+  for (let i = 1; i < end; i += 1) {
+    if (memory[offset + i] !== pattern[i]) return false;
+  }
+  return true;
 }
 
 /** Over the borders of pages, which may lie anywhere. */

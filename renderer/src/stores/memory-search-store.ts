@@ -14,8 +14,9 @@ export interface SearchRange {
 }
 
 export const MAX_MATCHES = 1000;
-/** So much at once keeps a piece far below a blink. */
-const PIECE = BigInt(MAX_MEMORY_SEARCH);
+/** How much is looked through depends on what lies there: begun with little, doubled while the answers come within a frame or two. */
+const FIRST_PIECE = 1 << 20;
+const SOON_MS = 30;
 
 function setup() {
   const desktop = useDesktopStore();
@@ -23,9 +24,13 @@ function setup() {
   const turns = useTurnsStore();
   const matches = shallowRef<readonly bigint[]>([]);
   const range = shallowRef<SearchRange>();
+  /** Bytes of a match. */
+  const width = ref(0);
   /** 0 … 1. */
   const progress = ref(0);
   const isSearching = ref(false);
+  /** Somebody has stopped it before its end. */
+  const isGivenUp = ref(false);
   /** There are more than are kept. */
   const isCut = ref(false);
   const error = shallowRef<RequestError>();
@@ -37,14 +42,18 @@ function setup() {
     const { space, start, length } = wanted;
     const end = start + length;
     range.value = wanted;
+    width.value = pattern.length;
     matches.value = [];
     error.value = undefined;
     isCut.value = false;
+    isGivenUp.value = false;
     progress.value = 0;
     isSearching.value = true;
     await turns.settled();
+    let size = FIRST_PIECE;
     for (let at = start; at < end && matches.value.length < MAX_MATCHES;) {
-      const piece = end - at < PIECE ? end - at : PIECE;
+      const piece = end - at < BigInt(size) ? end - at : BigInt(size);
+      const asked = performance.now();
       const limit = MAX_MATCHES - matches.value.length;
       const vcpu = machine.selectedVcpu;
       const answer = await desktop.call('memory.search', {
@@ -63,6 +72,9 @@ function setup() {
       }
       if (answer.value.matches.length > 0) matches.value = [...matches.value, ...answer.value.matches];
       at = answer.value.next;
+      const took = performance.now() - asked;
+      if (took < SOON_MS) size = Math.min(MAX_MEMORY_SEARCH, size * 2);
+      else if (took > 3 * SOON_MS) size = Math.max(FIRST_PIECE / 16, size / 2);
       isCut.value = matches.value.length >= MAX_MATCHES && at < end;
       progress.value = Number(((at - start) * 1000n) / length) / 1000;
     }
@@ -71,10 +83,37 @@ function setup() {
 
   function cancel(): void {
     current += 1;
+    isGivenUp.value = isSearching.value;
     isSearching.value = false;
   }
 
-  return { matches, range, progress, isSearching, isCut, error, search, cancel };
+  /** Whether a byte is of a match. */
+  function covers(of: AddressSpace, address: bigint): boolean {
+    if (range.value?.space !== of || matches.value.length === 0) return false;
+    const index = lastAtMost(matches.value, address);
+    return index >= 0 && address < matches.value[index] + BigInt(width.value);
+  }
+
+  /** Shows nothing any more. */
+  function forget(): void {
+    cancel();
+    matches.value = [];
+    range.value = undefined;
+  }
+
+  return { covers, forget, matches, range, width, progress, isSearching, isGivenUp, isCut, error, search, cancel };
+}
+
+/** Index of the last of sorted numbers that is not behind `wanted`; −1 where all are. */
+function lastAtMost(sorted: readonly bigint[], wanted: bigint): number {
+  let low = 0;
+  let high = sorted.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (sorted[middle] <= wanted) low = middle + 1;
+    else high = middle;
+  }
+  return low - 1;
 }
 
 /** One of each memory panel. */

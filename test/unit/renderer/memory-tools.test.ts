@@ -1,5 +1,5 @@
-import { beforeEach, describe, expect, it } from 'vitest';
-import { nextTick } from 'vue';
+import { beforeEach, describe, expect, it, vi } from 'vitest';
+import { nextTick, watch } from 'vue';
 import { useMachineStore } from '../../../renderer/src/stores/machine-store.ts';
 import { useMemoryCompareStore } from '../../../renderer/src/stores/memory-compare-store.ts';
 import { useMemoryEditsStore } from '../../../renderer/src/stores/memory-edits-store.ts';
@@ -42,7 +42,39 @@ describe('a search', () => {
     await search.search({ space: 'gpa', start: 0n, length: 64n * MIB }, NEEDLE);
     expect(search.matches).toEqual([0x10n, 40n * MIB]);
     expect([search.progress, search.isSearching]).toEqual([1, false]);
-    expect(engine.requests.filter(({ name }) => name === 'memory.search')).toHaveLength(4);
+  });
+
+  it.each([
+    ['larger while they are answered at once', 1, [1, 2, 4, 8, 16, 16, 16, 1]],
+    ['as they are while they are answered in a blink', 60, Array.from({ length: 64 }, () => 1)],
+  ])('asks for pieces that become, or stay, %s', async (_how, milliseconds, pieces) => {
+    let now = 0;
+    const clock = vi.spyOn(performance, 'now').mockImplementation(() => (now += milliseconds));
+    await useMemorySearchStore().search({ space: 'gpa', start: 0n, length: 64n * MIB }, NEEDLE);
+    clock.mockRestore();
+    const asked = engine.requests.flatMap(({ name, params }) => {
+      const length = name === 'memory.search' && Reflect.get(Object(params), 'length');
+      return typeof length === 'number' ? length / Number(MIB) : [];
+    });
+    expect(asked).toEqual(pieces);
+  });
+
+  it('gives what it has found while it goes on, and what is not looked at yet stays open', async () => {
+    await poke(0x10n, ...NEEDLE);
+    const search = useMemorySearchStore();
+    const seen: string[] = [];
+    const stop = watch(
+      () => search.matches.length,
+      (count) => seen.push(`${count} ${search.isSearching}`),
+      { flush: 'sync' },
+    );
+    await search.search({ space: 'gpa', start: 0n, length: 64n * MIB }, NEEDLE);
+    stop();
+    expect(seen).toEqual(['1 true']);
+    expect([0x0fn, 0x10n, 0x11n, 0x12n].map((at) => search.covers('gpa', at))).toEqual([false, true, true, false]);
+    expect(search.covers('gva', 0x10n)).toBe(false);
+    search.forget();
+    expect(search.covers('gpa', 0x10n)).toBe(false);
   });
 
   it('stops when it is told to, and asks for nothing more', async () => {
@@ -55,7 +87,7 @@ describe('a search', () => {
     search.cancel();
     open();
     await whole;
-    expect(search.isSearching).toBe(false);
+    expect([search.isSearching, search.isGivenUp]).toEqual([false, true]);
     expect(engine.requests.filter(({ name }) => name === 'memory.search')).toHaveLength(1);
   });
 
