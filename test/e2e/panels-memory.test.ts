@@ -37,6 +37,68 @@ describe('memory', () => {
     await memory.getByRole('button', { name: 'Close the search' }).click();
   });
 
+  it('is selected by keys and by the mouse, copied, filled, pasted over, and made a breakpoint', async () => {
+    const memory = bench.panel('memory');
+    const clipboard = (): Promise<string> => umbra.app.evaluate(({ clipboard: board }) => board.readText());
+    const selected = (): Promise<string> => bench.reading('selected-bytes');
+    const { keyboard, mouse } = umbra.page;
+    await goTo('gpa:300000');
+    const cells = memory.locator('.memory-cell');
+    await cells.first().click();
+    await keyboard.type('deadbeef');
+    await keyboard.press('Home');
+    for (let n = 0; n < 3; n += 1) await keyboard.press('Shift+ArrowRight');
+    await bench.eventually(selected, /^gpa 0x00300000 – 0x00300003, 4.bytes$/, 'four bytes');
+    await keyboard.press('Control+C');
+    await bench.eventually(clipboard, /^de ad be ef$/, 'the bytes');
+    await umbra.page.keyboard.press('Shift+F10');
+    await umbra.page.getByRole('menu', { name: /^gpa 0x00300000 – 0x00300003/ }).waitFor();
+    await umbra.page.getByRole('menuitem', { name: 'Copy as an array of C' }).click();
+    await bench.eventually(clipboard, /bytes\[4\] = \{\n\t0xde, 0xad, 0xbe, 0xef,\n\};/, 'an array');
+
+    // What was copied is pasted over what is selected elsewhere.
+    await cells.nth(8).click();
+    await keyboard.press('Control+V');
+    await expect.poll(() => cells.nth(11).innerText()).toBe('ef');
+
+    const [from, to] = [await cells.nth(4).boundingBox(), await cells.nth(7).boundingBox()];
+    await mouse.move((from?.x ?? 0) + 6, (from?.y ?? 0) + 6);
+    await mouse.down();
+    await mouse.move((to?.x ?? 0) + 6, (to?.y ?? 0) + 6, { steps: 4 });
+    await mouse.up();
+    await bench.eventually(selected, /^gpa 0x00300004 – 0x00300007/, 'four others');
+    await memory.getByRole('button', { name: 'Fill the bytes…' }).click();
+    const pattern = memory.locator('[name=fill-pattern]');
+    await pattern.fill('5');
+    await keyboard.press('Enter');
+    await bench.eventually(() => memory.getByRole('alert').innerText(), /^Bytes are pairs/, 'what is wrong');
+    expect(await pattern.getAttribute('aria-invalid')).toBe('true');
+    await pattern.fill('5a a5');
+    await keyboard.press('Enter');
+    await expect.poll(async () => (await cells.allInnerTexts()).slice(4, 8)).toEqual(['5a', 'a5', '5a', 'a5']);
+    await keyboard.press('Control+Z');
+    await expect.poll(async () => (await cells.allInnerTexts()).slice(4, 8)).toEqual(['00', '00', '00', '00']);
+
+    await bench.command('break on writes to the selected bytes');
+    const list = (await bench.open('breakpoints')).locator('.breakpoint, li, [role=row]');
+    await expect.poll(async () => (await list.allInnerTexts()).join(' ')).toMatch(/0x00?300004/);
+    await bench.command('Remove all breakpoints');
+    await bench.open('memory');
+    await umbra.screenshot('25-memory-selection');
+  });
+
+  it('follows a pointer by the space bar, and goes back', async () => {
+    const memory = bench.panel('memory');
+    await goTo('gpa:300000');
+    await memory.locator('.memory-cell').first().click();
+    await umbra.page.keyboard.type('00003000');
+    await umbra.page.keyboard.press('Home');
+    await umbra.page.keyboard.press('Space');
+    const first = memory.locator('.memory-row .address').first();
+    await bench.eventually(() => first.innerText(), /0x00300000$/, 'where it points');
+    await expect.poll(() => memory.locator('[aria-pressed=true]', { hasText: 'gva' }).count()).toBe(1);
+  });
+
   it('is compared with another moment: what was written since is said', async () => {
     const memory = bench.panel('memory');
     await goTo('gpa:300000');

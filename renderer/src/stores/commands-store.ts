@@ -9,6 +9,7 @@ import { generationCommands } from '../commands/generation-commands.ts';
 import { goCommands } from '../commands/go-commands.ts';
 import { holdCommands } from '../commands/hold-commands.ts';
 import { layoutCommands } from '../commands/layout-commands.ts';
+import { memoryCommands } from '../commands/memory-commands.ts';
 import { memslotCommands } from '../commands/memslot-commands.ts';
 import { mmioCommands } from '../commands/mmio-commands.ts';
 import { panelCommands } from '../commands/panel-commands.ts';
@@ -27,6 +28,7 @@ const FAMILIES: readonly (() => readonly Command[])[] = [
   sessionCommands,
   editCommands,
   goCommands,
+  memoryCommands,
   memslotCommands,
   holdCommands,
   spteCommands,

@@ -12,6 +12,8 @@ import { useMemoryEditsStore } from './memory-edits-store.ts';
 const U64 = (1n << 64n) - 1n;
 const MAX_ROWS_SHOWN = 256;
 
+export type MemoryBar = 'search' | 'compare' | 'fill';
+
 function setup() {
   const desktop = useDesktopStore();
   const machine = useMachineStore();
@@ -27,6 +29,8 @@ function setup() {
   const snapshot = shallowRef<MemorySnapshot>();
   const baseline = shallowRef<MemorySnapshot>();
   const error = shallowRef<RequestError>();
+  /** What is done to the whole view, below its head. */
+  const bar = ref<MemoryBar>();
 
   /** Of the bytes on screen; where the view goes next may be another one. */
   const shownSpace = computed(() => snapshot.value?.space ?? space.value);
@@ -45,6 +49,17 @@ function setup() {
     () => new Map(rows.value.flatMap(({ cells }) => cells.map((cell) => [cell.address, cell.value]))),
   );
   const hasChangedAt = (at: bigint): boolean => hasChanged(at, present.value.get(at));
+
+  /** Little-endian, of what is in sight; undefined where not all of it exists or is seen. */
+  function valueAt(at: bigint, size: number): bigint | undefined {
+    let value = 0n;
+    for (let i = size - 1; i >= 0; i -= 1) {
+      const byte = present.value.get(at + BigInt(i));
+      if (byte === undefined) return undefined;
+      value = (value << 8n) | BigInt(byte);
+    }
+    return value;
+  }
 
   function apply(next: MemorySnapshot): void {
     if (!machine.admit(next.moment)) return;
@@ -102,10 +117,12 @@ function setup() {
     visibleRows,
     snapshot,
     error,
+    bar,
     shownSpace,
     rows,
     hasChanged,
     hasChangedAt,
+    valueAt,
     refresh,
     place,
     goTo,
