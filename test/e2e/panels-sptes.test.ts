@@ -57,6 +57,26 @@ describe('the spte inspector', () => {
     await bench.eventually(clipboard, /^0xe0000\t● MMIO/, 'by the menu');
   });
 
+  it('is walked as a tree by the arrow keys, and says what a shadow page is for', async () => {
+    const sptes = bench.panel('sptes');
+    await sptes.getByRole('button', { name: 'Shadow pages' }).click();
+    const page = () => bench.reading('shadow-page');
+    await bench.eventually(page, /maps\s+gpa 0x00000000 – 0x0000ffffffffffff.*none: it is a root/s, 'the root');
+    await sptes.locator('[role=rowgroup][tabindex="0"]').focus();
+    for (let n = 0; n < 3; n += 1) await umbra.page.keyboard.press('ArrowRight');
+    await bench.eventually(page, /level 1.*2.MiB/s, 'a page of the last level');
+    await umbra.page.keyboard.press('ArrowLeft');
+    await bench.eventually(page, /level 2.*1.GiB/s, 'the page above it');
+    const rows = sptes.locator('.table-row');
+    const before = await rows.count();
+    await umbra.page.keyboard.press('ArrowLeft');
+    await expect.poll(() => rows.count()).toBeLessThan(before);
+    await umbra.page.keyboard.press('Enter');
+    await bench.eventually(() => sptes.locator('.table-row').first().innerText(), /↳ link/, 'its entries');
+    await sptes.getByRole('button', { name: 'Show sptes of everywhere' }).click();
+    await bench.command('spte inspector: show mmio sptes');
+  });
+
   it('describes an spte where it stands, and says what can be done with it', async () => {
     const value = bench
       .panel('sptes')

@@ -149,6 +149,10 @@ describe('the trace', () => {
       'what the guest wrote',
     );
     const walk = await bench.open('walk');
+    await walk.locator('[name=walk-address]').fill('zebra');
+    await umbra.page.keyboard.press('Enter');
+    await bench.eventually(() => walk.getByRole('alert').innerText(), /^Not an address/, 'what is wrong, in sight');
+    expect(await walk.locator('[name=walk-address]').getAttribute('aria-invalid')).toBe('true');
     await walk.locator('[name=walk-address]').fill('gpa:e0000000');
     await umbra.page.keyboard.press('Enter');
     await bench.eventually(

@@ -99,14 +99,9 @@ export function memoryCommands(): readonly Command[] {
       id: 'follow-pointer',
       title: `${PANEL}: follow the pointer at the cursor`,
       key: 'Ctrl+K PageDown',
-      needs: 'a pointer under the cursor of a memory panel',
-      isEnabled: () => pointer() !== undefined,
-      run: () => selection().follow(pointer()),
+      needs,
+      isEnabled: hasSelection,
+      run: () => selection().followCursor(),
     },
   ];
-
-  function pointer(): bigint | undefined {
-    const { cursor, pointerSize } = selection();
-    return cursor === undefined ? undefined : useMemoryStore(panel()).valueAt(cursor, pointerSize);
-  }
 }

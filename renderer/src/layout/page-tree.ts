@@ -20,6 +20,9 @@ const stateOf = (page: SptePageSnapshot): string =>
     .filter(Boolean)
     .join(' ');
 
+/** Bytes of guest physical memory that a direct page is for: 512 entries, each of the pages of the level below. */
+export const pageSpan = ({ level }: SptePageSnapshot): bigint => 1n << BigInt(12 + 9 * level);
+
 /** A table of four levels at most, six with the guest's own; deeper than that would be a cycle. */
 const MAX_DEPTH = 8;
 

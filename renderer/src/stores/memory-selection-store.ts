@@ -13,6 +13,7 @@ import { useFocusStore } from './focus-store.ts';
 import { useMachineStore } from './machine-store.ts';
 import { useMemoryEditsStore } from './memory-edits-store.ts';
 import { useNoticesStore } from './notices-store.ts';
+import { useTurnsStore } from './turns-store.ts';
 import { WATCH_SIZES, useWatchesStore } from './watches-store.ts';
 
 export interface ByteRange {
@@ -39,6 +40,7 @@ function setup() {
   const focus = useFocusStore();
   const machine = useMachineStore();
   const notices = useNoticesStore();
+  const turns = useTurnsStore();
   const watches = useWatchesStore();
   const space = ref<AddressSpace>('gva');
   /** Bytes of a value of the view: a value is selected as a whole. */
@@ -90,7 +92,9 @@ function setup() {
     return undefined;
   }
 
+  /** As it is when all that was typed before has been written. */
   async function read(wanted: ByteRange): Promise<MemorySnapshot | undefined> {
+    await turns.settled();
     const { space: of, first: address, length } = wanted;
     const vcpu = machine.selectedVcpu;
     const answer = await desktop.call('memory.read', { space: of, vcpu, address, length: Number(length) });
@@ -157,7 +161,22 @@ function setup() {
     if (pointer !== undefined) focus.show({ kind: 'address', space: 'gva', address: pointer });
   }
 
+  async function followCursor(): Promise<void> {
+    if (cursor.value === undefined) return;
+    const length = BigInt(pointerSize.value);
+    const snapshot = await read({ space: space.value, first: cursor.value, length });
+    const bytes = snapshot ? bytesOfSnapshot(snapshot) : [];
+    if (bytes.length === pointerSize.value && !bytes.includes(undefined))
+      follow(bytes.reduceRight((sum: bigint, byte) => (sum << 8n) | BigInt(byte ?? 0), 0n));
+    else
+      notices.add(
+        'error',
+        `There is no pointer at ${rangeText({ space: space.value, first: cursor.value, length: 1n })}.`,
+      );
+  }
+
   return {
+    followCursor,
     pointerSize,
     follow,
     unit,
