@@ -62,7 +62,8 @@ export function breakpointText(spec: BreakpointSpec): string {
       return `zap of a shadow page${within('for', 'gpa', spec.start, spec.length, GPA_END)}${levelText(spec.level)}`;
     case 'mmio': {
       const what = { any: 'MMIO access to', read: 'MMIO read of', write: 'MMIO write to' }[spec.access];
-      const where = `gpa ${hex(spec.start)}–${hex(spec.start + spec.length - 1n)}`;
+      const range = rangeText(spec.start, spec.length, GPA_END);
+      const where = range === '' ? 'any gpa' : `gpa ${range}`;
       const outcome = spec.outcomes.length === 0 ? '' : `, outcome ${spec.outcomes.join(' or ')}`;
       const freshness = spec.freshness === 'any' ? '' : `, spte ${spec.freshness}`;
       return `${what} ${where}${outcome}${freshness}`;

@@ -77,6 +77,9 @@ export const ACCESSES_OF_KIND: Partial<Record<BreakpointKind, readonly string[]>
 
 const U64_MAX = (1n << 64n) - 1n;
 const GPA_END = 1n << 52n;
+const PORTS = 0x1_0000;
+/** What an empty field for an address means. */
+const WHOLE = { 'page-fault': U64_MAX + 1n, port: BigInt(PORTS) } as const;
 
 export function formOf(breakpoint: BreakpointSnapshot | undefined, draft: BreakpointDraft | undefined): BreakpointForm {
   const spec = breakpoint?.spec ?? draft?.spec;
@@ -121,30 +124,37 @@ function fieldsOf(spec: BreakpointSpec): Partial<BreakpointForm> {
         length: String(spec.length),
         access: spec.access,
       };
-    case 'mmio':
+    case 'mmio': {
+      const all = spec.start === 0n && spec.length >= GPA_END;
       return {
-        start: formatHex(spec.start),
-        length: formatHex(spec.length),
+        start: all ? '' : formatHex(spec.start),
+        length: all ? defaultLength('mmio') : formatHex(spec.length),
         access: spec.access,
         outcomes: [...spec.outcomes],
         freshness: spec.freshness,
       };
+    }
     case 'exception':
       return { vectors: spec.vectors.map((vector) => EXCEPTION_NAMES[vector]).join(', ') };
     case 'page-fault': {
       const { access, cause, privilege } = spec;
       const all = spec.start === 0n && spec.length > U64_MAX;
-      return { start: all ? '' : formatHex(spec.start), length: formatHex(spec.length), access, cause, privilege };
+      const length = all ? defaultLength('page-fault') : formatHex(spec.length);
+      return { start: all ? '' : formatHex(spec.start), length, access, cause, privilege };
     }
-    case 'port':
-      return { start: formatHex(spec.start), length: String(spec.length), access: spec.access };
+    case 'port': {
+      const all = spec.start === 0 && spec.length >= PORTS;
+      const length = all ? defaultLength('port') : String(spec.length);
+      return { start: all ? '' : formatHex(spec.start), length, access: spec.access };
+    }
     case 'spte':
     case 'gpte':
     case 'zap': {
       const all = spec.start === 0n && spec.length >= GPA_END;
       const mask = spec.kind === 'zap' || spec.mask === U64_MAX ? '' : formatHex(spec.mask);
       const level = spec.kind === 'gpte' || spec.level === undefined ? '' : String(spec.level);
-      return { start: all ? '' : formatHex(spec.start), length: formatHex(spec.length), mask, level };
+      const length = all ? defaultLength(spec.kind) : formatHex(spec.length);
+      return { start: all ? '' : formatHex(spec.start), length, mask, level };
     }
     case 'memslot':
       return { slot: spec.slot === undefined ? '' : String(spec.slot), changes: [...spec.changes] };
@@ -164,13 +174,15 @@ interface Range {
   readonly length: bigint;
 }
 
-/** Empty means everything where a whole space can be meant. */
-function rangeOf(form: BreakpointForm, whole: bigint | undefined): Range | ParsedBreakpoint {
-  if (whole !== undefined && form.start.trim() === '') return { start: 0n, length: whole };
+/** Empty means everything. */
+function rangeOf(form: BreakpointForm, whole: bigint): Range | ParsedBreakpoint {
+  if (form.start.trim() === '') return { start: 0n, length: whole };
   const start = parseHex(form.start);
   if (start === undefined) {
     const what =
-      form.kind === 'port' ? 'A port is a hexadecimal number: 0x3f8.' : 'An address is hexadecimal: 0xe0000000.';
+      form.kind === 'port'
+        ? 'A port is a hexadecimal number: 0x3f8; leave it empty for any.'
+        : 'An address is hexadecimal: 0xe0000000; leave it empty for anywhere.';
     return mistake('start', what);
   }
   const length = parseSize(form.length);
@@ -239,10 +251,7 @@ function parseRanged(
   form: BreakpointForm,
   kind: 'mmio' | 'page-fault' | 'port' | 'spte' | 'gpte' | 'zap',
 ): ParsedBreakpoint {
-  const range = rangeOf(
-    form,
-    kind === 'mmio' || kind === 'port' ? undefined : kind === 'page-fault' ? U64_MAX + 1n : GPA_END,
-  );
+  const range = rangeOf(form, kind === 'page-fault' || kind === 'port' ? WHOLE[kind] : GPA_END);
   if ('ok' in range) return range;
   switch (kind) {
     case 'mmio': {
@@ -256,7 +265,7 @@ function parseRanged(
       return { ok: true, spec: { kind, ...range, access, cause, privilege } };
     }
     case 'port': {
-      if (range.start + range.length > 0x1_0000n) return mistake('start', 'There are 65536 ports.');
+      if (range.start + range.length > WHOLE.port) return mistake('start', 'There are 65536 ports.');
       const access = form.access === 'in' || form.access === 'out' ? form.access : 'any';
       return { ok: true, spec: { kind, start: Number(range.start), length: Number(range.length), access } };
     }

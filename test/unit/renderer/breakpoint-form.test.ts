@@ -30,13 +30,23 @@ describe('the form of a breakpoint', () => {
   });
 
   it.each([
-    [{ start: '' }, 'start'],
+    [{ start: 'here' }, 'start'],
     [{ start: '0', length: '0' }, 'length'],
     [{ start: '0', length: 'much' }, 'length'],
   ])('%o is a mistake in %s', (fields, field) => {
     const parsed = parseBreakpoint({ ...mmio, ...fields }, []);
     // A whole sentence: it stands below the form, away from the field.
     expect(parsed).toMatchObject({ ok: false, field, message: expect.stringMatching(/^[A-Z].*\.$/) });
+  });
+
+  it.each(['mmio', 'port', 'page-fault', 'spte', 'gpte', 'zap'] as const)('of %s takes no place for any', (kind) => {
+    const parsed = parseBreakpoint({ ...formOf(undefined, undefined), kind, start: ' ' }, []);
+    if (!parsed.ok) throw new Error(parsed.message);
+    const again = formOf(breakpointSnapshot({ id: 1, spec: parsed.spec }), undefined);
+    expect(again.start).toBe('');
+    // Whoever names a place now is not offered the length of everything.
+    expect(again.length.length).toBeLessThan(8);
+    expect(parseBreakpoint(again, [])).toEqual(parsed);
   });
 
   it('shows a breakpoint as it was made', () => {
