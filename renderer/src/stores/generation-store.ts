@@ -32,6 +32,13 @@ export const useGenerationStore = defineStore('generation', () => {
     return wrapAt > 0 && hasGeneration.value ? Math.min(1, current.value / wrapAt) : 0;
   });
 
+  /** Why it cannot be moved there; undefined when it can. Forward only: sptes of a later generation would come to life again. */
+  function whyNotBeforeWrap(changes: unknown): string | undefined {
+    if (typeof changes !== 'number' || !Number.isInteger(changes) || changes < 0) return 'a whole number of changes';
+    if (changes === toWrap.value) return 'that is where it is';
+    return changes > toWrap.value ? 'forward only: it is nearer than that' : undefined;
+  }
+
   async function refresh(): Promise<void> {
     const answer = await requests.run(() => desktop.call('generation.read', {}));
     if (answer === undefined) return;
@@ -54,7 +61,7 @@ export const useGenerationStore = defineStore('generation', () => {
 
   async function setNow(changes: number): Promise<boolean> {
     const status = machine.status;
-    if (status === undefined || status.generationsToWrap < 0) return false;
+    if (status === undefined || status.generationsToWrap < 0 || whyNotBeforeWrap(changes) !== undefined) return false;
     const distance = BigInt((status.generationsToWrap - changes) * (snapshot.value?.perInstall ?? 1));
     const answer = await desktop.call('generation.set', {
       memslotsGeneration: BigInt.asUintN(64, status.moment.memslotsGeneration + distance),
@@ -74,6 +81,7 @@ export const useGenerationStore = defineStore('generation', () => {
     timeline,
     refresh,
     refreshTimeline,
+    whyNotBeforeWrap,
     setBeforeWrap,
   };
 });
