@@ -5,6 +5,7 @@ import { computed, shallowRef } from 'vue';
 import type { VcpuCounter, VmCounter } from '../api/contract-words.ts';
 import { latestRequest } from '../api/latest-request.ts';
 import { isLeft } from '../api/stop-change.ts';
+import { NO_RATE } from '../layout/counter-words.ts';
 import { useDesktopStore } from './desktop-store.ts';
 import { useMachineStore } from './machine-store.ts';
 
@@ -28,7 +29,7 @@ export interface CounterRow {
   readonly value: number;
   /** Growth since the last stop. */
   readonly growth: number;
-  /** Growth from sample to sample. */
+  /** Growth a second from sample to sample; of a gauge what it was. */
   readonly history: readonly number[];
 }
 
@@ -40,7 +41,7 @@ export const useStatsStore = defineStore('stats', () => {
   const machine = useMachineStore();
   const requests = latestRequest();
   const samples = shallowRef<readonly StatsSnapshot[]>([]);
-  /** Host milliseconds of the last samples. */
+  /** Host milliseconds of each sample. */
   const times = shallowRef<readonly number[]>([]);
   const baseline = shallowRef<StatsSnapshot>();
   const error = shallowRef<RequestError>();
@@ -56,7 +57,7 @@ export const useStatsStore = defineStore('stats', () => {
       scope,
       value,
       growth: before ? value - (before.get(name) ?? 0) : 0,
-      history: tables.slice(1).map((table, i) => (table.get(name) ?? 0) - (tables[i].get(name) ?? 0)),
+      history: historyOf(name, tables),
     });
     const entries = <K extends string>(table: Readonly<Partial<Record<K, number>>>): [K, number][] =>
       Object.entries(table) as [K, number][];
@@ -65,6 +66,17 @@ export const useStatsStore = defineStore('stats', () => {
       ...entries(now.vm).map(([name, value]) => row(name, 'vm', value)),
     ];
   });
+  function historyOf(name: string, tables: readonly ReadonlyMap<string, number>[]): readonly number[] {
+    const values = tables.map((table) => table.get(name) ?? 0);
+    if (NO_RATE.has(name)) return values;
+    return values.slice(1).map((value, i) => {
+      const seconds = (times.value[i + 1] - times.value[i]) / 1000;
+      return seconds > 0 ? Math.max(0, value - values[i]) / seconds : 0;
+    });
+  }
+
+  /** How long the plots look back. */
+  const seconds = computed(() => ((times.value.at(-1) ?? 0) - (times.value.at(0) ?? 0)) / 1000);
   const pins = shallowRef<readonly string[]>(readPins());
   /** Growth by the second, between the last two samples of a running machine. */
   const rates = computed<ReadonlyMap<string, number>>(() => {
@@ -86,14 +98,17 @@ export const useStatsStore = defineStore('stats', () => {
 
   function apply(next: StatsSnapshot): void {
     if (!machine.admit(next.moment)) return;
-    times.value = [...times.value.slice(-1), performance.now()];
+    const now = performance.now();
     const last = snapshot.value;
     const isNewStop = last && (next.moment.live !== last.moment.live || next.moment.epoch !== last.moment.epoch);
     if (last && isLeft(last.moment, next.moment)) baseline.value = last;
     // A reset machine has nothing to do with the samples before it.
-    const kept = last && next.moment.insns < last.moment.insns ? [] : samples.value;
-    if (last && !isNewStop && !next.moment.live) samples.value = [...kept.slice(0, -1), next];
-    else samples.value = [...kept.slice(1 - SAMPLES), next];
+    const isAnew = last !== undefined && next.moment.insns < last.moment.insns;
+    // While it stands still there is one sample of it, the newest.
+    const isStill = last !== undefined && !isNewStop && !next.moment.live;
+    const [from, to] = isAnew ? [0, 0] : isStill ? [0, -1] : [1 - SAMPLES, undefined];
+    samples.value = [...samples.value.slice(from, to), next];
+    times.value = [...times.value.slice(from, to), now];
   }
 
   async function refresh(): Promise<void> {
@@ -108,8 +123,23 @@ export const useStatsStore = defineStore('stats', () => {
     error.value = answer.ok ? undefined : answer.error;
     if (!answer.ok) return;
     samples.value = [answer.value];
+    times.value = [performance.now()];
     baseline.value = undefined;
   }
 
-  return { samples, baseline, snapshot, error, rows, rates, pins, togglePin, speeds, mmioRates, refresh, reset };
+  return {
+    samples,
+    baseline,
+    snapshot,
+    error,
+    rows,
+    rates,
+    seconds,
+    pins,
+    togglePin,
+    speeds,
+    mmioRates,
+    refresh,
+    reset,
+  };
 });
