@@ -47,11 +47,30 @@ async function dragBox(key: string, grip: 'body' | 'end', pixels: number): Promi
 const gpaOf = async (key: string): Promise<string> =>
   (await panel.locator(`[data-box="${key}"] title`).innerHTML()).replace(/^.*: (0x[0-9a-f]+) .*$/, '$1');
 
+/** Goes over the map with the arrow keys until it says that something is chosen. */
+async function choose(wanted: RegExp): Promise<void> {
+  const said = (): Promise<string> => panel.locator('[aria-live=polite]').first().innerText();
+  for (let i = 0; i < 12; i += 1) {
+    const before = await said();
+    await umbra.page.keyboard.press('ArrowDown');
+    await expect.poll(said).not.toBe(before);
+    if (wanted.test(await said())) return;
+  }
+  throw new Error(`nothing on the map is ${wanted}`);
+}
+
+/** What was applied and is taken back is on the list again: taking that back as well leaves nothing prepared. */
+async function undoStagingOf(slot: number): Promise<void> {
+  await panel.locator(`[data-staged="${slot}"]`).waitFor();
+  await umbra.page.keyboard.press('Control+Z');
+  await panel.locator('[data-staged]').first().waitFor({ state: 'detached' });
+}
+
 describe('the map of guest physical memory', () => {
   it('draws a new slot where the pointer is dragged over a hole, and says what it would do', async () => {
     await drag(0.3, 0.4);
     await panel.locator('[data-verdict=future-report]').waitFor();
-    await expect.poll(() => panel.locator('[data-verdict=future-report]').innerText()).toMatch(/Would CREATE/);
+    await expect.poll(() => panel.locator('[data-verdict=future-report]').innerText()).toMatch(/Preview: CREATE/);
     await panel.locator('[data-action=stage]').click();
     await panel.locator('[data-staged="2"]').waitFor();
     await panel.locator('[data-box="ghost 2"]').waitFor();
@@ -118,6 +137,7 @@ describe('a slot under the mouse', () => {
     await panel.locator('[data-slot="3"]').waitFor({ state: 'detached' });
     await umbra.page.keyboard.press('Control+Z');
     await panel.locator('[data-slot="3"]').waitFor();
+    await undoStagingOf(3);
   });
 
   it('is chosen by a click and deleted by the key; the menu drops what is staged', async () => {
@@ -146,9 +166,7 @@ describe('a slot under the mouse', () => {
 describe('the map by key', () => {
   it('chooses a slot, moves it by a page, resizes it, stages it and drops it', async () => {
     await map().focus();
-    await umbra.page.keyboard.press('ArrowDown');
-    await umbra.page.keyboard.press('ArrowDown');
-    await umbra.page.keyboard.press('ArrowDown');
+    await choose(/^slot 2 /);
     await umbra.page.keyboard.press('ArrowRight');
     await bench.eventually(() => panel.locator('[data-verdict^=future]').innerText(), /MOVE/, 'the move is foretold');
     await umbra.page.keyboard.press('Shift+ArrowRight');
@@ -167,6 +185,7 @@ describe('the map by key', () => {
     await panel.locator('[data-slot="2"]').waitFor({ state: 'detached' });
     await umbra.page.keyboard.press('Control+Z');
     await panel.locator('[data-slot="2"]').waitFor();
+    await undoStagingOf(2);
   });
 
   it('zooms and pans, and shows everything again', async () => {
@@ -177,6 +196,117 @@ describe('the map by key', () => {
     await umbra.page.keyboard.press('PageDown');
     await umbra.page.keyboard.press('0');
     await expect.poll(() => bench.reading('map-extent')).toBe(whole);
+  });
+});
+
+describe('what is prepared', () => {
+  const staged = (): Promise<string[]> =>
+    panel.locator('[data-staged]').evaluateAll((rows) => rows.map((row) => row.getAttribute('data-staged') ?? ''));
+  const stagedIs = (...slots: readonly string[]) => expect.poll(staged).toEqual(slots);
+  const titles = (): Promise<string> => umbra.page.getByRole('menu').innerText();
+
+  it('is drawn, moved, resized and staged by key alone', async () => {
+    await map().focus();
+    await umbra.page.keyboard.press('Insert');
+    await bench.eventually(() => panel.locator('[data-verdict^=future]').innerText(), /CREATE/, 'it is foretold');
+    const gpa = await panel.locator('[name=gpa]').inputValue();
+    await umbra.page.keyboard.press('Control+ArrowRight');
+    await bench.eventually(() => panel.locator('[name=gpa]').inputValue(), new RegExp(`^(?!${gpa}$)`), 'it has moved');
+    const size = await panel.locator('[name=size]').inputValue();
+    await umbra.page.keyboard.press('Control+Shift+ArrowRight');
+    await bench.eventually(
+      () => panel.locator('[name=size]').inputValue(),
+      new RegExp(`^(?!${size}$)`),
+      'it has grown',
+    );
+    await umbra.page.keyboard.press('Enter');
+    await stagedIs('4');
+    await umbra.page.keyboard.press('ArrowUp');
+    await umbra.page.keyboard.press('Delete');
+    await expect.poll(async () => (await staged()).length).toBe(2);
+  });
+
+  it('is taken back one by one, applied, and taken back behind that', async () => {
+    const [, deleted] = await staged();
+    await umbra.page.keyboard.press('Control+Z');
+    await stagedIs('4');
+    await umbra.page.keyboard.press('Control+Shift+Z');
+    await stagedIs('4', deleted);
+    await umbra.page.keyboard.press('Control+Enter');
+    await panel.locator('[data-slot="4"]').waitFor();
+    await stagedIs();
+    await umbra.page.keyboard.press('Control+Z');
+    await panel.locator('[data-slot="4"]').waitFor({ state: 'detached' });
+    await stagedIs('4', deleted);
+    await umbra.page.keyboard.press('Control+Z');
+    await umbra.page.keyboard.press('Control+Z');
+    await stagedIs();
+    await umbra.page.keyboard.press('Escape');
+    await panel.locator('[name=gpa]').waitFor({ state: 'detached' });
+  });
+
+  it('has its context menu at the slot, the device and the hole that the keyboard is on', async () => {
+    await map().focus();
+    for (const [wanted, entries] of [
+      [/^slot 2 /, /Edit slot 2[\s\S]*Delete slot 2/],
+      [/^MMIO bank/, /New slot at 0xfeb00000/],
+    ] as const) {
+      await choose(wanted);
+      await umbra.page.keyboard.press('Shift+F10');
+      await bench.eventually(titles, entries, 'the menu of what is chosen');
+      await umbra.page.keyboard.press('Escape');
+      await umbra.page.getByRole('menu').waitFor({ state: 'detached' });
+      await expect.poll(() => map().evaluate((element) => element === document.activeElement)).toBe(true);
+    }
+    const box = await map().boundingBox();
+    if (box === null) throw new Error('the map is not on screen');
+    await umbra.page.mouse.click(box.x + 0.8 * box.width, box.y + 30);
+    await umbra.page.keyboard.press('Shift+F10');
+    await bench.eventually(titles, /New slot at 0xcc[0-9a-f]+000/, 'where the mark is');
+    await umbra.page.keyboard.press('Enter');
+    await bench.eventually(() => panel.locator('[name=gpa]').inputValue(), /^0xcc[0-9a-f]+000$/, 'the editor has it');
+    await umbra.page.keyboard.press('Escape');
+  });
+
+  it('is refused where the mistake is, before and after Apply', async () => {
+    const invalid = (): Promise<string[]> =>
+      panel
+        .locator('form [aria-invalid=true]')
+        .evaluateAll((fields) => fields.map((one) => one.getAttribute('name') ?? ''));
+    await panel.getByRole('button', { name: 'New slot' }).click();
+    await bench.eventually(
+      () => panel.locator('[name=gpa]').evaluate((field) => String(field === document.activeElement)),
+      /true/,
+      'the keyboard is in the form',
+    );
+    for (const [field, text, check] of [
+      ['gpa', '0x1000', 'overlap'],
+      ['gpa', '0xd0000800', 'gpa-unaligned'],
+      ['size', '0x1800', 'size-unaligned'],
+      ['hva', '0x7f0000000001', 'hva-unaligned'],
+      ['hva', '0xffff888000000000', 'hva-not-user'],
+      ['slot', '4294967295', 'slot-out-of-range'],
+    ] as const) {
+      const before = await panel.locator(`[name=${field}]`).inputValue();
+      await bench.fill('memslots', field, text);
+      await bench.eventually(
+        () => panel.locator('[data-verdict=future-refusal]').innerText(),
+        new RegExp(check),
+        check,
+      );
+      await expect.poll(invalid).toEqual([field]);
+      await panel.locator('[name=size]').press('Enter');
+      await bench.eventually(() => panel.locator('[data-verdict=past-refusal]').innerText(), new RegExp(check), check);
+      await expect.poll(invalid).toEqual([field]);
+      await bench.eventually(
+        () => panel.locator(`[name=${field}]`).evaluate((one) => String(one === document.activeElement)),
+        /true/,
+        'the keyboard is where the mistake is',
+      );
+      await bench.fill('memslots', field, check === 'overlap' ? '0xd0000000' : before);
+    }
+    await umbra.page.keyboard.press('Escape');
+    await panel.locator('form').waitFor({ state: 'detached' });
   });
 });
 
@@ -204,6 +334,7 @@ describe('a list that is applied while the guest runs', () => {
     await umbra.page.keyboard.press('Control+Z');
     await panel.locator('[data-slot="4"]').waitFor({ state: 'detached' });
     await panel.locator('[data-slot="3"]').waitFor();
+    await panel.getByRole('button', { name: 'Drop all' }).click();
   });
 });
 

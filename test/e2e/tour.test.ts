@@ -92,7 +92,7 @@ describe('the tour', () => {
     await command('new memslot');
     await bench.eventually(
       () => bench.panel('memslots').locator('[data-verdict=future-report]').innerText(),
-      /Would CREATE[\s\S]*gone stale\s*2/,
+      /Preview: CREATE[\s\S]*gone stale\s*2/,
       'the preview',
     );
   });

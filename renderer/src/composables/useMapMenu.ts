@@ -14,9 +14,11 @@ interface MapPlaces {
   readonly selected: () => number | undefined;
   readonly gpaAt: (event: MouseEvent) => bigint;
   readonly select: (slot: number) => void;
+  /** The address that the keys mean where no slot is selected. */
+  readonly markedGpa: () => bigint;
 }
 
-export function useMapMenu({ slotAt, selected, gpaAt, select }: MapPlaces) {
+export function useMapMenu({ slotAt, selected, gpaAt, select, markedGpa }: MapPlaces) {
   const store = useMemslotsStore();
   const dirty = useDirtyLogStore();
   const menu = useMenuStore();
@@ -48,8 +50,9 @@ export function useMapMenu({ slotAt, selected, gpaAt, select }: MapPlaces) {
   /** Without a pointer (Shift+F10, the menu key) it is about the selected slot. */
   return (event: MouseEvent): void => {
     event.preventDefault();
-    const slot = event.button === RIGHT ? slotAt(gpaAt(event)) : selected();
-    const gpa = gpaAt(event) & ~0xfffn;
+    const isPointed = event.button === RIGHT;
+    const slot = isPointed ? slotAt(gpaAt(event)) : selected();
+    const gpa = (isPointed ? gpaAt(event) : markedGpa()) & ~0xfffn;
     if (slot !== undefined) select(slot);
     const own = slot === undefined ? forHole(gpa) : forSlot(slot);
     const address = slot === undefined ? gpa : (store.targetOf(slot)?.guestPhysAddr ?? gpa);

@@ -16,6 +16,31 @@ export interface RegionDraft {
 
 export type DraftField = 'slot' | 'gpa' | 'size' | 'hva';
 
+export type EditorField = DraftField | 'log-dirty' | 'readonly';
+
+/** The field of the editor that each check of KVM_SET_USER_MEMORY_REGION looks at (core/kvm/memslots/memslot-checks.ts). */
+const FIELD_OF_CHECK: Readonly<Record<string, EditorField>> = {
+  'slot-out-of-range': 'slot',
+  'size-unaligned': 'size',
+  'gpa-unaligned': 'gpa',
+  'hva-unaligned': 'hva',
+  'hva-not-user': 'hva',
+  'address-space': 'slot',
+  'gpa-wraps': 'gpa',
+  'too-many-pages': 'size',
+  'hva-changed': 'hva',
+  'size-changed': 'size',
+  'readonly-toggled': 'readonly',
+  'delete-empty': 'slot',
+  overlap: 'gpa',
+  'beyond-max-gfn': 'gpa',
+  'out-of-memory': 'size',
+  'no-dirty-bitmap': 'log-dirty',
+};
+
+/** @returns undefined for a check that no field can be blamed for: `vm-bugged` */
+export const fieldOfCheck = (check: string): EditorField | undefined => FIELD_OF_CHECK[check];
+
 export type ParsedDraft =
   | { readonly kind: 'region'; readonly region: UserMemoryRegion }
   | { readonly kind: 'mistakes'; readonly mistakes: Readonly<Partial<Record<DraftField, string>>> };

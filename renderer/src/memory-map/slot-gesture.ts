@@ -10,7 +10,7 @@ export interface SlotRange {
 }
 
 const PAGE = 0x1000n;
-export const LARGE_PAGE = 0x20_0000n;
+const LARGE_PAGE = 0x20_0000n;
 const TOP = 1n << 52n;
 
 const roundTo = (value: bigint, step: bigint): bigint => ((value + step / 2n) / step) * step;
@@ -21,6 +21,13 @@ export function snapStep({ length }: MapViewport, width: number): bigint {
   const bytes = (length * 2n) / BigInt(Math.max(1, Math.round(width)));
   let step = PAGE;
   while (step < LARGE_PAGE && step * 2n <= bytes) step *= 2n;
+  return step;
+}
+
+/** What an arrow key with Control goes: not below 2 MiB, and far enough to get somewhere on what is shown. */
+export function largeStep({ length }: MapViewport): bigint {
+  let step = LARGE_PAGE;
+  while (step * 64n < length) step *= 2n;
   return step;
 }
 

@@ -10,9 +10,17 @@ import {
   zoom,
 } from '../../../renderer/src/memory-map/map-viewport.ts';
 import { dirtyCells, dirtyRuns } from '../../../renderer/src/memory-map/dirty-pages.ts';
-import { dragRange, graspAt, nudgeRange, snapStep } from '../../../renderer/src/memory-map/slot-gesture.ts';
+import { dragRange, graspAt, largeStep, nudgeRange, snapStep } from '../../../renderer/src/memory-map/slot-gesture.ts';
 import { callsOf, reorder, shapeOf, stage } from '../../../renderer/src/memory-map/staged-changes.ts';
-import { regionOfSlot, freeHva, freeSlotId, parseDraft } from '../../../renderer/src/memory-map/region-draft.ts';
+import { largestHole } from '../../../renderer/src/memory-map/map-holes.ts';
+import {
+  fieldOfCheck,
+  regionOfSlot,
+  freeHva,
+  freeSlotId,
+  parseDraft,
+} from '../../../renderer/src/memory-map/region-draft.ts';
+import { MEMSLOT_CHECKS } from '../../../core/kvm/memslots/memslot-errors.ts';
 import { FakeEngine, HVA_BASE } from './fake-engine.ts';
 
 const answer = await new FakeEngine().request('memslots.read', {});
@@ -183,5 +191,31 @@ describe('a dirty bitmap', () => {
     const runs = dirtyRuns(Uint8Array.of(0b0101_0101), 0n);
     expect(dirtyCells(runs, fourGib, 600)).toEqual([{ x: 0, width: 2, pages: 4 }]);
     expect(dirtyCells(runs, { start: 0n, length: 0x8000n }, 80)).toHaveLength(4);
+  });
+});
+
+describe('the map by key', () => {
+  it('goes far with Control: not below 2 MiB, and across what is shown in some dozen steps', () => {
+    expect(largeStep({ start: 0n, length: 0x40_0000n })).toBe(0x20_0000n);
+    expect(largeStep(fourGib)).toBe(0x400_0000n);
+  });
+
+  it('draws a new slot in the widest hole in sight, and somewhere when there is none', () => {
+    const taken = [
+      { gpa: 0x3000n, size: 0x1000n },
+      { gpa: 0n, size: 0x2000n },
+      { gpa: 0x9000n, size: 0x1000n },
+    ];
+    expect(largestHole(taken, { start: 0n, length: 0xa000n })).toEqual({ gpa: 0x4000n, size: 0x5000n });
+    expect(largestHole(taken, { start: 0x8000n, length: 0x8000n })).toEqual({ gpa: 0xa000n, size: 0x6000n });
+    expect(largestHole(taken, { start: 0n, length: 0x2000n })).toEqual({ gpa: 0n, size: 0x2000n });
+  });
+});
+
+describe('a refused memslot', () => {
+  it('has one field of the editor to blame, whatever check of KVM it is that failed', () => {
+    const blameless = MEMSLOT_CHECKS.filter((check) => fieldOfCheck(check) === undefined);
+    // Flags that do not exist cannot be typed, and of a VM that is bugged no field can be better.
+    expect(blameless).toEqual(['unknown-flags', 'vm-bugged']);
   });
 });
