@@ -3,6 +3,7 @@ import { Option, type Command } from 'commander';
 import { TRACE_WORDINGS } from '../../core/base/tracepoints.ts';
 import type { TraceWording } from '../../core/format/trace-text.ts';
 import { parseBreakSpec, type BreakpointWish } from '../../core/format/break-spec.ts';
+import { SHIPPED_GUESTS } from '../../core/protocol/shipped-guests.ts';
 import type { CliIo } from './cli-io.ts';
 import { CliFailure } from './exit-status.ts';
 import { guestNames, readImage } from './image-file.ts';
@@ -70,7 +71,13 @@ export function registerRun(program: Command, io: CliIo, finish: (status: number
 const imageHelp = (): string =>
   `a multiboot ELF or flat binary, or a guest of the program (${guestNames().join(', ')}); ./NAME for a file of that name`;
 
+const GUEST_LINES = Object.entries(SHIPPED_GUESTS)
+  .map(([name, { does }]) => `  ${name.padEnd(8)} ${does}`)
+  .join('\n');
+
 const RUN_HELP = `
+Guests of the program:
+${GUEST_LINES}
 Breakpoints (--break SPEC):
   exec:PLACE[+LENGTH]                     before the instruction; PLACE is a symbol, a gva, or gpa@ and a gpa
   data:PLACE[+LENGTH] [:read|:write]      behind an access to these bytes (8 unless LENGTH says)

@@ -41,24 +41,25 @@ export function formOfOptions(options: MachineOptionsInput): MachineForm {
 }
 
 export type ParsedMachineForm =
-  { readonly ok: true; readonly options: MachineOptionsInput } | { readonly ok: false; readonly message: string };
+  | { readonly ok: true; readonly options: MachineOptionsInput }
+  | { readonly ok: false; readonly field: keyof MachineForm; readonly message: string };
 
 export function parseMachineForm(form: MachineForm): ParsedMachineForm {
   const { mmu, era, maxPhyAddr, mem, vcpus, threads, hostPages, append } = form;
-  const refuse = (message: string): ParsedMachineForm => ({ ok: false, message });
+  const refuse = (field: keyof MachineForm, message: string): ParsedMachineForm => ({ ok: false, field, message });
   const ram = parseSize(mem);
-  if (ram === undefined) return refuse('Memory is a size such as 128M.');
-  if (ram < MIN_RAM || ram > MAX_RAM) return refuse('Memory is between 1M and 1536M.');
-  if (ram % PAGE !== 0n) return refuse('Memory is a multiple of 4 KiB.');
+  if (ram === undefined) return refuse('mem', 'Memory is a size such as 128M.');
+  if (ram < MIN_RAM || ram > MAX_RAM) return refuse('mem', 'Memory is between 1M and 1536M.');
+  if (ram % PAGE !== 0n) return refuse('mem', 'Memory is a multiple of 4 KiB.');
   if (typeof maxPhyAddr !== 'number' || !Number.isInteger(maxPhyAddr) || maxPhyAddr < 32 || maxPhyAddr > 52) {
-    return refuse('MAXPHYADDR is a number from 32 to 52.');
+    return refuse('maxPhyAddr', 'MAXPHYADDR is a number from 32 to 52.');
   }
   if (typeof vcpus !== 'number' || !Number.isInteger(vcpus) || vcpus < 1 || vcpus > 8) {
-    return refuse('vCPUs is a number from 1 to 8.');
+    return refuse('vcpus', 'vCPUs is a number from 1 to 8.');
   }
   const eptAd = form.eptAd && mmu === 'ept';
   if (append.length > MAX_APPEND_CHARACTERS)
-    return refuse(`The arguments may have ${MAX_APPEND_CHARACTERS} characters at most.`);
+    return refuse('append', `The arguments may have ${MAX_APPEND_CHARACTERS} characters at most.`);
   return {
     ok: true,
     options: { mmu, era, maxPhyAddr, ramBytes: Number(ram), vcpus, threads, hostPages, eptAd, append },

@@ -30,8 +30,9 @@ describe('the options of a machine', () => {
     [{ vcpus: 9 }, 'from 1 to 8'],
     [{ vcpus: '' }, 'from 1 to 8'],
     [{ append: 'x'.repeat(4097) }, '4096 characters'],
-  ])('%j is refused with a sentence', (wrong, message) => {
+  ])('%j is refused with a sentence, and says which field it is', (wrong, message) => {
     const parsed = parseMachineForm({ ...form, ...wrong });
     expect(parsed.ok ? '' : parsed.message).toContain(message);
+    expect(parsed.ok ? [] : [parsed.field]).toEqual(Object.keys(wrong));
   });
 });
