@@ -61,8 +61,14 @@ export function typedTargets(text: string): readonly GoToTarget[] {
 export const symbolTarget = ({ name, address }: SymbolMatch): GoToTarget =>
   target('symbol', name, formatAddress(address), 'disassembly', { kind: 'code', address });
 
+/** The instruction pointer points to code, every other one to memory. */
 export const registerTarget = ({ name, value }: RegisterValue): GoToTarget =>
-  target('register', name, `what it points to: ${formatAddress(value)}`, 'memory', addressIn('gva', value));
+  name === 'rip'
+    ? target('register', name, `the next instruction: ${formatAddress(value)}`, 'disassembly', {
+        kind: 'code',
+        address: value,
+      })
+    : target('register', name, `what it points to: ${formatAddress(value)}`, 'memory', addressIn('gva', value));
 
 export const slotTarget = ({ id, gpa, size }: MemslotSnapshot): GoToTarget =>
   target('slot', `slot ${id}`, `gpa:${formatAddress(gpa)}, ${formatSize(size)}`, 'memslots', {

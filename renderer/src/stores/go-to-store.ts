@@ -1,7 +1,7 @@
 /** Go to anything: what there is to go to, gathered when the dialog opens, ranked by what is typed. */
 import type { MmioFaultRecord, RegisterValue, SptePageSnapshot, SpteRow } from '@core/protocol/index.ts';
 import { defineStore } from 'pinia';
-import { computed, ref, shallowRef } from 'vue';
+import { computed, ref, shallowRef, watch } from 'vue';
 import { PANELS_BY_KIND, PANEL_KINDS } from '../layout/panel-kinds.ts';
 import { fuzzyRank } from '../search/fuzzy-rank.ts';
 import * as targets from '../search/go-to-targets.ts';
@@ -37,10 +37,31 @@ export const useGoToStore = defineStore('go-to', () => {
   const sptes = shallowRef<readonly SpteRow[]>([]);
   const faults = shallowRef<readonly MmioFaultRecord[]>([]);
 
+  /** Questions that have no answer yet. */
+  const asked = ref(0);
+  const isBusy = computed(() => asked.value > 0);
+
+  async function whileAsked(questions: readonly Promise<unknown>[]): Promise<void> {
+    asked.value += questions.length;
+    await Promise.all(questions.map((question) => question.finally(() => (asked.value -= 1))));
+  }
+
   /** Each question is for itself: what cannot be answered is not offered. */
   async function gather(): Promise<void> {
     query.value = '';
-    await Promise.all([search(''), gatherRegisters(), gatherSptes(), gatherFaults(), memslots.refresh()]);
+    await whileAsked([look(''), gatherRegisters(), gatherSptes(), gatherFaults(), memslots.refresh()]);
+  }
+
+  /** When something matches what is typed, or nothing will any more. */
+  function firstMatch(): Promise<void> {
+    return new Promise((resolve) => {
+      const isKnown = (): boolean => matches.value.length > 0 || !isBusy.value;
+      if (isKnown()) return resolve();
+      const stop = watch(isKnown, () => {
+        stop();
+        resolve();
+      });
+    });
   }
 
   async function gatherRegisters(): Promise<void> {
@@ -67,9 +88,11 @@ export const useGoToStore = defineStore('go-to', () => {
     faults.value = answer.ok ? answer.value.records.toReversed() : [];
   }
 
+  const look = (text: string): Promise<void> => symbols.search(text.trim());
+
   async function search(text: string): Promise<void> {
     query.value = text;
-    await symbols.search(text.trim());
+    await whileAsked([look(text)]);
   }
 
   const recent = computed(() => {
@@ -101,5 +124,5 @@ export const useGoToStore = defineStore('go-to', () => {
     if (next) focus.show(next);
   }
 
-  return { query, matches, gather, search, go };
+  return { query, matches, isBusy, gather, firstMatch, search, go };
 });

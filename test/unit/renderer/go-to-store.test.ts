@@ -12,6 +12,23 @@ beforeEach(async () => {
   engine = await startStores();
 });
 
+/** Answers to these questions come when they are given, and no sooner. */
+function holdBack(fake: FakeEngine, names: readonly string[]) {
+  const waiting = new Map<string, () => void>();
+  const held = new Map(names.map((name) => [name, new Promise<void>((resolve) => waiting.set(name, resolve))]));
+  const answer = fake.request.bind(fake);
+  fake.request = async (name, params) => {
+    await held.get(name);
+    return answer(name, params);
+  };
+  return {
+    async give(name: string): Promise<void> {
+      waiting.get(name)?.();
+      await new Promise((resolve) => setTimeout(resolve));
+    },
+  };
+}
+
 const titles = (): readonly string[] => useGoToStore().matches.map(({ title }) => title);
 
 describe('ranking', () => {
@@ -38,6 +55,48 @@ describe('a typed address', () => {
     ['main', []],
   ] as const)('%s can be shown in %o', (text, panels) => {
     expect(typedTargets(text).map(({ panel }) => panel)).toEqual(panels);
+  });
+});
+
+describe('going to what is still being looked up', () => {
+  it('waits for the first match, and no longer', async () => {
+    const store = useGoToStore();
+    const answers = holdBack(engine, ['registers.read', 'sptes.rows', 'symbols.search']);
+    const gathered = store.gather();
+    const searched = store.search('rbx');
+    expect(store.isBusy).toBe(true);
+    let isKnown = false;
+    const known = store.firstMatch().then(() => {
+      isKnown = true;
+    });
+    await answers.give('symbols.search');
+    await searched;
+    expect([isKnown, titles()]).toEqual([false, []]);
+    await answers.give('registers.read');
+    await known;
+    expect([store.isBusy, titles()]).toEqual([true, ['rbx']]);
+    await answers.give('sptes.rows');
+    await gathered;
+    expect(store.isBusy).toBe(false);
+  });
+
+  it('ends where nothing matches in the end', async () => {
+    const store = useGoToStore();
+    const answers = holdBack(engine, ['sptes.rows']);
+    const gathered = store.gather();
+    await store.search('zzqq');
+    const known = store.firstMatch();
+    await answers.give('sptes.rows');
+    await gathered;
+    await known;
+    expect(titles()).toEqual([]);
+  });
+
+  it('takes the instruction pointer for code', async () => {
+    const store = useGoToStore();
+    await store.gather();
+    await store.search('rip');
+    expect(store.matches.at(0)).toMatchObject({ title: 'rip', panel: 'disassembly', focus: { kind: 'code' } });
   });
 });
 
