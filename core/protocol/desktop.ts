@@ -62,9 +62,11 @@ export const DESKTOP_SCHEMAS = {
   'session.cancel': v.strictObject({}),
   'session.recent': v.strictObject({}),
   'session.forget': v.strictObject({ recent: v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(50)) }),
-  /** Keeps the workspace for the case of a crash. */
-  'session.keep': v.strictObject({ parts: workspacePartsSchema }),
-  /** The workspace that was kept when the program ended without being closed. */
+  /** Keeps the workspace for the case of a crash; `hasUnsaved`: and for the next start, if it is closed as it is. */
+  'session.keep': v.strictObject({ parts: workspacePartsSchema, hasUnsaved: v.boolean() }),
+  /** What the program was started with, if it is a workspace or a machine state and has not been opened yet. */
+  'session.startup': v.strictObject({}),
+  /** The workspace that was kept when the program ended without being closed, or with changes that no file has. */
   'session.recover': v.strictObject({ choice: v.picklist(['ask', 'open', 'discard']) }),
   /** Lets the user choose an ftrace text of any machine, and reads it. */
   'trace.open': v.strictObject({}),
@@ -92,6 +94,7 @@ export interface DesktopReplies extends ExportReplies {
   'session.recent': readonly RecentFile[];
   'session.forget': readonly RecentFile[];
   'session.keep': undefined;
+  'session.startup': OpenedFile | undefined;
   'session.recover': OpenedFile | RecoverableSession | undefined;
   'trace.open': TraceFileAnswer | undefined;
   'clipboard.write': undefined;
@@ -136,6 +139,8 @@ export interface RecentFile {
 
 export interface RecoverableSession {
   readonly kind: 'recoverable';
+  /** The program was not closed as it should be, or somebody closed it and had not saved. */
+  readonly why: 'crash' | 'unsaved';
   readonly image: string;
   /** Milliseconds since 1970. */
   readonly keptAt: number;
@@ -151,10 +156,10 @@ export type ImageAnswer =
   { readonly ok: true; readonly value: GuestImage } | { readonly ok: false; readonly message: string };
 
 /**
- * Commands from outside the page: one of its own, chosen from a menu; or `image.startup`, which says that `startupImage()`
- * has another answer now (Umbra was started once more, with an image).
+ * Commands from outside the page: one of its own, chosen from a menu; or `file.startup`, which says that
+ * `openStartupFile()` or `startupImage()` has another answer now (Umbra was started once more, with a file).
  */
-export type MenuCommand = 'image.startup' | { readonly command: string };
+export type MenuCommand = 'file.startup' | { readonly command: string };
 
 export interface PlatformInfo {
   readonly os: string;
@@ -183,7 +188,9 @@ export interface UmbraDesktop extends EngineClient, UmbraExports {
   cancelState(): Promise<void>;
   recentFiles(): Promise<readonly RecentFile[]>;
   forgetRecent(recent: number): Promise<readonly RecentFile[]>;
-  keepSession(parts: WorkspaceParts): Promise<void>;
+  keepSession(parts: WorkspaceParts, hasUnsaved: boolean): Promise<void>;
+  /** @returns undefined where the program was started with an image, or with nothing */
+  openStartupFile(): Promise<OpenedFile | undefined>;
   recoverSession(choice: 'ask' | 'open' | 'discard'): Promise<OpenedFile | RecoverableSession | undefined>;
   /** @returns undefined when the user chose none */
   openTrace(): Promise<TraceFileAnswer | undefined>;

@@ -1,20 +1,14 @@
 /** The host's own verbs: images to load, and the clipboard. */
 import { app, clipboard, dialog } from 'electron';
 import type { BrowserWindow } from 'electron';
-import { DEMO_GUEST } from '../../core/protocol/desktop.ts';
-import type {
-  DesktopParams,
-  DesktopReplies,
-  DesktopVerb,
-  ImageAnswer,
-  PresentMachine,
-} from '../../core/protocol/desktop.ts';
+import type { DesktopParams, DesktopReplies, DesktopVerb, PresentMachine } from '../../core/protocol/desktop.ts';
 import type { ApplicationMenu } from './application-menu.ts';
 import { CostMeasurement } from '../host/cost-measurement.ts';
 import { readTraceFile } from '../host/trace-file.ts';
 import { saveExport } from './export-files.ts';
 import { fileProblem, guestNames, readGuest, readImageFile } from './guest-files.ts';
 import type { SessionVerbs } from './session-verbs.ts';
+import type { StartupFile } from './startup-file.ts';
 import type { WindowTheme } from './theme-choice.ts';
 
 /** What the cost of memslot changes is measured under. */
@@ -24,17 +18,13 @@ export type DesktopVerbs = {
   readonly [V in DesktopVerb]: (params: DesktopParams<V>) => Promise<DesktopReplies[V]>;
 };
 
-/** @param path what the user asked for, undefined for the demo */
-export const readStartupImage = (path: string | undefined): Promise<ImageAnswer> =>
-  path === undefined ? readGuest(DEMO_GUEST) : readImageFile(path);
-
 /**
- * @param startupImage path of the image that the user asked for when starting Umbra, undefined for the demo
+ * @param startup what the user asked for when starting Umbra
  * @param presentMachine what the engine's machine was made from
  * @param window the one to show dialogs on
  */
 export function desktopVerbs(
-  startupImage: () => string | undefined,
+  startup: StartupFile,
   presentMachine: () => Promise<PresentMachine | undefined>,
   window: BrowserWindow,
   menu: ApplicationMenu,
@@ -44,7 +34,7 @@ export function desktopVerbs(
   const cost = new CostMeasurement(app.getVersion());
   return {
     ...session,
-    'image.startup': () => readStartupImage(startupImage()),
+    'image.startup': () => startup.readImage(),
     'machine.present': presentMachine,
     async 'image.choose'() {
       const { filePaths } = await dialog.showOpenDialog(window, {

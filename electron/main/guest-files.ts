@@ -55,12 +55,23 @@ export async function readGuest(name: string): Promise<ImageAnswer> {
   return { ok: true, value: { name, bytes } };
 }
 
+const FILE_PROBLEMS: ReadonlyMap<string, string> = new Map([
+  ['ENOENT', 'there is no such file'],
+  ['EACCES', 'permission denied'],
+  ['EPERM', 'the system does not permit it'],
+  ['EISDIR', 'it is a folder'],
+  ['ENOTDIR', 'a part of its path is no folder'],
+  ['ENOSPC', 'the disk is full'],
+  ['EDQUOT', 'there is no room left for this user'],
+  ['EROFS', 'it is on a file system that can only be read'],
+  ['ENAMETOOLONG', 'its name is too long'],
+  ['ELOOP', 'its links go round in a circle'],
+  ['EIO', 'the disk reports an error'],
+]);
+
 /** Why a file could not be used, as the end of a sentence. */
 export function fileProblem(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
-  const code = 'code' in error ? error.code : undefined;
-  if (code === 'ENOENT') return 'there is no such file';
-  if (code === 'EACCES') return 'permission denied';
-  if (code === 'EISDIR') return 'it is a folder';
-  return error.message;
+  const code = 'code' in error ? String(error.code) : '';
+  return FILE_PROBLEMS.get(code) ?? error.message;
 }

@@ -14,8 +14,8 @@ import { APP_SCHEME, developmentServer, isOwnPage } from './app-origin.ts';
 import { APP_SCHEME_PRIVILEGES, serveApp } from './app-protocol.ts';
 import { ApplicationMenu } from './application-menu.ts';
 import { confineWebContents, refusePermissions } from './browsing-policy.ts';
-import { imageArgument } from './command-line.ts';
-import { desktopVerbs, readStartupImage } from './desktop-verbs.ts';
+import { fileArgument } from './command-line.ts';
+import { desktopVerbs } from './desktop-verbs.ts';
 import { EngineLink, refusal } from './engine-link.ts';
 import { serveEnginePorts } from './engine-port.ts';
 import { listenAtBorder } from './ipc-border.ts';
@@ -24,6 +24,7 @@ import { createMainWindow } from './main-window.ts';
 import { RecentFiles } from './recent-files.ts';
 import { sessionVerbs } from './session-verbs.ts';
 import { measureStartupIfAsked } from './startup-measure.ts';
+import { StartupFile } from './startup-file.ts';
 import { StateFiles } from './state-file.ts';
 import { WindowTheme } from './theme-choice.ts';
 
@@ -56,22 +57,22 @@ const firstMachine = ({ name, bytes }: GuestImage): Params<'machine.create'> =>
   v.parse(REQUEST_SCHEMAS['machine.create'], { name, image: bytes, options: {} });
 
 async function main(): Promise<void> {
-  let startupImage = imageArgument(process.argv, startsWithFolder, process.cwd());
+  const startup = new StartupFile(fileArgument(process.argv, startsWithFolder, process.cwd()));
   const openWindow = (): BrowserWindow | undefined => BrowserWindow.getAllWindows().at(0);
   const send = (channel: string, message: EngineEvent | MenuCommand): void =>
     openWindow()?.webContents.send(channel, message);
   const engine = new EngineLink(
-    () => startEngine(readStartupImage(startupImage)),
+    () => startEngine(startup.readImage()),
     (event) => send(CHANNEL.event, event),
   );
 
   app.on('second-instance', (_event, argv, folder) => {
     openWindow()?.show();
     openWindow()?.focus();
-    const image = imageArgument(argv, startsWithFolder, folder);
-    if (image === undefined) return;
-    startupImage = image;
-    send(CHANNEL.menu, 'image.startup');
+    const file = fileArgument(argv, startsWithFolder, folder);
+    if (file === undefined) return;
+    startup.name(file);
+    send(CHANNEL.menu, 'file.startup');
   });
   app.on('window-all-closed', () => app.quit());
   app.on('will-quit', () => void engine.close());
@@ -94,7 +95,7 @@ async function main(): Promise<void> {
 
   const isOwn = (address: string): boolean => isOwnPage(address, devServer);
   const verbs = desktopVerbs(
-    () => startupImage,
+    startup,
     () => engine.present(),
     window,
     menu,
@@ -104,6 +105,7 @@ async function main(): Promise<void> {
       new StateFiles(engine),
       new RecentFiles(path.join(app.getPath('userData'), 'recent.json')),
       kept,
+      startup,
       window,
     ),
   );

@@ -1,4 +1,5 @@
 /** Opening and saving: which files, by which dialogs, and what is remembered of them. */
+import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { dialog } from 'electron';
 import type { BrowserWindow } from 'electron';
@@ -8,6 +9,7 @@ import { readImageFile } from './guest-files.ts';
 import type { KeptSession } from './kept-session.ts';
 import type { RecentFiles } from './recent-files.ts';
 import { kindOfFile, STATE_EXTENSION, WORKSPACE_EXTENSION, writeText } from './session-files.ts';
+import type { StartupFile } from './startup-file.ts';
 import type { StateFiles } from './state-file.ts';
 import { openWorkspaceFile, workspaceFile } from './workspace-file.ts';
 
@@ -20,6 +22,7 @@ export function sessionVerbs(
   states: StateFiles,
   recent: RecentFiles,
   kept: KeptSession,
+  startup: StartupFile,
   window: BrowserWindow,
 ): SessionVerbs {
   /** Where the workspace was opened from or saved to. */
@@ -46,7 +49,22 @@ export function sessionVerbs(
       filters: [{ name: title, extensions: [extension] }],
     });
     if (filePath === '') return undefined;
-    return path.extname(filePath) === '' ? `${filePath}.${extension}` : filePath;
+    if (path.extname(filePath) === `.${extension}`) return filePath;
+    // The name that the user was asked about was another one.
+    const target = `${filePath}.${extension}`;
+    return !existsSync(target) || (await mayReplace(target)) ? target : undefined;
+  }
+
+  async function mayReplace(target: string): Promise<boolean> {
+    const { response } = await dialog.showMessageBox(window, {
+      type: 'question',
+      message: `${path.basename(target)} is there already. Replace it?`,
+      detail: target,
+      buttons: ['Replace', 'Cancel'],
+      defaultId: 1,
+      cancelId: 1,
+    });
+    return response === 0;
   }
 
   async function openFile(file: string, kind: SessionFileKind): Promise<OpenedFile> {
@@ -99,14 +117,18 @@ export function sessionVerbs(
       await recent.forget(index);
       return recent.list();
     },
-    async 'session.keep'({ parts }) {
+    async 'session.keep'({ parts, hasUnsaved }) {
       const present = await presentMachine();
-      if (present !== undefined) await kept.keep(workspaceFile(present, parts));
+      if (present !== undefined) await kept.keep(workspaceFile(present, parts), hasUnsaved);
+    },
+    async 'session.startup'() {
+      const file = startup.take();
+      return file === undefined ? undefined : openFile(file, kindOfFile(file));
     },
     async 'session.recover'({ choice }) {
       if (choice === 'ask') return kept.ask();
       const opened = choice === 'open' ? await kept.open() : undefined;
-      kept.discard();
+      await kept.discard();
       return opened;
     },
   };

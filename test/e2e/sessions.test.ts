@@ -93,7 +93,7 @@ it('refuses a damaged file with its reason, and nothing is lost', async () => {
   await umbra.close();
 });
 
-it('offers the last workspace after the program was killed', async () => {
+it('offers the last workspace after the program was killed, or closed before it was saved', async () => {
   const userData = path.join(folder, 'data');
   const { umbra, bench } = await started(userData);
   await bench.open('start');
@@ -117,11 +117,22 @@ it('offers the last workspace after the program was killed', async () => {
   );
   await second.close();
 
-  const { umbra: third } = await started(userData);
+  // No file has it even now: it is offered once more, and not again when it has been saved.
+  const { umbra: third, bench: later } = await started(userData);
+  const again = third.page.getByRole('status', { name: 'Last session' });
+  await later.eventually(() => again.innerText(), /closed with changes that no file has/, 'why it is offered');
+  await again.getByRole('button', { name: 'Open it' }).click();
+  await answerDialogs(third, path.join(folder, 'kept.umbra-workspace'));
+  await later.eventually(() => third.page.locator('.status-bar .image').innerText(), /poller/, 'it is open');
+  await third.page.keyboard.press('Control+S');
+  await later.eventually(() => third.page.locator('.status-bar').innerText(), /Workspace saved/, 'it has a file');
+  await third.close();
+
+  const { umbra: last } = await started(userData);
   // It keeps its own when it has looked for what others have left.
   await expect.poll(() => readFile(kept, 'utf8').catch(() => '')).not.toBe('');
-  expect(await third.page.getByRole('status', { name: 'Last session' }).count()).toBe(0);
-  await third.close();
+  expect(await last.page.getByRole('status', { name: 'Last session' }).count()).toBe(0);
+  await last.close();
 });
 
 it('marks the steps of a laboratory when they really happen, and plays a race', async () => {

@@ -31,7 +31,7 @@ export function connectStores(pinia: Pinia, host: UmbraDesktop): Promise<void> {
     serial.handleEvent(event);
   });
   desktop.onMenu((command) => {
-    if (command === 'image.startup') void machine.loadStartup();
+    if (command === 'file.startup') void useSessionStore(pinia).openStartup();
     else commands.execute(command.command);
   });
   // A new machine, or the same from its start, has sent nothing yet.

@@ -1,7 +1,10 @@
 /** What is opened and saved, the start page and the tour. */
 import { useDialogStore } from '../stores/dialog-store.ts';
+import { focusWhenThere } from '../layout/panel-keyboard.ts';
+import { useLabsStore } from '../stores/labs-store.ts';
 import { useLayoutStore } from '../stores/layout-store.ts';
 import { useMachineStore } from '../stores/machine-store.ts';
+import { useRaceStore } from '../stores/race-store.ts';
 import { useSessionStore } from '../stores/session-store.ts';
 import { useTourStore } from '../stores/tour-store.ts';
 import { always } from './command.ts';
@@ -13,6 +16,13 @@ export function sessionCommands(): readonly Command[] {
   const machine = useMachineStore();
   const session = useSessionStore();
   const tour = useTourStore();
+  /** The page of notes comes to the front, and the keyboard goes into it. */
+  function showNotes(): void {
+    useLabsStore().openId = undefined;
+    useRaceStore().isOpen = false;
+    layout.open('start');
+    focusWhenThere('#workspace-notes');
+  }
   const hasMachine = (): boolean => machine.hasMachine;
   return [
     {
@@ -65,6 +75,14 @@ export function sessionCommands(): readonly Command[] {
       needs: 'a machine',
       isEnabled: hasMachine,
       run: () => session.saveState(),
+    },
+    {
+      id: 'notes',
+      title: 'Write the notes of the workspace',
+      key: 'Ctrl+K Shift+N',
+      menu: 'File',
+      isEnabled: always,
+      run: showNotes,
     },
     {
       id: 'tour',

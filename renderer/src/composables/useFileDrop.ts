@@ -1,5 +1,6 @@
 /** Files that are dropped onto the window. The page reads them itself: it never learns, and never says, where they are. */
 import {
+  foreignImage,
   MAX_BREAKPOINT_FILE,
   MAX_IMAGE_BYTES,
   MAX_STATE_PIECE,
@@ -35,6 +36,7 @@ export function useFileDrop(): void {
     if (!opened.ok) return refuse(file, opened.error.message);
     machine.adopt(opened.value);
     await breakpoints.refresh();
+    notices.settle(`Machine state opened: ${file.name}`);
   }
 
   async function openWorkspace(file: File): Promise<void> {
@@ -44,7 +46,11 @@ export function useFileDrop(): void {
     const { base64, name } = parsed.value.image;
     if (base64 === undefined) return refuse(file, 'its image is in a file of its own; open it with Ctrl+Shift+O.');
     const bytes = Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
-    if (await machine.create({ name, bytes }, parsed.value.options)) await session.apply(parsed.value);
+    if (!(await machine.create({ name, bytes }, parsed.value.options))) return;
+    notices.settle(`Workspace opened: ${file.name}`);
+    // Where the file is nobody knows: it is saved to a place that is asked for.
+    session.leaveFile();
+    await session.apply(parsed.value);
   }
 
   /** They take the place of the list, as one edit. */
@@ -57,7 +63,10 @@ export function useFileDrop(): void {
 
   async function openImage(file: File): Promise<void> {
     if (file.size > MAX_IMAGE_BYTES) return refuse(file, 'it is too large for an image.');
-    await machine.create({ name: file.name, bytes: new Uint8Array(await file.arrayBuffer()) }, machine.options);
+    const bytes = new Uint8Array(await file.arrayBuffer());
+    const what = foreignImage(bytes);
+    if (what !== undefined) return refuse(file, `it is no image but ${what}.`);
+    if (await machine.create({ name: file.name, bytes }, machine.options)) notices.settle(`Image opened: ${file.name}`);
   }
 
   function onDrop(event: DragEvent): void {
@@ -69,10 +78,14 @@ export function useFileDrop(): void {
       notices.add('error', `${files.length} files were dropped; the window takes one at a time.`);
       return;
     }
-    if (file.name.endsWith('.umbra-machine')) void openState(file);
-    else if (file.name.endsWith('.umbra-workspace')) void openWorkspace(file);
-    else if (file.name.endsWith('.json')) void openBreakpoints(file);
-    else void openImage(file);
+    // A folder, or a file that is gone by now, cannot be read.
+    openerOf(file.name)(file).catch(() => refuse(file, 'it cannot be read; a folder cannot be opened.'));
+  }
+
+  function openerOf(name: string): (file: File) => Promise<void> {
+    if (name.endsWith('.umbra-machine')) return openState;
+    if (name.endsWith('.umbra-workspace')) return openWorkspace;
+    return name.endsWith('.json') ? openBreakpoints : openImage;
   }
 
   const onDragOver = (event: DragEvent): void => {

@@ -19,3 +19,26 @@ export function focusPanel(id: string, frames = FRAMES): void {
     if (list === null && frames > 0) focusPanel(id, frames - 1);
   });
 }
+
+/** A field of a panel that is being opened: the keyboard goes there when it is in the page. */
+export function focusWhenThere(selector: string, frames = FRAMES): void {
+  requestAnimationFrame(() => {
+    const field = document.querySelector<HTMLElement>(selector);
+    if (field?.checkVisibility() === true) field.focus();
+    if (document.activeElement !== field && frames > 0) focusWhenThere(selector, frames - 1);
+  });
+}
+
+/** A new tab comes into the page, and the dock makes room for its list of hidden ones. */
+const LAID_OUT = 15;
+
+/** Where there are more tabs than there is room, the one in front is among those that are seen. */
+export function showTab(id: string, frames = LAID_OUT): void {
+  requestAnimationFrame(() => {
+    document
+      .querySelector(`[data-tab="${id}"]`)
+      ?.closest('.dv-tab')
+      ?.scrollIntoView({ inline: 'nearest', block: 'nearest' });
+    if (frames > 1) showTab(id, frames - 1);
+  });
+}

@@ -99,6 +99,8 @@ export const useMachineStore = defineStore('machine', () => {
     options.value = wanted;
     selectedVcpu.value = 0;
     loads.value += 1;
+    // Problems of the machine before are none of this one.
+    notices.settle(`Loaded: ${guest.name}`);
     return true;
   }
 

@@ -29,5 +29,11 @@ export const useNoticesStore = defineStore('notices', () => {
     dismissed.value = latest.value?.id ?? 0;
   }
 
-  return { notices, latest, problem, dismissed, add, addError, dismiss };
+  /** Something has come to a good end: problems on the way there are none any more. */
+  function settle(text: string): void {
+    add('info', text);
+    dismiss();
+  }
+
+  return { notices, latest, problem, dismissed, add, addError, dismiss, settle };
 });

@@ -10,7 +10,8 @@ import {
   type WorkspaceParts,
 } from '@core/protocol/index.ts';
 import { defineStore } from 'pinia';
-import { computed, ref, shallowRef } from 'vue';
+import { computed, ref, shallowRef, watch } from 'vue';
+import { recallPage, rememberPage } from '../api/page-memory.ts';
 import { readSavedLayout } from '../layout/saved-layout.ts';
 import { deletionRegion, isDefaultMap, regionOf } from '../layout/workspace-slots.ts';
 import { useBreakpointsStore } from './breakpoints-store.ts';
@@ -24,6 +25,8 @@ type OpenedWorkspace = Extract<OpenedFile, { kind: 'workspace' }>;
 
 const KEEP_INTERVAL = 3000;
 const PROGRESS_INTERVAL = 150;
+/** Behind the last letter that was typed. */
+const NOTES_PAUSE = 400;
 
 export const useSessionStore = defineStore('session', () => {
   const desktop = useDesktopStore();
@@ -34,6 +37,9 @@ export const useSessionStore = defineStore('session', () => {
   const watches = useWatchesStore();
 
   const notes = ref('');
+  /** The notes as the file has them, and whether it had any. */
+  const savedNotes = ref('');
+  const hasNotesFromFile = ref(false);
   const recent = shallowRef<readonly RecentFile[]>([]);
   const recoverable = shallowRef<RecoverableSession>();
   /** A workspace whose image is not there: it waits for one. */
@@ -45,6 +51,8 @@ export const useSessionStore = defineStore('session', () => {
 
   const isDirty = computed(() => savedText.value !== undefined && savedText.value !== presentText.value);
   const name = computed(() => path.value?.split(/[\\/]/).at(-1));
+  /** Worth an offer at the next start: notes that somebody has written, and changes to a workspace that has a file. */
+  const hasUnsaved = computed(() => notes.value !== savedNotes.value || (path.value !== undefined && isDirty.value));
 
   async function slotsNow(): Promise<readonly MemslotSnapshot[]> {
     const answer = await desktop.call('memslots.read', {});
@@ -67,18 +75,31 @@ export const useSessionStore = defineStore('session', () => {
     };
   }
 
+  /** The machine it was made with is part of it: with another image or other options it is changed. */
   const textOf = (present: WorkspaceParts): string =>
-    JSON.stringify(present, (_key, value: unknown) => (typeof value === 'bigint' ? value.toString() : value));
+    JSON.stringify({ ...present, image: machine.image?.name, options: machine.options }, (_key, value: unknown) =>
+      typeof value === 'bigint' ? value.toString() : value,
+    );
 
   function settle(present: WorkspaceParts): void {
     presentText.value = textOf(present);
     savedText.value = presentText.value;
+    savedNotes.value = present.notes;
+    remember();
   }
+
+  /** What is on screen belongs to no file of the user's. */
+  function leaveFile(): void {
+    path.value = undefined;
+    savedText.value = undefined;
+  }
+  // Another image is another matter: what is saved then is asked for a name, and goes over nobody's file.
+  watch(() => machine.image, leaveFile, { flush: 'sync' });
 
   async function saveWorkspace(as: boolean): Promise<boolean> {
     const present = await parts();
     if (present === undefined) return false;
-    const saved = await desktop.ask((host) => host.saveWorkspace(present, as));
+    const saved = await desktop.ask((host) => host.saveWorkspace(present, as || path.value === undefined));
     if (saved === undefined) return false;
     if (!saved.ok) {
       notices.add('error', saved.message);
@@ -86,8 +107,8 @@ export const useSessionStore = defineStore('session', () => {
     }
     path.value = saved.path;
     settle(present);
-    notices.add('info', `Workspace saved: ${saved.path}`);
-    await refreshRecent();
+    notices.settle(`Workspace saved: ${saved.path}`);
+    await Promise.all([refreshRecent(), keep()]);
     return true;
   }
 
@@ -95,7 +116,8 @@ export const useSessionStore = defineStore('session', () => {
     if (machine.isRunning) await machine.pause();
     const saved = await whileWatched(() => desktop.ask((host) => host.saveState()));
     if (saved === undefined) return;
-    notices.add(saved.ok ? 'info' : 'error', saved.ok ? `Machine state saved: ${saved.path}` : saved.message);
+    if (saved.ok) notices.settle(`Machine state saved: ${saved.path}`);
+    else notices.add('error', saved.message);
     await refreshRecent();
   }
 
@@ -123,19 +145,33 @@ export const useSessionStore = defineStore('session', () => {
     await refreshRecent();
   }
 
+  /** What the program was started with, the first time or once more. @returns whether it was a file of ours */
+  async function openStartupFile(): Promise<boolean> {
+    const opened = await whileWatched(() => desktop.ask((host) => host.openStartupFile()));
+    await take(opened);
+    return opened !== undefined;
+  }
+
+  /** The program was started once more. */
+  async function openStartup(): Promise<void> {
+    if (!(await openStartupFile())) await machine.loadStartup();
+    await refreshRecent();
+  }
+
   async function take(opened: OpenedFile | undefined): Promise<void> {
     if (opened === undefined) return;
+    if (opened.kind !== 'refused') waiting.value = undefined;
     switch (opened.kind) {
       case 'refused':
         notices.add('error', opened.message);
         return;
       case 'image':
-        await machine.create(opened.image, machine.options);
+        if (await machine.create(opened.image, machine.options)) notices.settle(`Image opened: ${opened.image.name}`);
         return;
       case 'state':
         machine.adopt(opened.opened);
         await breakpoints.refresh();
-        notices.add('info', `Machine state opened: ${opened.path}`);
+        notices.settle(`Machine state opened: ${opened.path}`);
         return;
       case 'workspace':
         await takeWorkspace(opened);
@@ -149,10 +185,13 @@ export const useSessionStore = defineStore('session', () => {
     }
     waiting.value = undefined;
     if (!(await machine.create(opened.image, opened.workspace.options))) return;
+    const hint = opened.workspace.notes === '' ? '' : ', with notes (Alt+H)';
+    notices.settle(`Workspace opened: ${opened.path}${hint}`);
     await apply(opened.workspace);
     path.value = opened.path;
     const present = await parts();
     if (present !== undefined) settle(present);
+    await keep();
   }
 
   /** Somebody names the image that a workspace could not find. */
@@ -172,6 +211,8 @@ export const useSessionStore = defineStore('session', () => {
     watches: places,
   }: Workspace): Promise<void> {
     notes.value = text;
+    savedNotes.value = text;
+    hasNotesFromFile.value = text !== '';
     watches.restore(places ?? []);
     // One that the image has no symbol for takes none of the others away.
     if (!(await breakpoints.adopt(wanted))) {
@@ -231,9 +272,10 @@ export const useSessionStore = defineStore('session', () => {
     const opened = await desktop.ask((host) => host.recoverSession('open'));
     if (opened === undefined || opened.kind === 'recoverable') return;
     await take(opened);
-    // It belongs to no file of the user's.
-    path.value = undefined;
-    savedText.value = undefined;
+    leaveFile();
+    // No file has them, this time either.
+    savedNotes.value = '';
+    await keep();
   }
 
   async function discardRecoverable(): Promise<void> {
@@ -245,17 +287,45 @@ export const useSessionStore = defineStore('session', () => {
     const present = await parts();
     if (present === undefined) return;
     const text = textOf(present);
-    if (text === presentText.value) return;
-    const isFirst = presentText.value === undefined;
+    const kept = `${hasUnsaved.value} ${text}`;
+    if (kept === keptText) return;
     presentText.value = text;
-    if (isFirst) savedText.value ??= text;
-    await desktop.ask((host) => host.keepSession(present));
+    keptText = `${hasUnsaved.value} ${text}`;
+    remember();
+    await desktop.ask((host) => host.keepSession(present, hasUnsaved.value));
   }
+  let keptText = '';
+
+  const remember = (): void =>
+    rememberPage({
+      notes: notes.value,
+      savedNotes: savedNotes.value,
+      path: path.value,
+      savedText: savedText.value,
+    });
+
+  /** The page was read anew: what only it knew is in the window's memory. */
+  function resume(): void {
+    const memory = recallPage();
+    if (memory === undefined) return;
+    notes.value = memory.notes;
+    savedNotes.value = memory.savedNotes;
+    path.value = memory.path;
+    savedText.value = memory.savedText;
+  }
+
+  let pause: ReturnType<typeof setTimeout> | undefined;
+  watch(notes, () => {
+    clearTimeout(pause);
+    pause = setTimeout(() => void keep(), NOTES_PAUSE);
+  });
 
   /** To be called once, when there is a machine. */
   async function begin(): Promise<void> {
+    resume();
     const found = await desktop.ask((host) => host.recoverSession('ask'));
     if (found?.kind === 'recoverable') recoverable.value = found;
+    await openStartupFile();
     await refreshRecent();
     await keep();
     setInterval(() => void keep(), KEEP_INTERVAL);
@@ -263,6 +333,8 @@ export const useSessionStore = defineStore('session', () => {
 
   return {
     notes,
+    hasNotesFromFile,
+    hasUnsaved,
     recent,
     recoverable,
     waiting,
@@ -274,6 +346,8 @@ export const useSessionStore = defineStore('session', () => {
     saveState,
     cancel,
     open,
+    openStartup,
+    leaveFile,
     take,
     apply,
     chooseWaitingImage,

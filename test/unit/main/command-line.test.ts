@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { imageArgument } from '../../../electron/main/command-line.ts';
+import { fileArgument } from '../../../electron/main/command-line.ts';
 
-describe('the image on the command line of the window', () => {
+describe('the file on the command line of the window', () => {
   it.each([
     [['umbra'], false, undefined],
     [['umbra', 'kernel.elf'], false, '/home/user/kernel.elf'],
@@ -10,6 +10,6 @@ describe('the image on the command line of the window', () => {
     [['electron', '.'], true, undefined],
     [['electron', '--inspect=0', '.', 'kernel.elf'], true, '/home/user/kernel.elf'],
   ])('%j (folder first: %s) is %s', (argv, startsWithFolder, expected) => {
-    expect(imageArgument(argv, startsWithFolder, '/home/user')).toBe(expected);
+    expect(fileArgument(argv, startsWithFolder, '/home/user')).toBe(expected);
   });
 });

@@ -105,6 +105,10 @@ export class FakeDesktop {
 
   async keepSession() {}
 
+  async openStartupFile() {
+    return undefined;
+  }
+
   async recoverSession() {
     return undefined;
   }
