@@ -20,6 +20,7 @@ import { connectStores } from './api/connect-stores.ts';
 import { throughPort } from './api/engine-port.ts';
 import DockPanel from './components/frame/DockPanel.vue';
 import DockTab from './components/frame/DockTab.vue';
+import DockWatermark from './components/frame/DockWatermark.vue';
 
 const PATIENCE_MS = 250;
 
@@ -29,6 +30,11 @@ const connected = connectStores(pinia, throughPort(window.umbra));
 const page = document.querySelector<HTMLElement>('#app');
 page?.classList.add('is-connecting');
 // The docking library finds its parts by these names, which saved layouts contain.
-createApp(App).use(pinia).component('DockPanel', DockPanel).component('DockTab', DockTab).mount('#app');
+createApp(App)
+  .use(pinia)
+  .component('DockPanel', DockPanel)
+  .component('DockTab', DockTab)
+  .component('DockWatermark', DockWatermark)
+  .mount('#app');
 await Promise.race([connected, new Promise((resolve) => setTimeout(resolve, PATIENCE_MS))]);
 page?.classList.remove('is-connecting');

@@ -216,7 +216,9 @@ describe('shadow-paging', () => {
       await walk.locator('[name=walk-address]').fill(address);
       await press('Enter');
     };
-    await look(gva);
+    await bench.open('start');
+    await start().locator('[data-step]').first().getByRole('button', { name: 'Show' }).click();
+    await expect.poll(() => walk.locator('[name=walk-address]').inputValue()).toContain(gva.slice(2));
     await bench.eventually(() => walk.innerText(), /32-bit paging[\s\S]*PDE[\s\S]*PTE/, 'two levels of the guest');
     await umbra.screenshot('lab-shadow-walk');
     await look('0xb8000');

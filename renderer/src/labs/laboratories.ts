@@ -9,6 +9,7 @@ import type {
 } from '@core/protocol/index.ts';
 import type { MmioOutcome } from '../api/contract-words.ts';
 import type { PanelKind } from '../layout/panel-kinds.ts';
+import type { Focus } from '../stores/focus-store.ts';
 
 /** What is known of the machine at a stop, and of how it was set up. */
 export interface LabFacts {
@@ -25,6 +26,8 @@ export interface LabStep {
   readonly todo: string;
   readonly sees: string;
   readonly panel: PanelKind;
+  /** What is to be looked at in the panel, where it depends on the stop. */
+  readonly place?: (status: MachineStatus) => Focus | undefined;
   readonly isSeen: (facts: LabFacts) => boolean;
 }
 
@@ -42,6 +45,13 @@ export const POLLED = 0xe000_0000n;
 const INVALID_POLL: Params<'breakpoints.add'> = {
   spec: { kind: 'mmio', start: POLLED, length: 0x1000n, access: 'any', outcomes: ['INVALID'], freshness: 'any' },
 };
+
+/** The address of the page fault that the machine stands in front of. */
+function faultOf({ reason }: MachineStatus): Focus | undefined {
+  if (reason.kind !== 'event-breakpoint' || reason.event.kind !== 'page-fault') return undefined;
+  const address = reason.event.fields.find(({ name }) => name === 'gva')?.value;
+  return address === undefined ? undefined : { kind: 'address', space: 'gva', address };
+}
 
 const changed = ({ generation, startGeneration }: LabFacts): boolean =>
   generation.moment.memslotsGeneration !== startGeneration;
@@ -163,8 +173,9 @@ export const LABORATORIES: readonly Laboratory[] = [
     steps: [
       {
         todo: 'Run (F5): the machine stops in front of the first page fault that is the guest’s own.',
-        sees: 'Its tables are shadowed. In Walk, the address of the fault has both trees beside each other.',
+        sees: 'Its tables are shadowed. Show walks the address of the fault through both trees.',
         panel: 'walk',
+        place: faultOf,
         isSeen: ({ stats }) => stats.vcpu.pf_guest > 0 && stats.vm.mmu_pte_write > 0,
       },
       {

@@ -3,7 +3,7 @@ import type { DockviewApi } from 'dockview-vue';
 import { defineStore } from 'pinia';
 import { ref, shallowRef, watch } from 'vue';
 import { applyDefaultLayout, groupOf } from '../layout/default-layout.ts';
-import { focusPanel } from '../layout/panel-keyboard.ts';
+import { focusPanel, showTab } from '../layout/panel-keyboard.ts';
 import { movePanel, nextGroupPanel, nextTab } from '../layout/panel-groups.ts';
 import type { Direction } from '../layout/panel-groups.ts';
 import { PANELS_BY_KIND, panelId, panelTitle, parsePanelId } from '../layout/panel-kinds.ts';
@@ -67,6 +67,7 @@ export const useLayoutStore = defineStore('layout', () => {
     api.onDidLayoutChange(save);
     api.onDidActivePanelChange(({ panel }) => {
       active.value = panel?.id;
+      if (panel) showTab(panel.id);
     });
     // A closed panel starts afresh when it is opened again.
     api.onDidRemovePanel(({ id }) => panels.forget(id));
