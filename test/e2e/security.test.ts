@@ -203,6 +203,7 @@ describe('what the page can say to the program', () => {
         'onEvent',
         'onMenu',
         'openFile',
+        'openStartupFile',
         'openTrace',
         'platform',
         'presentMachine',
