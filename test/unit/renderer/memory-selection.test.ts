@@ -88,7 +88,9 @@ describe('the selected bytes of a memory panel', () => {
   });
 
   it('are said with their space', () => {
-    expect(rangeText({ space: 'gpa', first: 0xb8000n, length: 16n })).toBe('gpa 0x000b8000 – 0x000b800f, 16\u202fbytes');
+    expect(rangeText({ space: 'gpa', first: 0xb8000n, length: 16n })).toBe(
+      'gpa 0x000b8000 – 0x000b800f, 16\u202fbytes',
+    );
     expect(rangeText({ space: 'gpa', first: 0xb8000n, length: 1n })).toBe('gpa 0x000b8000');
   });
 
