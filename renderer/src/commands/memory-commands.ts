@@ -90,7 +90,7 @@ export function memoryCommands(): readonly Command[] {
     {
       id: 'watch-bytes',
       title: `${PANEL}: watch the selected bytes`,
-      key: 'Ctrl+K Shift+I',
+      key: 'Ctrl+K PageUp',
       needs: `${needs}, at most 64`,
       isEnabled: () => selection().canWatch,
       run: () => selection().watch(),
