@@ -239,6 +239,8 @@ function access(
     // Answered by the vCPU's cache, KVM looks at no spte; the probe does.
     const { outcome, spteGen, kvmGen } = kvm.mmio;
     expect(record).toMatchObject({ outcome, kvmGen, spteGen: outcome === 'CACHED' ? -1 : spteGen });
+    const age = `because its generation is 0x${spteGen.toString(16)} and the current one is 0x${kvmGen.toString(16)}; then `;
+    expect(kvm.text, 'the sentence').toContain(`next access: ${outcome}, ${outcome === 'INVALID' ? age : ''}`);
   }
   if (kvm?.action === 'fast-page-fault') expect(events.join('\n')).toMatch(/fast_page_fault: .* fixed 1/);
   if (kvm?.action === 'map') expect(events.join('\n')).not.toMatch(/fast_page_fault: .* fixed 1/);

@@ -1,6 +1,4 @@
 /** The operands of an instruction, cut where a number stands that can be an address. */
-import type { LinkedNumber } from './linked-number.ts';
-
 export interface OperandPart {
   readonly text: string;
   readonly address: bigint | undefined;
@@ -25,25 +23,4 @@ export function operandParts(text: string): readonly OperandPart[] {
   }
   if (done < text.length) parts.push({ text: text.slice(done), address: undefined });
   return parts;
-}
-
-export interface EffectPart {
-  readonly text: string;
-  readonly number: LinkedNumber | undefined;
-}
-
-/** What an instruction touches, as the engine says it: `reads gva 0x1000 = gpa 0x5000: RAM, slot 1`. */
-export function effectParts(text: string): readonly EffectPart[] {
-  return text
-    .split(/((?:gva|gpa) 0x[0-9a-f]+)/)
-    .filter((part) => part !== '')
-    .flatMap((part): readonly EffectPart[] => {
-      const match = /^(gva|gpa) (0x[0-9a-f]+)$/.exec(part);
-      if (match === null) return [{ text: part, number: undefined }];
-      const kind = match[1] === 'gva' ? 'gva' : 'gpa';
-      return [
-        { text: `${kind} `, number: undefined },
-        { text: match[2], number: { kind, address: BigInt(match[2]) } },
-      ];
-    });
 }

@@ -25,6 +25,10 @@ describe('the numbers in a line of words', () => {
       'breakpoint 1: MMIO read of 0xe0000000, EMULATE (spte generation 0x2, current 0x3)',
       ['0xe0000000 gpa e0000000', '0x2 generation 2', '0x3 generation 3'],
     ],
+    [
+      'reads gva 0x1004 = gpa 0x5004: RAM, slot 1; writes gpa 0xfeb00000: MMIO, bank',
+      ['0x1004 gva 1004', '0x5004 gpa 5004', '0xfeb00000 gpa feb00000'],
+    ],
     ['mmio, gfn 0xe0000, fresh', ['0xe0000 gfn e0000']],
     ['=> 0x100034 <main+4>: mov eax, 0x5', ['0x100034 code 100034']],
     ['   0x100034: hlt', ['0x100034 code 100034']],

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { effectParts, operandParts } from '../../../renderer/src/layout/operand-parts.ts';
+import { operandParts } from '../../../renderer/src/layout/operand-parts.ts';
 
 const linked = (text: string): readonly (bigint | undefined)[] =>
   operandParts(text).flatMap(({ address }) => address ?? []);
@@ -20,14 +20,5 @@ describe('the operands of an instruction', () => {
         .map((part) => part.text)
         .join(''),
     ).toBe(text);
-  });
-
-  it('link what they touch, each number in its space', () => {
-    const parts = effectParts('reads gva 0x1004 = gpa 0x5004: RAM, slot 1; writes gpa 0xfeb00000: MMIO, bank');
-    expect(parts.flatMap(({ number }) => number ?? [])).toEqual([
-      { kind: 'gva', address: 0x1004n },
-      { kind: 'gpa', address: 0x5004n },
-      { kind: 'gpa', address: 0xfeb0_0000n },
-    ]);
   });
 });
