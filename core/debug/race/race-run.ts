@@ -252,7 +252,7 @@ class RaceRun {
 
   private expect(line: RaceLine, vcpu: number, outcome: RaceOutcome, eras: readonly Era[]): string {
     const { era } = this.host;
-    if (!eras.includes(era)) return `not said of ${era}`;
+    if (!eras.includes(era)) return `of other kernels, not of ${era}`;
     const found = this.outcomes.get(vcpu);
     if (found === undefined) throw new Impossible(line.line, `vCPU ${vcpu} has done nothing yet`);
     if (found === outcome) return 'so it is';

@@ -62,3 +62,14 @@ export function nextTab(api: DockviewApi, distance: number): IDockviewPanel | un
   const here = group?.panels.findIndex((panel) => panel === group.activePanel) ?? 0;
   return group?.panels.at((here + distance + group.panels.length) % group.panels.length);
 }
+
+/** Of the dock what each group has now. @returns gives it back to them, at whatever size the dock is then */
+export function sharesOf(api: DockviewApi): () => void {
+  const { width, height } = api;
+  const shares = api.groups.map((group) => ({ group, width: group.width / width, height: group.height / height }));
+  return () => {
+    for (const share of shares.filter(({ group }) => api.groups.includes(group))) {
+      share.group.api.setSize({ width: share.width * api.width, height: share.height * api.height });
+    }
+  };
+}

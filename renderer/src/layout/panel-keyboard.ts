@@ -29,16 +29,14 @@ export function focusWhenThere(selector: string, frames = FRAMES): void {
   });
 }
 
-/** A new tab comes into the page, and the dock makes room for its list of hidden ones. */
-const LAID_OUT = 15;
+/** A new tab comes into the page, and the dock makes room for its list of hidden ones: each shifts the others. */
+const LAID_OUT_MS = 600;
+const LOOK_MS = 50;
 
 /** Where there are more tabs than there is room, the one in front is among those that are seen. */
-export function showTab(id: string, frames = LAID_OUT): void {
-  requestAnimationFrame(() => {
-    document
-      .querySelector(`[data-tab="${id}"]`)
-      ?.closest('.dv-tab')
-      ?.scrollIntoView({ inline: 'nearest', block: 'nearest' });
-    if (frames > 1) showTab(id, frames - 1);
-  });
+export function showTab(id: string, patience = LAID_OUT_MS): void {
+  const tab = document.querySelector(`[data-tab="${id}"]`)?.closest('.dv-tab');
+  tab?.scrollIntoView({ inline: 'nearest', block: 'nearest' });
+  if (patience > 0 && (tab === undefined || tab?.matches('.dv-active-tab') === true))
+    setTimeout(() => showTab(id, patience - LOOK_MS), LOOK_MS);
 }

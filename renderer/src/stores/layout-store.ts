@@ -4,7 +4,7 @@ import { defineStore } from 'pinia';
 import { ref, shallowRef, watch } from 'vue';
 import { applyDefaultLayout, groupOf } from '../layout/default-layout.ts';
 import { focusPanel, showTab } from '../layout/panel-keyboard.ts';
-import { movePanel, nextGroupPanel, nextTab } from '../layout/panel-groups.ts';
+import { movePanel, nextGroupPanel, nextTab, sharesOf } from '../layout/panel-groups.ts';
 import type { Direction } from '../layout/panel-groups.ts';
 import { PANELS_BY_KIND, panelId, panelTitle, parsePanelId } from '../layout/panel-kinds.ts';
 import type { PanelKind } from '../layout/panel-kinds.ts';
@@ -153,11 +153,17 @@ export const useLayoutStore = defineStore('layout', () => {
   const showNextGroup = (distance: number): void => show(dock.value && nextGroupPanel(dock.value, distance)?.id);
   const showNextTab = (distance: number): void => show(dock.value && nextTab(dock.value, distance)?.id);
 
-  /** The whole dock for one group, and back. */
+  /** The whole dock for one group, and back: each has the share that it had, though the window is of another size by now. */
+  let putBack: (() => void) | undefined;
   function toggleMaximized(id: string): void {
-    const panel = dock.value?.getPanel(id);
-    if (dock.value?.hasMaximizedGroup()) dock.value.exitMaximizedGroup();
-    else panel?.api.maximize();
+    const api = dock.value;
+    if (api?.hasMaximizedGroup()) {
+      api.exitMaximizedGroup();
+      putBack?.();
+    } else if (api) {
+      putBack = sharesOf(api);
+      api.getPanel(id)?.api.maximize();
+    }
     show(id);
   }
 
