@@ -2,7 +2,7 @@
 import type { DecodedSpte, RequestError, SpteLog } from '@core/protocol/index.ts';
 import { MAX_SPTE_LOG } from '@core/protocol/index.ts';
 import { defineStore } from 'pinia';
-import { ref, shallowRef } from 'vue';
+import { computed, ref, shallowRef } from 'vue';
 import { parseHex } from '@core/format/address-text.ts';
 import type { MmuMode } from '../api/contract-words.ts';
 import { latestRequest } from '../api/latest-request.ts';
@@ -26,6 +26,9 @@ export const DECODABLE_ERAS = [
   'v6.10',
   'v7.2',
 ] as const;
+
+/** As the processor's CPUID can have it. */
+export const isMaxPhyAddr = (bits: number): boolean => Number.isInteger(bits) && bits >= 32 && bits <= 52;
 
 export const useSpteDecoderStore = defineStore('spte-decoder', () => {
   const desktop = useDesktopStore();
@@ -76,6 +79,8 @@ export const useSpteDecoderStore = defineStore('spte-decoder', () => {
     if (text.value.trim() === '') {
       typed.value = undefined;
       log.value = undefined;
+    } else if (!isMaxPhyAddr(maxPhyAddr.value)) {
+      mistake.value = 'MAXPHYADDR is a number of bits from 32 to 52.';
     } else if (text.value.length > MAX_SPTE_LOG) {
       mistake.value = `A log of more than ${MAX_SPTE_LOG / 1024 / 1024} MiB: paste a part of it.`;
     } else if (value !== undefined) {
@@ -97,7 +102,11 @@ export const useSpteDecoderStore = defineStore('spte-decoder', () => {
     }
   }
 
+  /** It is what was pasted that is wrong, and not the host. */
+  const isTextWrong = computed(() => mistake.value !== undefined && isMaxPhyAddr(maxPhyAddr.value));
+
   return {
+    isTextWrong,
     selected,
     text,
     era,

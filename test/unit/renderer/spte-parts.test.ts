@@ -5,6 +5,7 @@ import { enableAutoUnmount, mount } from '@vue/test-utils';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { nextTick } from 'vue';
 import PortPeek from '../../../renderer/src/components/devices/PortPeek.vue';
+import SpteDecodeBox from '../../../renderer/src/components/sptes/SpteDecodeBox.vue';
 import SpteDetail from '../../../renderer/src/components/sptes/SpteDetail.vue';
 import SpteFormatFields from '../../../renderer/src/components/sptes/SpteFormatFields.vue';
 import ReverseMapView from '../../../renderer/src/components/sptes/ReverseMapView.vue';
@@ -203,5 +204,23 @@ describe('ports looked at', () => {
     await peek.find('input').setValue(text);
     await peek.find('form').trigger('submit');
     expect(peek.find('[role=alert]').text()).toBe('A port is a hexadecimal number up to ffff.');
+  });
+});
+
+describe('the decoder', () => {
+  it('marks the field that is wrong, and says why: of the host, or what was pasted', async () => {
+    const box = mount(SpteDecodeBox);
+    const bits = box.get('[name=decode-maxphyaddr]');
+    const text = box.get('[name=raw-spte]');
+    await text.setValue('0xffd00000feb00036');
+    await bits.setValue('99');
+    await nextTick();
+    expect(bits.attributes('aria-invalid')).toBe('true');
+    expect(text.attributes('aria-invalid')).toBe('false');
+    expect(box.get('[role=alert]').text()).toBe('MAXPHYADDR is a number of bits from 32 to 52.');
+    await bits.setValue('46');
+    await nextTick();
+    expect(bits.attributes('aria-invalid')).toBe('false');
+    expect(box.find('[role=alert]').exists()).toBe(false);
   });
 });
