@@ -128,6 +128,23 @@ describe('memory', () => {
   });
 });
 
+describe('a port of a device', () => {
+  it('is followed to a peek at it, described, and made a breakpoint', async () => {
+    const devices = await bench.open('devices');
+    const port = devices.locator('tr', { hasText: '16550 UART' }).getByRole('link').first();
+    await port.focus();
+    await bench.eventually(() => umbra.page.getByRole('tooltip').innerText(), /of the 16550 UART/, 'whose it is');
+    await umbra.page.keyboard.press('Enter');
+    await bench.eventually(() => bench.reading('peeked-ports'), /^0x03f8: [0-9a-f]{2} /, 'what reads would give');
+    await umbra.page.keyboard.press('Shift+F10');
+    await umbra.page.getByRole('menu', { name: 'port 0x3f8' }).waitFor();
+    await umbra.page.getByRole('menuitem', { name: 'Break on accesses of it' }).click();
+    const list = (await bench.open('breakpoints')).locator('li');
+    await bench.eventually(async () => (await list.allInnerTexts()).join(' '), /port 0x3f8/, 'the breakpoint');
+    await bench.command('Remove all breakpoints');
+  });
+});
+
 describe('the serial terminal', () => {
   it('takes the letters of a shell, and leaves the workbench its own keys', async () => {
     await bench.open('serial');

@@ -91,6 +91,15 @@ export function useNumberMenu(): (number: LinkedNumber, own?: readonly MenuEntry
       ? [{ title: 'Go to it in the trace', run: showIn('trace', { kind: 'moment', insns: number.insns }) }]
       : [];
 
+  const forPort = (number: LinkedNumber): readonly MenuEntry[] => {
+    if (number.kind !== 'port') return [];
+    const spec = { kind: 'port', start: number.port, length: 1, access: 'any' } as const;
+    return [
+      { title: 'Look at it in devices', run: showIn('devices', { kind: 'port', port: number.port }) },
+      { title: 'Break on accesses of it', run: () => void breakpoints.add({ spec }) },
+    ];
+  };
+
   function entriesOf(number: LinkedNumber): readonly MenuEntry[] {
     const place = addressOfNumber(number);
     const value = numberValue(number);
@@ -99,6 +108,7 @@ export function useNumberMenu(): (number: LinkedNumber, own?: readonly MenuEntry
       ...(place ? forAddress(place.space, place.address) : []),
       ...forGeneration(number),
       ...forMoment(number),
+      ...forPort(number),
       { title: 'Copy as hexadecimal', isApart: true, run: () => void desktop.copyText(formatHex(value)) },
       { title: 'Copy as decimal', run: () => void desktop.copyText(value.toString()) },
       { title: 'Copy with what it is', run: () => void desktop.copyText(numberWithSpace(number)) },

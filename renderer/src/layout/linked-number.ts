@@ -16,6 +16,7 @@ export type LinkedNumber =
   | { readonly kind: 'spte'; readonly value: bigint; readonly at?: SpteSpot; readonly host?: SpteFormat }
   | { readonly kind: 'register'; readonly name: string; readonly value: bigint }
   | { readonly kind: 'insns'; readonly insns: number }
+  | { readonly kind: 'port'; readonly port: number }
   /** What an access carried, or a register that is no address. */
   | { readonly kind: 'value'; readonly value: bigint; readonly name?: string };
 
@@ -87,6 +88,8 @@ export function numberText(number: LinkedNumber): string {
       return formatHex(number.value);
     case 'insns':
       return formatCount(number.insns);
+    case 'port':
+      return formatHex(number.port);
     default:
       return formatAddress(number.address);
   }
@@ -104,6 +107,8 @@ export function numberValue(number: LinkedNumber): bigint {
       return number.value;
     case 'insns':
       return BigInt(number.insns);
+    case 'port':
+      return BigInt(number.port);
     default:
       return number.address;
   }
@@ -153,6 +158,8 @@ export function focusOfNumber(number: LinkedNumber): Focus | undefined {
       return { kind: 'address', space: 'gva', address: number.value };
     case 'insns':
       return { kind: 'moment', insns: number.insns };
+    case 'port':
+      return { kind: 'port', port: number.port };
     case 'generation':
     case 'value':
       return undefined;

@@ -1,5 +1,5 @@
 /** A focus in words: for the history, for places to go to. */
-import { formatAddress, formatGfn } from '@core/format/address-text.ts';
+import { formatAddress, formatGfn, formatHex } from '@core/format/address-text.ts';
 import { formatCount } from '@core/format/quantity.ts';
 import type { Focus } from '../stores/focus-store.ts';
 
@@ -19,5 +19,7 @@ export function focusTitle(focus: Focus): string {
       return `spte ${focus.entry} of shadow page ${focus.page}, gfn:${formatGfn(focus.gfn)}`;
     case 'moment':
       return `moment ${formatCount(focus.insns)}`;
+    case 'port':
+      return `port ${formatHex(focus.port)}`;
   }
 }

@@ -117,6 +117,7 @@ const PANEL_OF_FOCUS: Readonly<Record<Focus['kind'], PanelKind>> = {
   gfn: 'sptes',
   spte: 'sptes',
   moment: 'trace',
+  port: 'devices',
 };
 
 export const recentTarget = (focus: Focus): GoToTarget =>

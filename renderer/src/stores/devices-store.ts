@@ -1,6 +1,6 @@
 /** The devices as they stand, and bytes of ports looked at without reading them as the guest would. */
 import type { DevicesSnapshot, RequestError } from '@core/protocol/index.ts';
-import { parseHex } from '@core/format/address-text.ts';
+import { formatHex, parseHex } from '@core/format/address-text.ts';
 import { defineStore } from 'pinia';
 import { computed, ref, shallowRef } from 'vue';
 import { latestRequest } from '../api/latest-request.ts';
@@ -39,8 +39,17 @@ export const useDevicesStore = defineStore('devices', () => {
     peeked.value = answer.value.bytes;
   }
 
-  /** @param text a port, hexadecimal; nothing for none */
-  async function peek(text: string): Promise<void> {
+  /** What stands in the field. */
+  const asked = ref('');
+
+  async function show(next: number): Promise<void> {
+    asked.value = formatHex(next);
+    await peek();
+  }
+
+  /** A port, hexadecimal; nothing for none. */
+  async function peek(): Promise<void> {
+    const text = asked.value;
     const value = parseHex(text);
     mistake.value = '';
     if (text.trim() === '') port.value = undefined;
@@ -51,5 +60,5 @@ export const useDevicesStore = defineStore('devices', () => {
     }
   }
 
-  return { snapshot, error, selected, current, port, peeked, mistake, refresh, peek };
+  return { snapshot, error, selected, current, port, peeked, mistake, asked, refresh, peek, show };
 });

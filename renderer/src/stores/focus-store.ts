@@ -14,7 +14,8 @@ export type Focus =
   /** An entry of a shadow page, and the gfn that it is for. */
   | { readonly kind: 'spte'; readonly page: number; readonly entry: number; readonly gfn: number }
   /** A moment of the guest's past: so many instructions had retired. */
-  | { readonly kind: 'moment'; readonly insns: number };
+  | { readonly kind: 'moment'; readonly insns: number }
+  | { readonly kind: 'port'; readonly port: number };
 
 const KEPT = 100;
 

@@ -77,6 +77,15 @@ export const useNumberHintsStore = defineStore('number-hints', () => {
     return [insns < now ? `${distance} ago` : `in ${distance}`];
   }
 
+  async function portLines(port: bigint): Promise<Lines> {
+    const answer = await desktop.call('devices.read', {});
+    if (!answer.ok) return [answer.error.message];
+    const owner = answer.value.devices.find(({ ranges }) =>
+      ranges.some(({ space, first, last }) => space === 'port' && port >= first && port <= last),
+    );
+    return [owner ? `of the ${owner.name}` : 'no device is there: reads give all ones'];
+  }
+
   const addressLines = (space: AddressSpace, address: bigint): Promise<Lines> => {
     if (space === 'gva') return virtualLines(address);
     return space === 'gpa' ? frameOf(Number(address >> 12n)) : hostLines(address);
@@ -107,6 +116,8 @@ export const useNumberHintsStore = defineStore('number-hints', () => {
         ];
       case 'insns':
         return [`after ${formatPlural(number.insns, 'instruction')}`, ...momentLines(number.insns)];
+      case 'port':
+        return [`port ${formatHex(number.port)}`, ...(await portLines(BigInt(number.port)))];
       case 'register':
         return [registerLine(number.name, number.value), ...(await virtualLines(number.value))];
       case 'value':

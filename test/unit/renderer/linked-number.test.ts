@@ -24,6 +24,7 @@ const EVERY: readonly LinkedNumber[] = [
   { kind: 'spte', value: 0xffff_ff00_fee0_0b4fn, at: { page: 1, entry: 2, gfn: 0xfee00 } },
   { kind: 'register', name: 'rax', value: 0xffff_ffff_ffff_fffen },
   { kind: 'insns', insns: 1000 },
+  { kind: 'port', port: 0x3f8 },
 ];
 
 let engine: FakeEngine;
@@ -58,6 +59,7 @@ describe('a number on screen', () => {
       'spte',
       'address',
       'moment',
+      'port',
     ]);
     expect(addressOfNumber({ kind: 'gfn', gfn: 0xfeb00 })).toEqual({ space: 'gpa', address: 0xfeb0_0000n });
     expect(addressOfNumber({ kind: 'insns', insns: 7 })).toBeUndefined();
@@ -89,6 +91,7 @@ describe('a number on screen', () => {
       'spte 0xffffff00fee00b4f of gfn 0xfee00',
       'rax = 0xfffffffffffffffe',
       'moment 1\u202f000',
+      'port 0x3f8',
     ]);
   });
 
