@@ -75,6 +75,24 @@ describe('control registers', () => {
     await register('rsp').locator('.value.focused').waitFor();
   });
 
+  it('are gone through by the arrow keys, and followed by the space bar', async () => {
+    await umbra.page.keyboard.press('Alt+1');
+    await umbra.page.keyboard.press('Alt+2');
+    const here = (): Promise<string> =>
+      umbra.page.evaluate(
+        () => document.activeElement?.closest('[data-register]')?.getAttribute('data-register') ?? '',
+      );
+    await expect.poll(here).toBe('rax');
+    const passed: string[] = [];
+    for (const key of ['ArrowRight', 'ArrowDown', 'ArrowLeft', 'ArrowDown']) {
+      await umbra.page.keyboard.press(key);
+      passed.push(await here());
+    }
+    expect(passed).toEqual(['rcx', 'rbx', 'rdx', 'rsp']);
+    await umbra.page.keyboard.press('Space');
+    await register('rsp').locator('.value.focused').waitFor();
+  });
+
   it('are named at the head of their menu', async () => {
     await register('rsp').locator('.value').click({ button: 'right' });
     await umbra.page.getByRole('menu', { name: /^rsp = 0x[0-9a-f]+$/ }).waitFor();
