@@ -72,17 +72,26 @@ function expectCounted(session: TestSession, outcomes: readonly MemslotOutcome[]
   const after = counted(session);
   const reports = outcomes.flatMap((outcome) => (outcome.kind === 'report' ? [outcome.report] : []));
   expect(after.generation).toBe(reports.at(-1)?.generationAfter ?? before.generation);
-  expect(reports.reduce((sum, { pagesZapped }) => sum + pagesZapped, 0)).toBe(after.zapped - before.zapped);
+  const zapped = reports.reduce((sum, { pagesZapped }) => sum + pagesZapped, 0);
+  expect(zapped).toBe(after.zapped - before.zapped);
+  // What is zapped is neither: only where all MMIO sptes are still there can those that went stale be counted.
+  if (zapped > 0 || after.fresh + after.stale !== before.fresh + before.stale) return;
+  const goneStale = reports.reduce((sum, { mmioSptesGoneStale }) => sum + mmioSptesGoneStale, 0);
+  expect(after.stale - before.stale, 'MMIO sptes that went stale').toBe(goneStale);
 }
 
 interface Counted {
   readonly generation: bigint;
   readonly zapped: number;
+  /** MMIO sptes. */
+  readonly fresh: number;
+  readonly stale: number;
 }
 
 function counted(session: TestSession): Counted {
   const { moment, vm } = session.ask('stats.read', {});
-  return { generation: moment.memslotsGeneration, zapped: vm.mmu_shadow_zapped };
+  const { mmioSptesFresh: fresh, mmioSptesStale: stale } = session.ask('generation.read', {});
+  return { generation: moment.memslotsGeneration, zapped: vm.mmu_shadow_zapped, fresh, stale };
 }
 
 function playRound(session: TestSession, era: Era, { list, insns, toWrap }: Round): boolean {
