@@ -32,7 +32,7 @@ export function generationSeries({ events, moment }: GenerationSnapshot, axis: G
     insns,
   }));
   const start = changes.at(0)?.before ?? moment.mmioGeneration;
-  const end = axis === 'insns' ? moment.insns : Math.max(1, changes.length);
+  const end = Math.max(1, axis === 'insns' ? moment.insns : changes.length);
   // Several at one instruction: the last is what held.
   const held = new Map([[0, start], ...places.map(({ x, generation }) => [x, generation] as const)]);
   held.set(end, moment.mmioGeneration);
