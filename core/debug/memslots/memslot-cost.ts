@@ -5,6 +5,7 @@
 import { VM_MMIO_SPTES } from '../../arena/mmu-layout.ts';
 import { HVA_BASE } from '../../base/address.ts';
 import type { MmuMode } from '../../base/machine-modes.ts';
+import { formatCount } from '../../format/quantity.ts';
 import { createMachine, type Machine } from '../../machine/index.ts';
 import type { CostEra, CostPoint, CostProgress } from '../../protocol/memslot-cost.ts';
 
@@ -60,7 +61,7 @@ export function* measureMemslotCost(
     for (let number = 0; number < WARM_UP_CREATES; number++) timeCreate(rig, machine, number);
   }
   for (const sptes of plan.sptes) {
-    yield progress(`${sptes} MMIO sptes, patch`);
+    yield progress(`${formatCount(sptes)} MMIO sptes, patch`);
     const machine = stormed(rig, sptes, 'patch');
     for (let i = 0; i < PATCH_WARM_UPS; i++) timeCreate(rig, machine, i);
     const samples = Array.from({ length: plan.patchSamples }, (_unused, i) =>
@@ -72,7 +73,7 @@ export function* measureMemslotCost(
     const samples: number[] = [];
     // The walk leaves nothing to walk, so each sample takes a storm of its own.
     for (let i = 0; i < plan.walkSamples; i++) {
-      yield progress(`${sptes} MMIO sptes, v3.10, ${i + 1} of ${plan.walkSamples}`);
+      yield progress(`${formatCount(sptes)} MMIO sptes, v3.10, ${i + 1} of ${plan.walkSamples}`);
       samples.push(timeCreate(rig, stormed(rig, sptes, 'v3.10'), 0));
     }
     points.push(pointOf('v3.10', sptes, samples));
