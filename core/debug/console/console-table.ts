@@ -6,7 +6,9 @@ import { misused, said, type ConsoleCommand } from './console-command.ts';
 import { HOLD_COMMANDS } from './hold-commands.ts';
 import { LOG_COMMANDS } from './log-commands.ts';
 import { LOOK_COMMANDS } from './look-commands.ts';
+import { MEMORY_COMMANDS } from './memory-commands.ts';
 import { MMU_COMMANDS } from './mmu-commands.ts';
+import { RACE_COMMANDS } from './race-commands.ts';
 import { RUN_COMMANDS } from './run-commands.ts';
 import { SLOT_COMMANDS } from './slot-commands.ts';
 import { STOP_COMMANDS } from './stop-commands.ts';
@@ -15,7 +17,8 @@ const FAMILIES: readonly (readonly [title: string, commands: readonly ConsoleCom
   ['Running', RUN_COMMANDS],
   ['Stopping', STOP_COMMANDS],
   ['Looking', LOOK_COMMANDS],
-  ['Memslots', [...SLOT_COMMANDS, ...HOLD_COMMANDS]],
+  ['Memory', MEMORY_COMMANDS],
+  ['Memslots', [...SLOT_COMMANDS, ...HOLD_COMMANDS, ...RACE_COMMANDS]],
   ['The MMU', MMU_COMMANDS],
   ['What has happened', LOG_COMMANDS],
 ];

@@ -150,7 +150,28 @@ function serial({ ask }: ConsoleContext, { text, at, words }: ConsoleArguments):
 
 const MAX_SERIAL_LINES = 40;
 
+function log({ ask }: ConsoleContext, args: ConsoleArguments): ConsoleOutcome {
+  const count = countBehind(args, 0);
+  if (count === undefined) return badCount();
+  return answered(ask('breakpoints.log', { since: Number.MAX_SAFE_INTEGER, limit: 1 }), ({ total }) =>
+    answered(ask('breakpoints.log', { since: Math.max(0, total - count), limit: count }), ({ lines }) =>
+      said(
+        ...lines.map(
+          ({ insns, vcpu, breakpoint, text }) => `at ${insns}: vCPU ${vcpu}, breakpoint ${breakpoint}: ${text}`,
+        ),
+        `${total} lines of breakpoints that log`,
+      ),
+    ),
+  );
+}
+
 export const LOG_COMMANDS: readonly ConsoleCommand[] = [
+  {
+    names: ['log'],
+    usage: '[N]',
+    summary: 'the last lines of breakpoints that log instead of stopping: break … log TEXT {EXPR}',
+    run: log,
+  },
   {
     names: ['mmio'],
     usage: '[log [N] | heat [N]]',

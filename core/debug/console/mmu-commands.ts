@@ -4,11 +4,14 @@ import { HOST_PAGES } from '../../base/host-pages.ts';
 import { ERAS, MMU_MODES, type AccessKind } from '../../base/machine-modes.ts';
 import { formatHex, formatU64, parseHex } from '../../format/address-text.ts';
 import { auditedText, violationLines } from '../../format/audit-text.ts';
-import { parseIntegerIn } from '../../format/integer-text.ts';
+import { parseInteger, parseIntegerIn } from '../../format/integer-text.ts';
 import { reverseMapLines } from '../../format/reverse-map-text.ts';
 import { isQueryWord, parseSpteQuery, QUERY_HINT, SPTE_QUERY_NAMES, type SpteFilter } from '../../format/spte-query.ts';
 import { spteLines } from '../../format/spte-text.ts';
 import { walkLines } from '../../format/walk-text.ts';
+import { ACC_USER_MASK, ACC_WRITE_MASK } from '../../kvm/spte/access-bits.ts';
+import { encodeMmioSpte } from '../../kvm/spte/spte-encode.ts';
+import { findSpteEra, unknownEra } from '../../kvm/spte/spte-eras.ts';
 import { MAX_ROWS } from '../../protocol/requests.ts';
 import type { MachineStatus, SpteRow } from '../../protocol/snapshots.ts';
 import {
@@ -170,6 +173,42 @@ function decode(context: ConsoleContext, { words }: ConsoleArguments): ConsoleOu
   });
 }
 
+/** The value of an MMIO spte, as a host like the machine's would write it, but for what is said otherwise. */
+function encode(context: ConsoleContext, { words }: ConsoleArguments): ConsoleOutcome {
+  return answered(context.ask('machine.status', {}), (status) => {
+    let era = findSpteEra(status.era);
+    let { mmu, maxPhyAddr }: Pick<MachineStatus, 'mmu' | 'maxPhyAddr'> = status;
+    let gfn: bigint | undefined;
+    let gen: number | undefined;
+    let access = 0;
+    for (const { text, at } of words) {
+      const [name, value = ''] = text.split('=', 2);
+      const wrong = (): ConsoleOutcome =>
+        misused(`${text} is none of gfn=N, gen=N, access=wu, era=E, mmu=M, maxphyaddr=N.`, { at, length: text.length });
+      if (name === 'gfn') gfn = parseInteger(value);
+      else if (name === 'gen') gen = parseIntegerIn(value, 0, 0xffff_ffff);
+      else if (name === 'access' && /^(?:none|w?u?)$/.test(value))
+        access = (value.includes('w') ? ACC_WRITE_MASK : 0) | (value.includes('u') ? ACC_USER_MASK : 0);
+      else if (name === 'era') era = findSpteEra(value);
+      else if (name === 'mmu') {
+        const mode = MMU_MODES.find((each) => each === value);
+        if (mode === undefined) return wrong();
+        mmu = mode;
+      } else if (name === 'maxphyaddr') {
+        const bits = parseIntegerIn(value, 32, 52);
+        if (bits === undefined) return wrong();
+        maxPhyAddr = bits;
+      } else return wrong();
+      if (era === undefined) return misused(`${unknownEra(value)}.`, { at, length: text.length });
+    }
+    if (era === undefined || gfn === undefined || gen === undefined)
+      return misused('say of what: encode gfn=0xfee00 gen=5 access=w era=v3.11.');
+    const host = { mmu, maxPhyAddr, l1tfCacheBits: status.l1tfCacheBits, smeBit: undefined };
+    const spte = encodeMmioSpte(era, host, { gfn, access, gen });
+    return spte.ok ? said(formatU64(spte.value)) : misused(`${spte.error}.`);
+  });
+}
+
 const audit = ({ ask }: ConsoleContext): ConsoleOutcome =>
   answered(ask('audit.run', { limit: 20 }), ({ moment, report }) => {
     const { violations, omitted } = report;
@@ -246,6 +285,20 @@ export const MMU_COMMANDS: readonly ConsoleCommand[] = [
     summary: 'an spte field by field, as the machine’s era reads it, or another',
     run: decode,
     complete: () => [...ERAS.map((era) => `era=${era}`), ...MMU_MODES.map((mmu) => `mmu=${mmu}`), 'maxphyaddr='],
+  },
+  {
+    names: ['encode'],
+    usage: 'gfn=N gen=N [access=wu] [era=E] [mmu=M] [maxphyaddr=N]',
+    summary: 'the value that an MMIO spte has in a kernel',
+    run: encode,
+    complete: () => [
+      'gfn=',
+      'gen=',
+      'access=',
+      ...ERAS.map((era) => `era=${era}`),
+      ...MMU_MODES.map((mmu) => `mmu=${mmu}`),
+      'maxphyaddr=',
+    ],
   },
   {
     names: ['audit'],
