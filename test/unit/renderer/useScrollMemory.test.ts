@@ -7,15 +7,15 @@ const frame = (): Promise<unknown> => new Promise((resolve) => requestAnimationF
 function panel() {
   const isVisible = ref(true);
   const scope = effectScope();
-  const remember = scope.run(() => useScrollMemory(isVisible)) ?? (() => undefined);
+  const memory = scope.run(() => useScrollMemory(isVisible));
   const list = document.createElement('div');
   document.body.append(list);
-  list.addEventListener('scroll', remember);
+  list.addEventListener('scroll', (event) => memory?.remember(event));
   const scrollTo = (top: number): void => {
     list.scrollTop = top;
     list.dispatchEvent(new Event('scroll'));
   };
-  return { isVisible, scope, list, scrollTo };
+  return { isVisible, scope, list, scrollTo, memory };
 }
 
 describe('what was scrolled in a panel', () => {
@@ -30,6 +30,21 @@ describe('what was scrolled in a panel', () => {
     isVisible.value = true;
     await frame();
     expect(list.scrollTop).toBe(120);
+  });
+
+  it('is where it was when the dock has put the panel elsewhere, in sight all the while', async () => {
+    const { memory, list, scrollTo } = panel();
+    scrollTo(120);
+    list.remove();
+    document.body.append(list);
+    memory?.putBackSoon();
+    scrollTo(0);
+    await frame();
+    expect(list.scrollTop).toBe(120);
+    scrollTo(40);
+    memory?.putBackSoon();
+    await frame();
+    expect(list.scrollTop).toBe(40);
   });
 
   it('is left alone in a panel that is gone', async () => {
