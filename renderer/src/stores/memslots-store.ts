@@ -68,6 +68,8 @@ export const useMemslotsStore = defineStore('memslots', () => {
   const verdicts = shallowRef<readonly ChangeVerdict[]>([]);
   const applied = shallowRef<AppliedList>();
   const isApplying = ref(false);
+  /** Somebody has opened the editor and has not been taken there yet. What an undo brings back takes no keyboard. */
+  const wantsKeyboard = ref(false);
   /** For who hears instead of sees. */
   const announcement = ref('');
 
@@ -180,13 +182,18 @@ export const useMemslotsStore = defineStore('memslots', () => {
   }
 
   const editSlot = (slot: MemslotSnapshot): Promise<void> => editTarget(targetOf(slot.id) ?? regionOfSlot(slot));
-  const editTarget = (target: UserMemoryRegion): Promise<void> => edit(draftOfRegion(target));
-  const prepareDeletion = (slot: MemslotSnapshot): Promise<void> => edit(deletionOf(slot));
+  const editTarget = (target: UserMemoryRegion): Promise<void> => openEditor(draftOfRegion(target));
+  const prepareDeletion = (slot: MemslotSnapshot): Promise<void> => openEditor(deletionOf(slot));
+  function openEditor(next: RegionDraft): Promise<void> {
+    wantsKeyboard.value = true;
+    return edit(next);
+  }
+
   async function createOver(gpa: bigint, size?: bigint): Promise<void> {
     if (snapshot.value === undefined) await refresh();
     if (!snapshot.value) return;
     const taken = staged.value.map(({ slot }) => slot);
-    await edit(draftOver(snapshot.value, gpa, size, taken));
+    await openEditor(draftOver(snapshot.value, gpa, size, taken));
   }
 
   async function stageTarget(target: UserMemoryRegion): Promise<void> {
@@ -357,6 +364,7 @@ export const useMemslotsStore = defineStore('memslots', () => {
     preview,
     applied,
     isApplying,
+    wantsKeyboard,
     announcement,
     region,
     mistakes,
