@@ -16,11 +16,11 @@ const FOREIGN: readonly ForeignFile[] = [
   { begins: /^\s*\{[^]*"format"\s*:\s*"umbra-breakpoints"/, is: 'a list of breakpoints: import it in Breakpoints' },
   {
     begins: /^\s*\{[^]*"format"\s*:\s*"umbra-workspace"/,
-    is: 'a workspace: with .umbra-workspace at the end of its name it opens as one',
+    is: 'a workspace: with .umbra-workspace at the end of its name the window opens it (Ctrl+Shift+O)',
   },
   {
     begins: /^\x89UMBRA\r\n/,
-    is: 'a saved machine: with .umbra-machine at the end of its name it opens as one',
+    is: 'a saved machine: with .umbra-machine at the end of its name the window opens it (Ctrl+Shift+O)',
   },
   { begins: /^# tracer:/, is: 'an ftrace text: import it in Trace' },
   { begins: /^\x89PNG\r\n/, is: 'a picture' },

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { CHUNK_HEADER_BYTES, STATE_HEADER_BYTES } from '../../../core/machine/state/state-format.ts';
 import { MAX_STATE_PIECE } from '../../../core/protocol/requests.ts';
 import { repackedState } from '../machine/repacked-state.ts';
 import { sessionWith, TestSession } from './debug-guest.ts';
@@ -137,6 +138,31 @@ describe('a machine state', () => {
       ],
       ['no image', withMeta(good, (meta) => meta.replace(/"ramBytes":\d+/, '"ramBytes":0')), /ramBytes/],
     ];
+    /** Where each chunk begins: its header has the length of what is stored at byte 12. */
+    function chunkPlaces(): readonly number[] {
+      const places: number[] = [];
+      for (let at = STATE_HEADER_BYTES; at < good.length; at += CHUNK_HEADER_BYTES + good.readUInt32LE(at + 12)) {
+        places.push(at);
+      }
+      return places;
+    }
+
+    test('is refused wherever it is cut: before, inside and behind every header and section', () => {
+      const places = chunkPlaces();
+      expect(places.length).toBeGreaterThan(3);
+      const cuts = [
+        0,
+        1,
+        8,
+        40,
+        ...places.flatMap((at) => [at, at + 5, at + CHUNK_HEADER_BYTES, at + CHUNK_HEADER_BYTES + 1]),
+      ];
+      for (const cut of cuts.filter((at) => at < good.length)) {
+        expect(openRefused(session, good.subarray(0, cut)), `cut at ${cut}`).toMatch(/cut short/);
+        expect(session.isAt(untouched)).toBe(true);
+      }
+    });
+
     test.each(cases)('is refused: %s', (_what, bytes, sentence) => {
       expect(openRefused(session, bytes)).toMatch(sentence);
       expect(session.isAt(untouched)).toBe(true);
