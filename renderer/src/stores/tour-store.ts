@@ -47,9 +47,12 @@ export const useTourStore = defineStore('tour', () => {
   const loadDemo = async (): Promise<boolean> => machine.load(await desktop.readGuest(DEMO_GUEST), {});
   const isLast = computed(() => step.value === TOUR_STEPS.length - 1);
 
+  /** The panel that the step is about. */
+  const show = (): unknown => layout.open(current.value.panel);
+
   function move(distance: number): void {
     step.value = Math.min(TOUR_STEPS.length - 1, Math.max(0, step.value + distance));
-    layout.open(current.value.panel);
+    show();
   }
 
   function dismiss(): void {
@@ -61,8 +64,8 @@ export const useTourStore = defineStore('tour', () => {
     localStorage.removeItem(STORAGE_KEY);
     isDismissed.value = false;
     step.value = 0;
-    layout.open(current.value.panel);
+    show();
   }
 
-  return { step, isDismissed, current, isLast, isHere, loadDemo, move, dismiss, restart };
+  return { step, isDismissed, current, isLast, isHere, loadDemo, show, move, dismiss, restart };
 });

@@ -18,6 +18,7 @@ it('the tour goes with the demo guest, and brings it back', async () => {
   const bar = mount(TourSteps);
   expect(tour.isHere).toBe(true);
   expect(bar.find('[data-reading=tour-step]').text()).toContain('0xe0000000');
+  expect(bar.find('[title="Show Breakpoints (Alt+7)"]').exists()).toBe(true);
   await useMachineStore().load(await engine.readGuest('storm'), {});
   await nextTick();
   expect(bar.find('[data-reading=tour-step]').text()).toContain('not loaded');
