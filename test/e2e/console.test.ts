@@ -25,7 +25,7 @@ const line = () => bench.panel('console').getByRole('combobox');
 describe('the console', () => {
   it('opens by its key and takes what is typed', async () => {
     await press('Alt+C');
-    await line().focus();
+    await expect.poll(() => line().evaluate((field) => field === document.activeElement)).toBe(true);
     await type('break mmio:0xe0000000+0x1000:read:fresh');
     await bench.eventually(output, /^1: MMIO read of gpa 0xe0000000/m, 'the breakpoint is set');
     await type('continue');
