@@ -25,11 +25,11 @@ export class StateFiles {
     const refused = await this.#whileBusy(() =>
       writeWhole(path, async (handle) => {
         const begun = await this.#engine.request('state.saveBegin', {});
-        if (!begun.ok) return begun.error.message;
+        if (!begun.ok) return `${path} is not written: ${begun.error.message}`;
         this.progress = begun.value;
         for (;;) {
           const piece = await this.#engine.request('state.saveNext', {});
-          if (!piece.ok) return piece.error.message;
+          if (!piece.ok) return `${path} is not written: ${piece.error.message}`;
           this.progress = piece.value;
           const { bytes } = piece.value;
           if (bytes === undefined) return undefined;

@@ -49,6 +49,19 @@ class FourPieces {
 const filesOf = (engine: FourPieces): StateFiles => new StateFiles(engine as unknown as EngineLink);
 
 describe('saving a machine state', () => {
+  it('says which file is not written when the engine gives up, and leaves the one before', async () => {
+    const engine = new FourPieces();
+    engine.refuseAt = 2;
+    const target = path.join(folder, 'before.umbra-machine');
+    writeFileSync(target, 'before');
+    expect(await filesOf(engine).save(target)).toEqual({
+      ok: false,
+      message: `${target} is not written: the machine has changed.`,
+    });
+    expect(readFileSync(target, 'utf8')).toBe('before');
+    expect(readdirSync(folder)).toEqual(['before.umbra-machine']);
+  });
+
   it('tells how far it has come, and leaves one whole file', async () => {
     const engine = new FourPieces();
     const files = filesOf(engine);
