@@ -1,4 +1,7 @@
 /** What the console carries: a line in, lines out. */
+import type { AddressSpace } from './memory-snapshots.ts';
+import type { UserMemoryRegion } from './memslot-snapshots.ts';
+import type { HiddenSegment } from './register-snapshots.ts';
 
 /** Longer lines are refused. */
 export const MAX_CONSOLE_CHARACTERS = 4096;
@@ -16,7 +19,34 @@ export interface ConsoleRefusal {
   readonly length?: number;
 }
 
+/** A change of the machine that the window can make again or take back. */
+export type ConsoleEditStep =
+  | {
+      readonly what: 'register';
+      readonly vcpu: number;
+      readonly name: string;
+      readonly value: bigint;
+      readonly hidden?: HiddenSegment | undefined;
+      readonly pair?:
+        { readonly name: 'cs' | 'ss'; readonly value: bigint; readonly hidden?: HiddenSegment | undefined } | undefined;
+    }
+  | {
+      readonly what: 'memory';
+      readonly space: AddressSpace;
+      readonly vcpu: number;
+      readonly address: bigint;
+      readonly bytes: Uint8Array<ArrayBuffer>;
+    }
+  | { readonly what: 'memslot'; readonly region: UserMemoryRegion };
+
+export interface ConsoleEdit {
+  readonly undo: ConsoleEditStep;
+  readonly redo: ConsoleEditStep;
+}
+
 export interface ConsoleReply {
+  /** What the line changed of registers, memory and memslots. */
+  readonly edits: readonly ConsoleEdit[];
   readonly lines: readonly string[];
   readonly refusal: ConsoleRefusal | undefined;
   /** The vCPU that the next command is about. */

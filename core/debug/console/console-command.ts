@@ -6,6 +6,7 @@ import { err, ok, type Result } from '../../base/result.ts';
 import type { ConsoleRefusal } from '../../protocol/console.ts';
 import type { RequestError } from '../../protocol/requests.ts';
 import type { Ask } from '../run/stop-report.ts';
+import type { ConsoleEdits } from './console-edits.ts';
 import type { ConsoleValues } from './console-values.ts';
 
 export interface ConsoleWord {
@@ -30,6 +31,8 @@ export interface ConsoleContext {
   readonly vcpu: number;
   /** How wide a table may be, in characters. */
   readonly columns: number;
+  /** Changes of registers, memory and memslots are made through these. */
+  readonly edits: ConsoleEdits;
   /** Expressions, by the machine as it stands. */
   readonly values: ConsoleValues;
 }

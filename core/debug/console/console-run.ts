@@ -2,6 +2,7 @@
 import type { ConsoleCompletion, ConsoleRefusal, ConsoleReply } from '../../protocol/console.ts';
 import { CONSOLE_COLUMNS, MAX_CONSOLE_CHARACTERS } from '../../protocol/console.ts';
 import type { Session } from '../session.ts';
+import { consoleEdits } from './console-edits.ts';
 import type { ConsoleContext } from './console-command.ts';
 import { parseConsoleLine, wordsOf } from './console-line.ts';
 import { COMMANDS, findCommand } from './console-table.ts';
@@ -14,6 +15,7 @@ const contextOf = (session: Session, vcpu: number, columns = CONSOLE_COLUMNS): C
   ask: session.answer,
   vcpu,
   columns,
+  edits: consoleEdits(session.answer),
   values: consoleValues(session, vcpu),
 });
 
@@ -24,19 +26,22 @@ export function runConsoleLine(session: Session, line: string, vcpu: number, col
     vcpu,
     repeat: '',
     restarted: false,
+    edits: [],
   });
   const parsed = parseConsoleLine(line);
   if (!parsed.ok) return refuse(parsed.error);
   const { name, nameAt } = parsed.value;
-  if (name === '') return { lines: [], refusal: undefined, vcpu, repeat: '', restarted: false };
+  if (name === '') return { lines: [], refusal: undefined, vcpu, repeat: '', restarted: false, edits: [] };
   const command = findCommand(name);
   if (!command.ok) return refuse({ at: nameAt, length: name.length, ...command.error });
-  const done = command.value.run(contextOf(session, vcpu, columns), parsed.value);
-  if (!done.ok) return refuse(done.error);
+  const context = contextOf(session, vcpu, columns);
+  const done = command.value.run(context, parsed.value);
+  const edits = context.edits.made;
+  if (!done.ok) return { ...refuse(done.error), edits };
   const { lines, repeat = '', restarted = false } = done.value;
   const shown =
     lines.length <= MAX_LINES ? lines : [...lines.slice(0, MAX_LINES), `… and ${lines.length - MAX_LINES} more lines`];
-  return { lines: shown, refusal: undefined, vcpu: done.value.vcpu ?? vcpu, repeat, restarted };
+  return { lines: shown, refusal: undefined, vcpu: done.value.vcpu ?? vcpu, repeat, restarted, edits };
 }
 
 /** @param cursor how many characters of the line stand before it; what stands behind is left as it is */

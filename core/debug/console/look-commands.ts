@@ -104,7 +104,7 @@ function disassemble(
 
 /** `cr4 +smep -pge`. */
 function setFlags(
-  { ask, vcpu }: Pick<ConsoleContext, 'ask' | 'vcpu'>,
+  { ask, vcpu, edits }: Pick<ConsoleContext, 'ask' | 'vcpu' | 'edits'>,
   [register, ...flags]: readonly ConsoleWord[],
 ): ConsoleOutcome {
   const name = register.text.toLowerCase();
@@ -125,7 +125,7 @@ function setFlags(
   }
   return answered(ask('registers.read', { vcpu }), ({ registers }) => {
     const old = registers.find((one) => one.name === name)?.value ?? 0n;
-    return answered(ask('registers.write', { vcpu, name, value: (old | set) & ~clear }), (written) =>
+    return answered(edits.register({ vcpu, name, value: (old | set) & ~clear }), (written) =>
       said(...written.registers.filter((one) => one.name === name).map(registerLine)),
     );
   });
@@ -133,7 +133,7 @@ function setFlags(
 
 /** `cs=0x1b ss=0x23`: the privilege of the guest changes with both. */
 function setBoth(
-  { ask, vcpu, values }: Pick<ConsoleContext, 'ask' | 'vcpu' | 'values'>,
+  { vcpu, values, edits }: Pick<ConsoleContext, 'vcpu' | 'values' | 'edits'>,
   [text, one, oneText, other, otherText]: RegExpExecArray,
   at: number,
 ): ConsoleOutcome {
@@ -144,7 +144,7 @@ function setBoth(
   const [name, pair] = [one, other].map((each) => each.toLowerCase());
   if (name === pair || (pair !== 'cs' && pair !== 'ss')) return misused('name cs and ss, each once.');
   const wish = { vcpu, name, value: value.value.value, pair: { name: pair, value: otherValue.value.value } } as const;
-  return answered(ask('registers.write', wish), ({ registers }) =>
+  return answered(edits.register(wish), ({ registers }) =>
     said(...registers.filter((register) => register.name === name || register.name === pair).map(registerLine)),
   );
 }
@@ -187,10 +187,10 @@ export const LOOK_COMMANDS: readonly ConsoleCommand[] = [
     names: ['set'],
     usage: 'REGISTER=EXPR, REGISTER ±FLAG…, cs=EXPR ss=EXPR',
     summary: 'puts a value into a register, or sets and clears flags of it by name: set cr4 +smep -pge',
-    run({ ask, vcpu, values }, { text, at, words }) {
-      if (/^[a-z]\w*(\s+[-+][a-z]\w*)+\s*$/i.test(text)) return setFlags({ ask, vcpu }, words);
+    run({ ask, vcpu, values, edits }, { text, at, words }) {
+      if (/^[a-z]\w*(\s+[-+][a-z]\w*)+\s*$/i.test(text)) return setFlags({ ask, vcpu, edits }, words);
       const both = /^(cs|ss)\s*=\s*(\S+)\s+(cs|ss)\s*=\s*(\S+)\s*$/i.exec(text);
-      if (both !== null) return setBoth({ ask, vcpu, values }, both, at);
+      if (both !== null) return setBoth({ vcpu, values, edits }, both, at);
       const match = /^([a-z][a-z0-9_]*)\s*=\s*/i.exec(text);
       if (match === null)
         return misused('say which register and what: set rip=main, set rax=0x10.', {
@@ -200,7 +200,7 @@ export const LOOK_COMMANDS: readonly ConsoleCommand[] = [
       const value = values.evaluate(text.slice(match[0].length), at + match[0].length);
       if (!value.ok) return value;
       const name = match[1].toLowerCase();
-      return answered(ask('registers.write', { vcpu, name, value: value.value.value }), ({ registers }) =>
+      return answered(edits.register({ vcpu, name, value: value.value.value }), ({ registers }) =>
         said(...registers.filter((register) => register.name === name).map(registerLine)),
       );
     },

@@ -57,7 +57,7 @@ function poke(context: ConsoleContext, { words, format }: ConsoleArguments): Con
   const { bytes } = read;
   if (bytes.length > MAX_MEMORY_READ) return misused(`it writes ${MAX_MEMORY_READ} bytes at most.`);
   const { space, address } = at.value;
-  return answered(context.ask('memory.write', { space, vcpu: context.vcpu, address, bytes }), () =>
+  return answered(context.edits.memory({ space, vcpu: context.vcpu, address, bytes }), () =>
     said(`${bytes.length} bytes written at ${space} ${formatHex(address)}`),
   );
 }

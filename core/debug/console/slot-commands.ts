@@ -11,7 +11,7 @@ import {
 } from '../../format/memslot-text.ts';
 import { parseSlotScript, type SlotAction } from '../../format/slot-script.ts';
 import { generationText } from '../../format/stop-reason.ts';
-import type { MemslotSnapshot, UserMemoryRegion } from '../../protocol/snapshots.ts';
+import type { UserMemoryRegion } from '../../protocol/snapshots.ts';
 import {
   answered,
   misused,
@@ -21,6 +21,7 @@ import {
   type ConsoleContext,
   type ConsoleOutcome,
 } from './console-command.ts';
+import { deletionOf, regionOf } from './console-edits.ts';
 import { holdLines } from './hold-commands.ts';
 
 const VERBS = ['list', 'add', 'set', 'move', 'flags', 'change', 'remove', 'preview', 'hold', 'dirty-log'] as const;
@@ -30,22 +31,6 @@ const SCRIPT_WORDS: ReadonlyMap<string, string> = new Map([
   ['remove', 'delete'],
 ]);
 const CHANGES = ['move', 'flags', 'change'];
-
-const regionOf = ({ id, gpa, size, hva, logDirtyPages, readonly }: MemslotSnapshot): UserMemoryRegion => ({
-  slot: id,
-  flags: (logDirtyPages ? 1 : 0) | (readonly ? 2 : 0),
-  guestPhysAddr: gpa,
-  memorySize: size,
-  userspaceAddr: hva,
-});
-
-const deletion = (slot: number): UserMemoryRegion => ({
-  slot,
-  flags: 0,
-  guestPhysAddr: 0n,
-  memorySize: 0n,
-  userspaceAddr: 0n,
-});
 
 /** A call as a script writes it. @param at where its text stands in the line */
 function parseCall(text: string, at: number, use: (action: SlotAction) => ConsoleOutcome): ConsoleOutcome {
@@ -89,8 +74,8 @@ function parseChange(
   });
 }
 
-const set = ({ ask }: ConsoleContext, region: UserMemoryRegion): ConsoleOutcome =>
-  answered(ask('memslots.set', { region }), (report) => said(memslotReportText(report)));
+const set = ({ edits }: ConsoleContext, region: UserMemoryRegion): ConsoleOutcome =>
+  answered(edits.memslot(region), (report) => said(memslotReportText(report)));
 
 const preview = ({ ask }: ConsoleContext, region: UserMemoryRegion): ConsoleOutcome =>
   answered(ask('memslots.preview', { region }), (report) =>
@@ -134,7 +119,7 @@ function carryOut(context: ConsoleContext, action: SlotAction, apply: typeof set
     case 'set':
       return apply(context, action.region);
     case 'delete':
-      return apply(context, deletion(action.slot));
+      return apply(context, deletionOf(action.slot));
     case 'dirty-log':
       return dirtyLog(context, action.slot);
     case 'generation':

@@ -1,5 +1,5 @@
 /** The console: what was typed, what came of it, and the lines that were typed before, which outlive the window. */
-import type { ConsoleCompletion } from '@core/protocol/index.ts';
+import type { Answer, ConsoleCompletion, ConsoleEdit, ConsoleEditStep } from '@core/protocol/index.ts';
 import { CONSOLE_COLUMNS, MAX_CONSOLE_CHARACTERS } from '@core/protocol/index.ts';
 import { echoedLine, refusalLines } from '@core/format/console-text.ts';
 import * as v from 'valibot';
@@ -7,7 +7,9 @@ import { defineStore } from 'pinia';
 import { ref, shallowRef, watch } from 'vue';
 import { useBreakpointsStore } from './breakpoints-store.ts';
 import { useDesktopStore } from './desktop-store.ts';
+import { useEditHistoryStore } from './edit-history-store.ts';
 import { useMachineStore } from './machine-store.ts';
+import { useNoticesStore } from './notices-store.ts';
 import { useTraceStore } from './trace-store.ts';
 import { useTurnsStore } from './turns-store.ts';
 
@@ -41,6 +43,8 @@ export const useConsoleStore = defineStore('console', () => {
   const breakpoints = useBreakpointsStore();
   const trace = useTraceStore();
   const turns = useTurnsStore();
+  const changes = useEditHistoryStore();
+  const notices = useNoticesStore();
   const entries = shallowRef<readonly ConsoleEntry[]>([]);
   /** Oldest first. */
   const history = ref(readHistory());
@@ -82,7 +86,8 @@ export const useConsoleStore = defineStore('console', () => {
       write('refusal', [answer.error.message]);
       return;
     }
-    const { lines, refusal, vcpu, restarted } = answer.value;
+    const { lines, refusal, vcpu, restarted, edits } = answer.value;
+    for (const edit of edits) remind(line, edit);
     write('output', lines);
     if (refusal !== undefined) write('refusal', refusalLines(refusal));
     repeat = answer.value.repeat;
@@ -91,6 +96,31 @@ export const useConsoleStore = defineStore('console', () => {
     awaitsStop = machine.isRunning;
     void breakpoints.refresh();
     if (machine.hasMachine) void trace.refreshEvents();
+  }
+
+  /** Taken back and made again like an edit in the panel that it could have been made in. */
+  function remind(line: string, { undo, redo }: ConsoleEdit): void {
+    const make = async (step: ConsoleEditStep): Promise<boolean> => {
+      const answer = await apply(step);
+      if (!answer.ok) notices.addError(answer.error);
+      return answer.ok;
+    };
+    changes.record({ title: line.trim(), undo: () => make(undo), redo: () => make(redo) });
+  }
+
+  function apply(step: ConsoleEditStep): Promise<Answer<'registers.write' | 'memory.write' | 'memslots.set'>> {
+    switch (step.what) {
+      case 'register': {
+        const { what: _what, ...wish } = step;
+        return desktop.call('registers.write', wish);
+      }
+      case 'memory': {
+        const { what: _what, ...wish } = step;
+        return desktop.call('memory.write', wish);
+      }
+      case 'memslot':
+        return desktop.call('memslots.set', { region: step.region });
+    }
   }
 
   /** Where the machine has come to a stand after a command that could not wait for it. */

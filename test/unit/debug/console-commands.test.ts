@@ -1,6 +1,6 @@
 /** What the console can do besides looking: writing and searching memory, races, sptes of other kernels; and all that `umbra` can. */
 import { beforeAll, describe, expect, it } from 'vitest';
-import type { ConsoleReply } from '../../../core/protocol/console.ts';
+import type { ConsoleEditStep, ConsoleReply } from '../../../core/protocol/console.ts';
 import { umbra } from '../cli/cli-runner.ts';
 import { sessionWith, type TestSession } from './debug-guest.ts';
 
@@ -96,6 +96,59 @@ describe('the console', () => {
       expect(told).toEqual(ends(stdout.split('\n')));
     }
     expect(lines('race stale-cache era=patch').length).toBeGreaterThan(lines('race stale-cache').length);
+  });
+});
+
+describe('what the console changes', () => {
+  const make = (step: ConsoleEditStep): void => {
+    switch (step.what) {
+      case 'register': {
+        const { what: _what, ...wish } = step;
+        session.ask('registers.write', wish);
+        return;
+      }
+      case 'memory': {
+        const { what: _what, ...wish } = step;
+        session.ask('memory.write', wish);
+        return;
+      }
+      case 'memslot':
+        session.ask('memslots.set', { region: step.region });
+    }
+  };
+  const standing = () => ({
+    registers: session.ask('registers.read', { vcpu: 0 }).registers,
+    memory: session.ask('memory.read', { space: 'gpa', vcpu: 0, address: 0x30_0000n, length: 64 }).spans,
+    slots: session.ask('memslots.read', {}).slots,
+  });
+
+  it.each([
+    ['set rax=0x1234', 1],
+    ['set rflags +cf -zf', 1],
+    ['set cs=0x8 ss=0x10', 1],
+    ['poke/g gpa:0x300000 0x123 0x456', 1],
+    ['slots add slot=6 gpa=0xe8000000 size=8K hva=ram', 1],
+    ['slots move slot=1 gpa=0x200000', 1],
+    ['slots flags slot=1 flags=log-dirty', 1],
+    ['slots remove slot=1', 1],
+    ['slots flags slot=1 flags=none', 0],
+    ['regs', 0],
+  ])('%s is taken back, and made again', (line, count) => {
+    const before = standing();
+    const { edits, refusal } = run(line);
+    expect(refusal).toBeUndefined();
+    expect(edits).toHaveLength(count);
+    const after = standing();
+    for (const { undo } of edits.toReversed()) make(undo);
+    expect(standing()).toEqual(before);
+    for (const { redo } of edits) make(redo);
+    expect(standing()).toEqual(after);
+    for (const { undo } of edits.toReversed()) make(undo);
+  });
+
+  it('is nothing where it was refused', () => {
+    expect(run('poke gpa:0xd0000000 1').edits).toEqual([]);
+    expect(run('slots add slot=6 gpa=0x100000 size=4K hva=ram').edits).toEqual([]);
   });
 });
 

@@ -3,6 +3,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { ref } from 'vue';
 import { useConsoleInput } from '../../../renderer/src/composables/useConsoleInput.ts';
 import { useConsoleStore } from '../../../renderer/src/stores/console-store.ts';
+import { useEditHistoryStore } from '../../../renderer/src/stores/edit-history-store.ts';
 import type { FakeEngine } from './fake-engine.ts';
 import { startStores } from './stores.ts';
 
@@ -50,6 +51,20 @@ describe('the console', () => {
     engine.stop({ kind: 'paused' });
     await flushPromises();
     expect(store.entries).toHaveLength(length);
+  });
+
+  it('leaves what it changed to undo and redo', async () => {
+    await useConsoleStore().run('poke');
+    const edits = useEditHistoryStore();
+    expect(edits.undoTitle).toBe('poke');
+    await edits.undo();
+    await edits.redo();
+    const written = engine.requests.filter(({ name }) => name === 'memory.write').map(({ params }) => params);
+    const place = { space: 'gpa', vcpu: 0, address: 0x1000n };
+    expect(written).toEqual([
+      { ...place, bytes: Uint8Array.of(1) },
+      { ...place, bytes: Uint8Array.of(2) },
+    ]);
   });
 
   it('keeps its history from window to window, and believes no other text', async () => {
