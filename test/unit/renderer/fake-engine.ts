@@ -30,6 +30,7 @@ import {
   fakeDisassembly,
   fakeMarks,
   fakeInverse,
+  fakePoke,
   fakeSlot,
   fakeSptes,
   fakeStats,
@@ -97,11 +98,7 @@ export class FakeEngine extends FakeDesktop implements UmbraDesktop {
   /** Enough of a console: an answer with an address, a refusal with a place, steps that repeat. */
   #consoleLine(line: string, vcpu: number): Reply<'console.run'> {
     const reply = { lines: [] as string[], refusal: undefined, vcpu, repeat: '', restarted: false, edits: [] };
-    if (line === 'poke') {
-      const place = { what: 'memory', space: 'gpa', vcpu, address: 0x1000n } as const;
-      const [undo, redo] = [1, 2].map((byte) => ({ ...place, bytes: Uint8Array.of(byte) }));
-      return { ...reply, edits: [{ undo, redo }] };
-    }
+    if (line === 'poke') return { ...reply, edits: [fakePoke(vcpu)] };
     if (line === 'bad word')
       return { ...reply, refusal: { errno: 'EINVAL', message: 'word is bad.', at: 4, length: 4 } };
     if (line === 'step') return { ...reply, lines: ['after a step'], repeat: 'step' };

@@ -1,6 +1,7 @@
 /** What the scripted engine answers when somebody looks: plausible, and the same every time. */
 import type {
   BreakpointSnapshot,
+  ConsoleEdit,
   DecodedSpte,
   DisassembledInsn,
   MemslotSnapshot,
@@ -301,4 +302,10 @@ export function fakeInverse(slots: readonly MemslotSnapshot[], region: UserMemor
   const old = slots.find(({ id }) => id === region.slot);
   if (old === undefined) return { ...region, memorySize: 0n };
   return { slot: old.id, flags: 0, guestPhysAddr: old.gpa, memorySize: old.size, userspaceAddr: old.hva };
+}
+
+/** A byte at gpa 0x1000 that was 1 and is 2. */
+export function fakePoke(vcpu: number): ConsoleEdit {
+  const place = { what: 'memory', space: 'gpa', vcpu, address: 0x1000n } as const;
+  return { undo: { ...place, bytes: Uint8Array.of(1) }, redo: { ...place, bytes: Uint8Array.of(2) } };
 }
