@@ -58,6 +58,27 @@ describe('a panel', () => {
     expect(asked).toBeLessThanOrEqual(11);
   });
 
+  it('follows the guest although another one gets no answer any more', async () => {
+    const slow = defineComponent({
+      setup() {
+        let rounds = 0;
+        useLiveRefresh(() => {
+          rounds += 1;
+          return rounds < 5 ? Promise.resolve() : new Promise(() => undefined);
+        });
+        return () => h('div');
+      },
+    });
+    mount(slow, { global: { provide: { [PANEL_VISIBLE]: isVisible } } });
+    mountPanel(10);
+    await settle();
+    await useMachineStore().run();
+    await settle();
+    asked = 0;
+    await vi.advanceTimersByTimeAsync(1000);
+    expect(asked).toBeGreaterThanOrEqual(9);
+  });
+
   it('asks nothing while nobody sees it, and at once when somebody does', async () => {
     mountPanel(10);
     await settle();
