@@ -6,6 +6,8 @@ export function transportError(cause: unknown): RequestError {
   return { code: 'engine-crashed', message: `the engine cannot be reached: ${message}`, memslot: undefined };
 }
 
-/** The sentence, with the errno of KVM's call in front where there is one. Memslots show theirs in a place of its own. */
-export const refusalText = ({ errno, message }: RequestError): string =>
-  errno === undefined ? message : `${errno}: ${message}`;
+/** The sentence, with the errno of KVM's call in front where there is one. */
+export function refusalText({ errno, memslot, message }: RequestError): string {
+  const number = errno ?? memslot?.errno;
+  return number === undefined ? message : `${number}: ${message}`;
+}
