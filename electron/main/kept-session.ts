@@ -34,6 +34,11 @@ export class KeptSession {
     await writeText(this.#kept, text);
   }
 
+  /** A file has all of it: who closes the window at once, before the page says so, leaves nothing behind. */
+  noteSaved(): void {
+    this.#hasUnsaved = false;
+  }
+
   /** The program ends because somebody closed it. */
   close(): void {
     this.#isClosed = true;

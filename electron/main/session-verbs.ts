@@ -98,6 +98,7 @@ export function sessionVerbs(
       const refused = await writeText(target, workspaceFile(present, parts));
       if (refused !== undefined) return { ok: false, message: refused };
       workspacePath = target;
+      kept.noteSaved();
       await recent.add('workspace', target);
       return { ok: true, path: target };
     },

@@ -42,6 +42,14 @@ describe('the workspace that is kept', () => {
     expect(await readdir(folder)).toEqual([]);
   });
 
+  it('is gone when the program is closed right after it was saved', async () => {
+    const kept = new KeptSession(folder);
+    await kept.keep(text('written'), true);
+    kept.noteSaved();
+    kept.close();
+    expect(await new KeptSession(folder).ask()).toBeUndefined();
+  });
+
   it('is offered when the program was closed with something that no file has', async () => {
     const kept = new KeptSession(folder);
     await kept.keep(text('never saved'), true);
