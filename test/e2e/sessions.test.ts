@@ -123,7 +123,12 @@ it('offers the last workspace after the program was killed, or closed before it 
   await later.eventually(() => again.innerText(), /closed with changes that no file has/, 'why it is offered');
   await again.getByRole('button', { name: 'Open it' }).click();
   await answerDialogs(third, path.join(folder, 'kept.umbra-workspace'));
-  await later.eventually(() => third.page.locator('.status-bar .image').innerText(), /poller/, 'it is open');
+  await later.open('start');
+  await later.eventually(
+    () => third.page.locator('textarea[name=notes]').inputValue(),
+    /before the crash/,
+    'it is back again',
+  );
   await third.page.keyboard.press('Control+S');
   await later.eventually(() => third.page.locator('.status-bar').innerText(), /Workspace saved/, 'it has a file');
   await third.close();

@@ -97,6 +97,7 @@ export const useSessionStore = defineStore('session', () => {
   watch(() => machine.image, leaveFile, { flush: 'sync' });
 
   async function saveWorkspace(as: boolean): Promise<boolean> {
+    await recovering;
     const present = await parts();
     if (present === undefined) return false;
     const saved = await desktop.ask((host) => host.saveWorkspace(present, as || path.value === undefined));
@@ -267,7 +268,15 @@ export const useSessionStore = defineStore('session', () => {
     return forgetting;
   }
 
-  async function recover(): Promise<void> {
+  function recover(): Promise<void> {
+    const done = takeRecoverable();
+    recovering = done.catch(() => undefined);
+    return done;
+  }
+  /** Whoever saves meanwhile saves what has come back, and it stays saved. */
+  let recovering: Promise<void> = Promise.resolve();
+
+  async function takeRecoverable(): Promise<void> {
     recoverable.value = undefined;
     const opened = await desktop.ask((host) => host.recoverSession('open'));
     if (opened === undefined || opened.kind === 'recoverable') return;
